@@ -1,6 +1,6 @@
-"""Persisty: declare data once; have it stored, served and deployed.
+"""Persisty stores, serves and deploys the data that an app declares once.
 
-These are the public names. Importing them loads no driver, no server and no AWS library.
+This module has the public names. Importing it imports no driver, no server and no AWS library.
 """
 
 from .application import App

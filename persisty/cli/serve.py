@@ -22,7 +22,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from .. import settings
 from ..errors import InvalidDeclaration
-from ..hosting.prometheus import forget_worker
+from ..hosting.prometheus import remove_worker
 from ..hosting.server import Server, seconds_of
 from ..hosting.uvicorn_server import StoppingServer
 from . import server_process as serving
@@ -131,7 +131,7 @@ class Workers(Multiprocess):
         super().keep_subprocess_alive()
         running = frozenset(process.pid for process in self.processes)
         for pid in self._running - running:
-            forget_worker(self._folder, pid)
+            remove_worker(self._folder, pid)
         self._running = running
 
 

@@ -1,6 +1,6 @@
 """The description of a client, as plain data computed from an app's operations. Each language has a writer that turns it into code.
 
-It has only what the app serves: for a store the verbs that some caller may use, for an item the attributes that some caller may read.
+It contains only what the app serves: the verbs of a store that some caller may use, and the attributes of an item that some caller may read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .types import INTEGER as WHOLE
 from .types import Field, Listed, Named, Names, Of, Paged, Record, Scalar, Type, Types, nullable
 
 MAX_PATHS = 60
-"""Paths of links that a client lists. If there are more, the deepest are left out."""
+"""The most paths of links in a client. If there are more, the deepest are left out."""
 
 OPERATORS_OF: dict[Kind, str] = {
     Kind.STRING: "TextOperators",
@@ -65,9 +65,11 @@ class LinkField(Struct, frozen=True):
 
 
 class StoreClient(Struct, frozen=True):
-    """The methods and types of a store. `names`: name of each of `PARTS`. `whole`: a caller that writes an item may read all of it. `text`: it has
-    text to search. `conditional`: writes need a condition. `edits`: verbs of a batch. `operations`: by verb. `changes`: attribute → word and
-    operand of each update operator."""
+    """The methods and types of a store.
+
+    `names`: the name of each of `PARTS`. `operations`: by verb. `changes`: attribute → word and operand of its update operator. `edits`: the verbs of
+    a batch. `whole`: a caller that writes an item may read all of it. `text`: it has text to search. `conditional`: writes need a condition.
+    """
 
     name: str
     names: Mapping[str, str]
@@ -111,8 +113,11 @@ class BatchClient(Struct, frozen=True):
 
 
 class ClientDescription(Struct, frozen=True):
-    """`name`: the client's class. `batch`: None if the app has no batch of several stores. `operators`: groups, by the names in `OPERATORS_OF`. `replayed`: the server recognises a repeated POST by its
-    idempotency key. `codes`: codes of all errors."""
+    """The description of a client.
+
+    `name`: the name of its class. `operators`: groups of operators, by the names in `OPERATORS_OF`. `codes`: the codes of all errors. `replayed`: the
+    server recognises a repeated POST by its idempotency key. `batch`: None if the app has no batch of several stores.
+    """
 
     name: str
     stores: Mapping[str, StoreClient]
@@ -242,7 +247,7 @@ class _Describing:
         )
 
     def _operand_type(self, attribute: Attribute) -> Type:
-        """Return the type of what the attribute is compared with."""
+        """Return the type of the values with which the attribute is compared."""
         return Scalar(Of.LONG) if leaf_of(attribute) is LONG else self._types.of(attribute.operand, self._meta)
 
     def _includes(self) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def _read(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Met
     body = f"{asked}        of = {_selected_type(store)}\n        return {mode.wait}self._transport.found(asked, of)\n"
     tagged = f"Tagged[{store.type()}] | None"
     tagging = _returned(mode, "tagged", _request("GET", path), store.type(), tagged)
-    notes = about(operation, "Returns None if there is none.")
+    notes = about(operation, "Returns None if it does not exist.")
     return [
         Method("read", (key, None, *_include_parameter(store)), "_t.Any", body, (*notes, *_link_notes(store)), _overloads_by_fields(store, f"{store.type()} | None", some)),
         Method("read_tagged", (key,), tagged, tagging, (*notes, "The result has the tag of its version, for `if_match`.")),
@@ -111,7 +111,7 @@ def _update(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[M
     seen = _written_type(store)
     body = _returned(mode, "found", asked, seen, f"{seen} | None")
     given = (f"key: {store.type('Key')}", f"changes: {store.type('Update')}", *_conditions(store))
-    notes = about(operation, IF_MATCH, "Returns the new item, None if there is none.")
+    notes = about(operation, IF_MATCH, "Returns the new item, None if it does not exist.")
     return [Method("update", given, f"{seen} | None", body, notes, _overloads_by_condition(store, f"{seen} | None"))]
 
 
@@ -266,8 +266,8 @@ def client_class(described: ClientDescription, mode: Mode) -> str:
     """The API of an app. Close it, or use it in a `with`.
 
     `token`: a bearer token, or a function that returns one for each request. `timeout`: seconds for a response.
-    `retries`: how often a request is repeated that got no response or a temporary error, if repeating is safe.
-    `transport`: a transport of httpx, if not its default.
+    `retries`: the number of times that a request without a response, or with a temporary error, is repeated if that is safe.
+    `transport`: a transport of httpx, instead of its default.
     """
 
     def __init__(
@@ -319,7 +319,7 @@ def _batch(batch: BatchClient, mode: Mode) -> Method:
 
 
 TAKEN = frozenset({"actions", "close", "aclose", "edit_batch"})
-"""Names of members that a client has besides its stores."""
+"""Names of a client's members that are not stores."""
 
 
 def member(store: str) -> str:

@@ -1,4 +1,4 @@
-"""The form of a Python client's methods: synchronous or asynchronous, with overloads where a type depends on the arguments."""
+"""The form of a Python client's methods: synchronous or asynchronous, with overloads if a type depends on the arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .python_types import doc, fitted
 
 
 class Mode(Struct, frozen=True):
-    """The words of functions that wait for a response."""
+    """The words of the language that differ between the synchronous and the asynchronous client."""
 
     prefix: str
     define: str

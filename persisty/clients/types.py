@@ -92,7 +92,7 @@ NULL, ANY, STRING, INTEGER, BOOLEAN = (
 
 class Field(Struct, frozen=True):
     """A member of a record. `name`: its name in JSON. `required`: callers have to send it. `always`: every response has it. `default`: its value
-    when it is missing, UNSET if JSON cannot hold that value."""
+    if it is missing, UNSET if JSON cannot represent that value."""
 
     name: str
     type: Type

@@ -1,6 +1,6 @@
 """The writer of TypeScript clients: one file without dependencies, for any platform with `fetch`.
 
-Values stay as JSON has them, so none is rounded. Named types say what a text contains, such as a date.
+Values remain in their JSON form, so none is rounded. Texts with a format, such as dates, have named types.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def _read(store: StoreClient, operation: StoreOperation) -> list[str]:
     asked = f'method: "GET", path: {_item_path(store, operation)}, parameters: shown(options)'
     head = f"read{_generic(store)}(\n    {key},\n    options: Showing<I, F> & {CALL} = {{}},\n  )"
     tagging = f"readTagged({key}, options: {CALL} = {{}})"
-    none = "Returns null if there is none."
+    none = "Returns null if it does not exist."
     tagged = f'method: "GET", path: {_item_path(store, operation)}'
     return [
         method(about(operation, none, *_link_notes(store)), head, f"Promise<{shown} | null>", _request("found", "", asked)),
@@ -103,7 +103,7 @@ def _update(store: StoreClient, operation: StoreOperation) -> list[str]:
     head = (
         f"update(\n    key: {store.type('Key')},\n    changes: {store.type('Update')},\n    {_conditions(store)},\n  )"
     )
-    notes = about(operation, IF_MATCH, "Returns the new item, null if there is none.")
+    notes = about(operation, IF_MATCH, "Returns the new item, null if it does not exist.")
     asked = f"{_conditional_request(store, operation)}, body: changes"
     return [method(notes, head, f"Promise<{_written_type(store)} | null>", _request("found", "", asked))]
 

@@ -19,9 +19,9 @@ from msgspec import Struct
 BUFFER_SECONDS = 0.05
 """Seconds for which lines are buffered."""
 MAX_BUFFERED = 1 << 16
-"""Lines after which the buffer is written at once, so that a burst does not fill the memory."""
+"""The most lines in the buffer. When it is full, it is written at once."""
 MAX_PATH = 1024
-"""Characters of a path that are logged."""
+"""The most characters of a path in a line."""
 PLAIN = "/:@!$&'()*+,;=~ "
 """Characters that, like letters and digits, are not percent-encoded in text."""
 

@@ -1,8 +1,7 @@
-"""The limits of an HTTP connection: bytes and fields of a request's head, and the time in which head and body have to arrive. What exceeds them,
-or is not HTTP, is answered with a problem document.
+"""The limits of an HTTP connection: bytes and fields of a request's head, and the time in which head and body have to arrive.
 
-uvicorn's parser has no limits. A header of 80 MB cost seconds, because the parser joins its parts anew with each packet. A client that sent
-nothing, or half a request, kept its connection for ever.
+The response to a request that exceeds them, or that is not HTTP, is a problem document. uvicorn's parser has no limits. A header of 80 MB took
+seconds, because the parser joins its parts again with each packet. A client that sent nothing, or half a request, had its connection open forever.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ MAX_HEAD = 1 << 16
 MAX_FIELDS = 500
 """Headers of a request."""
 HEAD_TIMEOUT = 10.0
-"""Seconds in which the head has to arrive: after the connection is made, and after its first byte."""
+"""Seconds in which the head has to arrive, from the connection and from its first byte."""
 BODY_TIMEOUT = 20.0
 """Seconds in which the next part of the body has to arrive."""
 MAX_BODY_TIME = 300.0
 """Seconds in which the whole body has to arrive."""
 LINGER = 1.0
-"""Seconds for which the rest of a refused request is read and dropped. A close before would make the client miss the response."""
+"""Seconds for which the rest of a rejected request is read and dropped. If the connection were closed earlier, the client would miss the response."""
 
 
 NOT_HTTP = "Expected a request of HTTP/1.1 with a known method (RFC 9112)"
@@ -41,13 +40,13 @@ class _HeadTooLargeError(Exception):
 
 
 class Bounded(HttpToolsProtocol):
-    """uvicorn's protocol with limits. The time of a connection costs one timer, and another for each body that comes in parts."""
+    """uvicorn's protocol with limits. A connection has one timer, and another for each body that arrives in parts."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._reading_head, self._too_large, self._refused = True, False, False
         self._arrived = 0  # bytes, since the head began
-        self._body_begun = self._body_heard = 0.0
+        self._body_begun = self._body_received = 0.0
         self._timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -71,9 +70,9 @@ class Bounded(HttpToolsProtocol):
             elif self._timer is None:
                 self._timer = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
         elif self.cycle is not None and self.cycle.more_body:
-            self._body_heard = self.loop.time()
+            self._body_received = self.loop.time()
             if self._timer is None:
-                self._body_begun = self._body_heard
+                self._body_begun = self._body_received
                 self._timer = self.loop.call_later(BODY_TIMEOUT, self._body_is_late)
 
     def on_message_begin(self) -> None:
@@ -90,9 +89,9 @@ class Bounded(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser has refused: a head that is too large, or a request that is not HTTP.
+        """Answer a request that the parser has rejected: its head is too large, or it is not HTTP.
 
-        If an earlier request of the connection has no response yet, the connection ends after that response instead."""
+        If an earlier request of the connection has no response yet, the connection is closed after that response instead."""
         cycle = self.cycle
         if self._too_large:
             self._refuse(_too_large())
@@ -104,7 +103,7 @@ class Bounded(HttpToolsProtocol):
             self._refuse(MalformedRequest(INVALID_TARGET if invalid_target else NOT_HTTP))
 
     def _exceeds(self) -> bool:
-        """Return whether the head itself is too large. What has arrived may be body, too."""
+        """Return whether the head itself is too large. Some of the bytes that arrived may be the body."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         return size > MAX_HEAD or len(self.headers) > MAX_FIELDS
 
@@ -115,9 +114,8 @@ class Bounded(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         self._timer = None
-        if (
-            self.cycle is not None and not self.cycle.response_complete
-        ):  # the head of the next request waits for this response
+        if self.cycle is not None and not self.cycle.response_complete:
+            # the head of the next request waits for this response
             self._timer = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
         elif self._arrived:
             self._refuse(RequestTimeout(f"The head of a request has to arrive within {HEAD_TIMEOUT:.0f} seconds"))
@@ -129,7 +127,7 @@ class Bounded(HttpToolsProtocol):
         if self.cycle is None or not self.cycle.more_body:
             return
         now = self.loop.time()
-        left = min(self._body_heard + BODY_TIMEOUT, self._body_begun + MAX_BODY_TIME) - now
+        left = min(self._body_received + BODY_TIMEOUT, self._body_begun + MAX_BODY_TIME) - now
         if left > 0 or self.flow.read_paused:
             self._timer = self.loop.call_later(max(left, 1.0), self._body_is_late)
         else:
@@ -156,7 +154,7 @@ class Bounded(HttpToolsProtocol):
             if self.cycle.response_started:
                 self.transport.close()
                 return
-            self.cycle.disconnected = True  # the handler of a body that does not come
+            self.cycle.disconnected = True  # ends a handler that waits for the body
             self.cycle.message_event.set()
         response = refusal(error)
         headers: dict[str, Any] = {

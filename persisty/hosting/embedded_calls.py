@@ -1,8 +1,7 @@
-"""Calls of an embedded engine: in the event loop, or in a thread where they would have to wait for a lock of another thread or process, or take
-longer than the event loop can wait.
+"""Calls of an embedded engine. They run in the event loop, or in a thread if they have to wait for a lock or take too long for the event loop.
 
-The threads are not those of other requests, so that waiting writes take none from reads. Beyond `MAX_WAITING` requests that wait for one of
-these threads, the next is refused at once.
+These threads are not used by other requests, so that waiting writes do not block reads. If `MAX_WAITING` requests wait for one of them, the next
+request is rejected at once.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ X = TypeVar("X")
 THREADS = 16
 """Threads in which calls wait."""
 LONGEST = 30.0
-"""Seconds that the statements of a request may take, as long as an HTTP API waits for a function."""
+"""The most seconds for the statements of a request: as long as an HTTP API waits for a function."""
 MAX_WAITING = 256
-"""Calls that wait for a thread."""
+"""The most calls that wait for a thread."""
 
 
 class _Waiting:
-    """The calls of one event loop that wait, or wait for a thread to wait in."""
+    """The calls of one event loop that wait for a lock or for a thread."""
 
     def __init__(self) -> None:
         self.limiter, self.calls = CapacityLimiter(THREADS), 0
@@ -36,7 +35,7 @@ _waiting: RunVar[_Waiting] = RunVar("persisty_waiting_calls")
 
 
 async def call_embedded(call: Callable[..., X], *arguments: object) -> X:
-    """Return the result of a call that takes microseconds unless it has to wait. `BackendUnavailable` if too many calls wait."""
+    """Return the result of a call that takes microseconds unless it has to wait. Raises `BackendUnavailable` if too many calls wait."""
     try:
         return attempting(call, *arguments)
     except WouldWait:
@@ -44,7 +43,7 @@ async def call_embedded(call: Callable[..., X], *arguments: object) -> X:
 
 
 async def in_thread(call: Callable[..., X], *arguments: object) -> X:
-    """Return the result of a call that has to wait. `BackendUnavailable` if too many wait."""
+    """Return the result of a call that has to wait. Raises `BackendUnavailable` if too many wait."""
     waiting = _waiting.get(None)
     if waiting is None:
         waiting = _Waiting()

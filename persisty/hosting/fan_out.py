@@ -16,10 +16,10 @@ from ..errors import SubscriptionOverrun
 from ..store.change_feed import MAX_WAITING, Change
 
 MAX_INCOMING = 10 * MAX_WAITING
-"""Changes that wait for the event loop."""
+"""The most changes that wait for the event loop."""
 
 BATCH = 100
-"""Changes that a follower takes before other tasks run."""
+"""The most changes that a follower takes before other tasks run."""
 
 
 class Follower:
@@ -43,7 +43,7 @@ class Follower:
         self._ready.set()
 
     async def take(self) -> list[Change]:
-        """Return the next changes, at least one. `SubscriptionOverrun` if the next one is lost."""
+        """Return the next changes, at least one. Raises `SubscriptionOverrun` if the next one is lost."""
         await self._ready.wait()
         changes = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
         if self._overrun and not changes:
@@ -54,10 +54,10 @@ class Follower:
 
 
 class FanOut:
-    """The followers of an app's changes. `kept`: changes that wait for one follower."""
+    """The followers of an app's changes. `size`: the most changes that wait for one follower."""
 
-    def __init__(self, app: App, kept: int = MAX_WAITING) -> None:
-        self._app, self._size = app, kept
+    def __init__(self, app: App, size: int = MAX_WAITING) -> None:
+        self._app, self._size = app, size
         self._followers: dict[tuple[str, str], tuple[Follower, ...]] = {}
         self._unsubscribe: dict[str, Callable[[], None]] = {}
         self._incoming: deque[Change] = deque()

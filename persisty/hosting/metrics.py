@@ -1,4 +1,4 @@
-"""Metrics of requests: how many there were, how they ended and how long they took. `prometheus_client` counts them.
+"""Metrics of requests: their number, their statuses and their durations. `prometheus_client` counts them.
 
 With several workers, the numbers are in files that every worker reads, so each answers `/metrics` for all of them. The number of labels is
 bounded: routes are those of the app, methods those of HTTP.

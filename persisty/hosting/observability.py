@@ -1,4 +1,4 @@
-"""A server whose requests are logged and counted. It wraps `Server` only if one of both is turned on."""
+"""A server whose requests are logged and counted. It wraps `Server` only if the access log or metrics are on."""
 
 from __future__ import annotations
 

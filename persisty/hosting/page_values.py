@@ -1,4 +1,4 @@
-"""Values of the pages: the name of an app, its stores and actions with their links, and the query that GraphiQL opens on."""
+"""Values of the pages: the name of an app, its stores and actions with their links, and the first query in GraphiQL."""
 
 from __future__ import annotations
 
@@ -55,4 +55,4 @@ def _graphiql(app: App) -> Values:
 
 
 VALUES: Mapping[str, Callable[[App], Values]] = {"index.html": _index, "graphiql.html": _graphiql}
-"""Page → its values besides the app's name."""
+"""Page → function that returns its values, without the app's name."""

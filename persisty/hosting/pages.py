@@ -68,14 +68,14 @@ def _files(folder: str) -> ASGIApp:
     if (HERE / folder).is_dir():
         return Files(directory=HERE / folder)
     log.warning(
-        "The folder %s is missing, so that /docs and /graphiql stay empty: in a checkout, `make run` builds it", folder
+        "The folder %s is missing, so /docs and /graphiql are empty: in a checkout, `make run` builds it", folder
     )
     return _not_built
 
 
 class Files(StaticFiles):
-    """The files of a folder. A path that no file system accepts is a file that does not exist. A file is always sent whole, as HTTP allows
-    (RFC 9110, 14.2): thousands of ranges in one header would cost as many reads."""
+    """The files of a folder. A path that the file system does not accept is 404. A file is always sent whole, as HTTP allows (RFC 9110, 14.2),
+    because thousands of ranges in one header would cost as many reads."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [one for one in scope["headers"] if one[0] != b"range"]

@@ -36,7 +36,7 @@ class Exposition:
         return without_content(response) if request.method == "HEAD" else response
 
 
-def forget_worker(folder: str, pid: int | None) -> None:
+def remove_worker(folder: str, pid: int | None) -> None:
     """Delete the requests in progress of a worker that has ended. Its other numbers still count."""
     for file in Path(folder).glob(f"gauge_live*_{pid}.db"):
         file.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """`/ready`: whether a load balancer should send requests to this server. `/health` only says that the process is alive.
 
-The server is ready when its tables exist, it is not shutting down, its engine answers and, as far as is known, takes writes. The engine is
-asked for one item, at most once a second, and never while a previous question is open.
+The server is ready when its tables exist, it is not shutting down, its engine responds and, as far as is known, accepts writes. The check reads
+one item. It runs at most once a second, and never while a previous one is running.
 """
 
 from __future__ import annotations
@@ -21,53 +21,53 @@ from ..model.expressions import ALL
 from ..store.backend import Query
 
 CACHE_SECONDS = 1.0
-"""Seconds for which the engine's answer is cached."""
+"""Seconds for which the result of the check is cached."""
 PATIENCE = 2.0
-"""Seconds in which the engine has to answer."""
+"""Seconds in which the engine has to respond."""
 METHODS = "GET, HEAD, OPTIONS"
 
 log = logging.getLogger("persisty")
 
 
 class Readiness:
-    """The readiness of an app. `stage` is "starting", "serving" or "draining". `kept`: seconds for which the engine's answer is cached."""
+    """The readiness of an app. `stage` is "starting", "serving" or "draining". `patience`: seconds in which the engine has to respond.
+    `cache_seconds`: seconds for which the result is cached."""
 
     def __init__(
         self,
         app: App,
         patience: float = PATIENCE,
-        kept: float = CACHE_SECONDS,
+        cache_seconds: float = CACHE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._app, self._patience, self._cache_seconds, self._clock = app, patience, kept, clock
+        self._app, self._patience, self._cache_seconds, self._clock = app, patience, cache_seconds, clock
         self.stage = "starting"
-        self._asking: asyncio.Task[bool] | None = None
-        self._answers, self._until = False, 0.0
+        self._checking: asyncio.Task[bool] | None = None
+        self._responds, self._until = False, 0.0
 
     async def missing(self) -> str | None:
         """Return None if the server is ready, else the reason: its stage, or "engine"."""
         if self.stage == "serving":
-            return None if await self._engine_answers() else "engine"
+            return None if await self._engine_responds() else "engine"
         return self.stage
 
-    async def _engine_answers(self) -> bool:
-        if self._asking is None:
+    async def _engine_responds(self) -> bool:
+        if self._checking is None:
             if self._clock() < self._until:
-                return self._answers
-            self._asking = asyncio.ensure_future(run_in_threadpool(self._ask))
-            self._asking.add_done_callback(self._answered)
-        asking = self._asking
-        done, _ = await asyncio.wait(
-            {asking}, timeout=self._patience
-        )  # a client that leaves does not cancel the question
-        return bool(done) and asking.result()
+                return self._responds
+            self._checking = asyncio.ensure_future(run_in_threadpool(self._check))
+            self._checking.add_done_callback(self._checked)
+        checking = self._checking
+        # `wait` does not cancel the check if the client disconnects
+        done, _ = await asyncio.wait({checking}, timeout=self._patience)
+        return bool(done) and checking.result()
 
-    def _answered(self, asking: asyncio.Task[bool]) -> None:
-        self._asking = None
-        if not asking.cancelled():
-            self._answers, self._until = asking.result(), self._clock() + self._cache_seconds
+    def _checked(self, checking: asyncio.Task[bool]) -> None:
+        self._checking = None
+        if not checking.cancelled():
+            self._responds, self._until = checking.result(), self._clock() + self._cache_seconds
 
-    def _ask(self) -> bool:
+    def _check(self) -> bool:
         """Read one item of the first store. This also checks that its table exists."""
         meta = next(iter(self._app.metas.values()), None)
         if meta is None:

@@ -1,4 +1,4 @@
-"""Checks of a request that HTTP servers leave to the application: one `Host` (RFC 9112, 3.2), and a path of percent-encoded UTF-8 (RFC 3986)."""
+"""Checks of a request that HTTP servers do not make: one `Host` header (RFC 9112, 3.2), and a path of percent-encoded UTF-8 (RFC 3986)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ REPLACED = "\ufffd"
 
 
 def malformed(scope: Scope, headers: Mapping[str, str]) -> str | None:
-    """Return why the request must not be answered, or None."""
+    """Return the reason to reject the request, None if it is well-formed."""
     host = headers.get("host")
     if host is None:
         if scope.get("http_version") == "1.1":
             return "Expected a Host header"
-    elif not _is_host(host):  # two of them have a comma and a space between
+    elif not _is_host(host):  # several `Host` headers are joined with a comma
         return "Expected one Host header with a name and a port"
     raw = scope.get("raw_path")
     if raw and b"%" in raw and (_BROKEN.search(raw) or (REPLACED in scope["path"] and not _is_utf8(raw))):

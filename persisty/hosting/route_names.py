@@ -22,7 +22,7 @@ class RouteNames:
         }
 
     def __call__(self, path: str) -> str:
-        """The route's path, as `/api/message/{key}`; `unmatched` for a path that belongs to none."""
+        """Return the route's path, such as `/api/message/{key}`, or `unmatched` for a path without a route."""
         known = self._exact.get(path)
         if known is not None:
             return known

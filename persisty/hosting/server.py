@@ -1,8 +1,8 @@
 """The ASGI server of an app. The surfaces are called directly, the pages through Starlette.
 
-Calls of an embedded engine take microseconds and run in the event loop: a switch to a thread would cost more than the query. These run in
-threads: calls over a network, custom actions, whose duration is unknown, requests with a token that has to be verified, large requests, and those
-that turn out to take long.
+Calls of an embedded engine take microseconds and run in the event loop, because a switch to a thread would cost more than the query. All others
+run in threads: calls over a network, custom actions, requests with a token that has to be verified, large requests, and calls of an embedded engine
+that have to wait.
 
 Other modules wrap it: `observability.py` (logs, metrics), `readiness.py`, `draining.py`.
 """
@@ -57,8 +57,8 @@ FOLDERS = tuple(route.stem for route in fixed(Surface.FOLDER))
 
 class Server:
     """The ASGI application. `max_body` limits the body of a request, in bytes. `metrics` answers `/metrics`, if metrics are on.
-    `with_subject`: the trace of a request has the subject of its caller. `create_tables`: create missing tables on DynamoDB too, where they are
-    only verified otherwise; by default as `PERSISTY_CREATE_TABLES` says."""
+    `with_subject`: the trace of a request has the subject of its caller. `create_tables`: create missing tables on DynamoDB too, instead of only
+    verifying them; the default is `PERSISTY_CREATE_TABLES`."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Server:
         self._app, self._max_body, self._metrics = app, max_body, metrics
         self._routes = {route.path: route for route in ROUTES if route.surface is not Surface.FOLDER}
         make_room()
-        action_operations(app)  # an action that cannot be served stops the start, not the first request for it
+        action_operations(app)  # an invalid action must stop the start instead of its first request
         self._authenticator = app.authenticator
         configured = settings.load()
         self._origins = configured.cors_origins
@@ -103,7 +103,7 @@ class Server:
             routes=routes(app),
             lifespan=lambda _: self.lifespan(),
             middleware=[Middleware(SecureHeaders)],
-            exception_handlers={404: _nothing, 405: _nothing},
+            exception_handlers={404: _not_found, 405: _not_found},
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,11 +130,11 @@ class Server:
             await SERVED[route.name](self, scope, receive, send)
         elif path.startswith(FOLDERS):
             await self._page(scope, receive, send)
-        else:  # a custom action, or nothing
+        else:  # a custom action, or an unknown path
             await self._answer(self._rest, False, scope, receive, send)
 
     def placed(self, scope: Scope) -> Scope:
-        """Return the scope with the path below the root path, which is that of the setting, of the scope, or both."""
+        """Return the scope with the path below the root path. The root path is that of the setting, of the scope, or both joined."""
         mounted = str(scope.get("root_path", "")).rstrip("/")
         if not (self._root or mounted) or "path" not in scope:
             return scope
@@ -195,12 +195,12 @@ class Server:
             if message.get("more_body", False):
                 try:
                     body = await self._whole_body(message, receive)
-                except ClientDisconnect:  # half a body is no request
+                except ClientDisconnect:  # an incomplete body is not a request
                     return
         if body is None:
             handle, here, body = self._too_large, True, b""
-        if (why := malformed(scope, headers)) is not None:
-            handle, here = cross_origin(partial(_malformed, why), self._origins), True
+        if (reason := malformed(scope, headers)) is not None:
+            handle, here = cross_origin(partial(_malformed, reason), self._origins), True
         request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
         if ROOT in scope:
             request = replace(request, root=scope[ROOT])
@@ -222,7 +222,7 @@ class Server:
             await stream(response.chunks, here, receive, send)
 
     async def _answer_later(self, handle: Handle, request: Request) -> Response:
-        """Return the response to a request that waits for a lock, or its refusal if too many wait already."""
+        """Return the response to a request that has to wait, or 503 if too many others wait."""
         try:
             return await in_thread(handle, request)
         except BackendUnavailable as error:
@@ -283,9 +283,9 @@ IN_PATHS = "/~!$&'()*+,;=:@"
 """Characters of a path that are not percent-encoded, in addition to letters, digits and `_.-` (RFC 3986, 3.3)."""
 REQUEST_ID_HEADER = REQUEST_ID.encode()
 QUICK, QUICK_GRAPHQL = 8_192, 2_048
-"""Bytes of a request that is answered in the event loop. A larger one takes longer to read, and runs in a thread."""
+"""The most bytes of a request that is answered in the event loop. A larger one takes longer to parse and runs in a thread."""
 LARGE_AT_ONCE = 2
-"""Large requests that run at a time. They compete with the event loop for the interpreter."""
+"""The most large requests that run at a time. They compete with the event loop for the interpreter."""
 EVERYWHERE = tuple((name.encode(), value.encode()) for name, value in ON_EVERY_RESPONSE.items())
 """Headers of every response."""
 
@@ -300,7 +300,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 async def _part(receive: Receive) -> Message:
-    """Return the next part of a body. `ClientDisconnect` if the client left before its end."""
+    """Return the next part of a body. Raises `ClientDisconnect` if the client has disconnected before its end."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
@@ -311,7 +311,7 @@ async def _send(response: Response, request_id: str, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     headers += EVERYWHERE
     headers.append((REQUEST_ID_HEADER, request_id.encode()))
-    if response.chunks is not None:  # the body is sent as it comes
+    if response.chunks is not None:  # the caller sends the body
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         return
     if response.status not in BODILESS and "content-length" not in response.headers:
@@ -328,18 +328,18 @@ async def _redirect(scope: Scope, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1000})
 
 
-def _malformed(why: str, request: Request) -> Response:
-    return refusal(MalformedRequest(why))
+def _malformed(reason: str, request: Request) -> Response:
+    return refusal(MalformedRequest(reason))
 
 
-async def _nothing(request: object, error: Exception) -> starlette.responses.Response:
-    """Answer what Starlette does not find with a problem document, as the surfaces do."""
+async def _not_found(request: object, error: Exception) -> starlette.responses.Response:
+    """Answer a request for a page that does not exist with a problem document, as the surfaces do."""
     response = refusal(NotFound("No resource has this path"))
     return starlette.responses.Response(response.body, response.status, response.headers)
 
 
 def seconds_of(name: str, text: str) -> float:
-    """Parse a setting that is a number of seconds. `InvalidDeclaration` if it is not a number, or more than an hour."""
+    """Parse a setting that is a number of seconds. Raises `InvalidDeclaration` if it is not a number, or more than an hour."""
     if not (re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text, re.ASCII) and float(text) <= 3600):
         raise InvalidDeclaration(f"{name} must be a number of seconds, at most 3600")
     return float(text)

@@ -19,9 +19,9 @@ from .embedded_calls import LONGEST
 
 async def stream(chunks: Iterator[bytes], here: bool, receive: Receive, send: Send) -> None:
     """Send the chunks as the body of a response that was started. `here`: produce the first in the event loop."""
-    gone = asyncio.ensure_future(_disconnected(receive))
+    disconnected = asyncio.ensure_future(_disconnected(receive))
     try:
-        while not gone.done():
+        while not disconnected.done():
             chunk = next(chunks, None) if here else await run_in_threadpool(within, LONGEST, next, chunks, None)
             here = False
             if chunk is None:
@@ -30,7 +30,7 @@ async def stream(chunks: Iterator[bytes], here: bool, receive: Receive, send: Se
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await asyncio.sleep(0)  # lets other tasks run and notices a disconnect
     finally:
-        gone.cancel()
+        disconnected.cancel()
         close(chunks)
 
 

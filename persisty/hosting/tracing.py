@@ -1,4 +1,4 @@
-"""The trace of a request to the server: how it begins, and when it has the subject of the caller."""
+"""The trace of a request to the server: it begins with the request, and has the subject of the caller after authentication."""
 
 from __future__ import annotations
 

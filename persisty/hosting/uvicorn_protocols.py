@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with head and body of a response in one write.
+"""uvicorn's HTTP protocol, which sends head and body of a response in one write.
 
 uvicorn writes the head and the body separately, and uvloop sends each at once: two system calls and two packets for a response that fits into
 one. The transport here buffers all writes of one turn of the event loop and sends them at the end of the turn.
@@ -19,11 +19,11 @@ CLOSE = (b"connection", b"close")
 GRACE = 0.5
 """Seconds for which a server that stops still reads from an idle connection."""
 MAX_BUFFERED = 1 << 16
-"""Bytes that are buffered. A stream has to reach the limits of the transport, which pause it."""
+"""The most buffered bytes. A stream has to reach the limits of the transport, which pause it."""
 
 
 EXTENSIONS: dict[str, dict[object, object]] = {WHOLE: {}}
-"""Extensions of ASGI that this host has."""
+"""Extensions of ASGI that this host supports."""
 
 
 class Corked:
@@ -35,7 +35,7 @@ class Corked:
         self._buffer: list[bytes] = []
         self._size = 0
         self.linger: Callable[[], bool] = bool
-        """Called before the transport is closed. If it returns True, the transport stays open and is closed by the protocol."""
+        """Called before the transport is closed. If it returns True, the transport stays open, and the protocol closes it later."""
         # methods that every request calls, without `__getattr__`
         self.is_closing = direct.is_closing
         self.pause_reading = direct.pause_reading
@@ -75,7 +75,7 @@ class Corked:
 
 
 class Lead:
-    """The lines of the headers that uvicorn adds to every response. It makes another list of them every second."""
+    """The lines of the headers that uvicorn adds to every response. uvicorn makes a new list of them every second."""
 
     def __init__(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []
@@ -93,7 +93,7 @@ _LEAD = Lead()
 
 
 class Cycle(RequestResponseCycle):
-    """A request and its response, which may come whole."""
+    """A request and its response, which may be one whole message."""
 
     async def send(self, message: Any) -> None:
         if message["type"] != WHOLE:
@@ -108,7 +108,7 @@ class Cycle(RequestResponseCycle):
             or self.response_started
             or self.scope["method"] == "HEAD"
         ):
-            await self._send_apart(message)
+            await self._send_separately(message)
         elif not self.disconnected:
             self.waiting_for_100_continue = False
             self.response_started = self.response_complete = True
@@ -118,8 +118,8 @@ class Cycle(RequestResponseCycle):
             self.message_event.set()
             self.on_response()
 
-    async def _send_apart(self, message: Any) -> None:
-        """Send a whole response as uvicorn does, which waits, closes the connection and logs."""
+    async def _send_separately(self, message: Any) -> None:
+        """Send a whole response as two messages. uvicorn then waits, closes the connection or logs, as needed."""
         lines = message["head"].split(b"\r\n")[:-1]
         headers = [line.split(b": ", 1) for line in lines]
         await super().send({"type": "http.response.start", "status": message["status"], "headers": headers})
@@ -133,7 +133,7 @@ class Protocol(Bounded):
         self.scope["extensions"] = EXTENSIONS
         before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not before:  # else it is a WebSocket
+        if self.cycle is not before:  # a WebSocket has no new cycle
             self.cycle.__class__ = Cycle  # uvicorn has no setting for it; the cycle's task has not begun
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -142,8 +142,8 @@ class Protocol(Bounded):
         super().connection_made(corked)  # type: ignore[arg-type]
 
     def shutdown(self) -> None:
-        """Stop. An idle connection stays open for `GRACE` seconds more: a request may be on its way, and would have no response. Every response
-        from now on says that it is the last of its connection."""
+        """Stop. An idle connection stays open for another `GRACE` seconds, because a request may be on its way and would get no response. Every
+        response from now on has `Connection: close`."""
         state = self.server_state
         if CLOSE not in state.default_headers:
             state.default_headers = [*state.default_headers, CLOSE]

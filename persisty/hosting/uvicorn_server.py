@@ -1,7 +1,7 @@
-"""uvicorn's server, which answers the connections that the system has already accepted when it stops.
+"""uvicorn's server, which also answers the connections that wait in the queue of a listening socket when it stops.
 
-A client whose connection waits in the queue of a listening socket has sent its request. Closing the socket resets the connection, so the
-client has no response and cannot know whether there was a write.
+A client whose connection is in the queue may have sent its request. Closing the socket would reset the connection. The client would get no response
+and could not know whether its write was executed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import uvicorn
 
 
 class StoppingServer(uvicorn.Server):
-    """The only process that listens at its sockets."""
+    """A server whose process is the only one that listens at its sockets."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         waiting = [one for listening in sockets or [] for one in _queued(listening)]
@@ -40,7 +40,7 @@ def _queued(listening: socket.socket) -> list[socket.socket]:
     while True:
         try:
             accepted, _ = listening.accept()
-        except OSError:  # BlockingIOError: the queue is empty; any other: the socket cannot be used any more
+        except OSError:  # BlockingIOError: the queue is empty; any other error: the socket is unusable
             return found
         accepted.setblocking(False)
         found.append(accepted)

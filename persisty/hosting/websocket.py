@@ -1,7 +1,7 @@
 """GraphQL over a WebSocket: subscriptions, queries and mutations, by the protocol `graphql-transport-ws`.
 
 Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. Each operation becomes a request and passes the same steps as a POST
-to the same path: authentication, rate limit, endpoint. So responses have the same bytes. Credentials are in the payload of `connection_init`,
+to the same path: authentication, rate limit, endpoint. Therefore responses have the same bytes. Credentials are in the payload of `connection_init`,
 `{"authorization": "Bearer …"}`, because a page cannot set headers of a WebSocket; headers of the handshake work as well. They are verified
 again with every request and every event.
 """
@@ -42,13 +42,13 @@ PROTOCOL = "graphql-transport-ws"
 PATIENCE = 10.0
 """Seconds in which a connection has to send `connection_init`."""
 MOST_OPERATIONS = 100
-"""Operations of one connection at a time."""
+"""The most operations of one connection at a time."""
 MAX_ID = 128
-"""Characters of an operation's id."""
+"""The most characters of an operation's id."""
 QUICK, LARGE_AT_ONCE = 2_048, 2
-"""Bytes of a request that is answered in the event loop, and larger ones that run in threads at a time."""
+"""The most bytes of a request that is answered in the event loop, and the most larger ones that run in threads at a time."""
 MAX_REASON = 123
-"""Bytes of the reason in a close frame (RFC 6455, 5.5)."""
+"""The most bytes of the reason in a close frame (RFC 6455, 5.5)."""
 
 TOO_LARGE, FAILED = 1009, 1011
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, WRONG_PROTOCOL, TIMEOUT, TWICE, INITIALISED = (
@@ -71,7 +71,7 @@ Ended = Callable[[str, int, int, float], None]
 
 
 class _Closed(Exception):
-    """Closes the connection with a code of the protocol and a reason, which is cut to the bytes that a close frame has room for."""
+    """Closes the connection with a code of the protocol and a reason, which is cut to the length that a close frame allows."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -154,7 +154,7 @@ class _Connection:
         try:
             if not offered:
                 raise _Closed(WRONG_PROTOCOL, f"Subprotocol not acceptable: use {PROTOCOL}")
-            await self._converse()
+            await self._serve()
         except _Closed as end:
             await self._send({"type": "websocket.close", "code": end.code, "reason": end.reason})
         except OSError:  # the client has disconnected: every send fails
@@ -165,7 +165,7 @@ class _Connection:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _converse(self) -> None:
+    async def _serve(self) -> None:
         try:
             async with asyncio.timeout(self._socket.patience):
                 while not self._initialised:
@@ -226,7 +226,7 @@ class _Connection:
             )
             return
         task = self._operations[name] = asyncio.create_task(self._operate(name, bytes(message.payload)))
-        task.add_done_callback(lambda done: self._forget(name, done))
+        task.add_done_callback(lambda done: self._remove(name, done))
 
     async def _complete(self, message: Message) -> None:
         task = self._operations.pop(message.id, None)
@@ -239,7 +239,7 @@ class _Connection:
     async def _ignore(self, message: Message) -> None:
         """Ignore a pong."""
 
-    def _forget(self, name: str, done: asyncio.Task[None]) -> None:
+    def _remove(self, name: str, done: asyncio.Task[None]) -> None:
         if self._operations.get(name) is done:
             del self._operations[name]
 
@@ -291,7 +291,7 @@ class _Connection:
         return [event for one in changes if (event := live.event(one, caller)) is not None]
 
     async def _run(self, work: Callable[[], Any], *, quick: bool = True) -> Any:
-        """Run work that may call the engine: in a thread, unless it returns at once. It is not `quick` if its document is large."""
+        """Run work that may call the engine. It runs in a thread unless it returns at once. It is not `quick` if its document is large."""
         if not (self._embedded and self._authenticator.ready(self._headers)):
             return await run_in_threadpool(work)
         return (

@@ -1,8 +1,8 @@
-"""uvicorn's WebSocket protocol for connections of anonymous clients: frames that break the protocol end a connection quietly, and a refused
-handshake gets a problem document.
+"""uvicorn's WebSocket protocol, hardened against invalid clients.
 
-uvicorn logs a traceback for text that is not UTF-8, fails if such a frame follows the end of the conversation, and logs the URL of each
-connection with its query string, in which there may be a token.
+A frame that breaks the protocol closes the connection without a line in the log. A rejected handshake gets a problem document. uvicorn itself logs a
+traceback for text that is not UTF-8, fails if such a frame follows the close frame, and logs the URL of each connection with its query string, which
+may contain a token.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log.setLevel(logging.WARNING)  # also for servers that configure the log themsel
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, without the lines of the log that clients decide."""
+    """uvicorn's protocol, without the log lines that clients can cause."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         self.logger = self.conn.logger = log
@@ -44,7 +44,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         try:
             super().data_received(data)
-        except InvalidState:  # the server has closed the conversation, and the client breaks the protocol
+        except InvalidState:  # the client breaks the protocol after the server's close frame
             self._end()
 
     def send_receive_event_to_app(self) -> None:
@@ -63,14 +63,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().handle_parser_exception()
 
     def handle_connect(self, event: Request) -> None:
-        """Answer the handshake. It is refused if a header that WebSocket needs is missing or malformed."""
+        """Answer the handshake. It is rejected if a required header is missing or malformed."""
         refused = self.conn.accept(event)
         if refused.status_code == SWITCHING:
             super().handle_connect(event)
             return
         self.handshake_initiated = self.handshake_complete = self.close_sent = True
-        why = str(self.conn.handshake_exc).removesuffix(".") or refused.reason_phrase
-        problem = refusal(MalformedRequest(f"Expected the handshake of a WebSocket: {why}"))
+        reason = str(self.conn.handshake_exc).removesuffix(".") or refused.reason_phrase
+        problem = refusal(MalformedRequest(f"Expected the handshake of a WebSocket: {reason}"))
         headers = {
             **problem.headers,
             **ON_EVERY_RESPONSE,
@@ -85,19 +85,19 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.close" and not self.handshake_complete:
             await self._refuse(refusal(Forbidden("A WebSocket is not accepted here")))
             return
-        if self._broken:  # what the server sends to a connection that has ended so is no mistake of the server
+        if self._broken:  # not an error of the server: the client has broken the connection
             raise ClientDisconnected
         await super().send(message)
 
     async def _refuse(self, response: messages.Response) -> None:
-        """Refuse the handshake with a problem document."""
+        """Reject the handshake with a problem document."""
         headers = [(name.encode(), value.encode()) for name, value in {**response.headers, **ON_EVERY_RESPONSE}.items()]
         start: Any = {"type": "websocket.http.response.start", "status": response.status, "headers": headers}
         await super().send(start)
         await super().send({"type": "websocket.http.response.body", "body": response.body})
 
     def _end(self) -> None:
-        """Send what the conversation has left, such as the answer to a close frame, and close the connection."""
+        """Send the remaining frames, such as the response to a close frame, and close the connection."""
         self._broken = True
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.close()

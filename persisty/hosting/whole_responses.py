@@ -1,7 +1,7 @@
-"""A response in one ASGI message instead of two, where the host takes it.
+"""A response in one ASGI message instead of two, for hosts that support it.
 
-ASGI servers take a head and a body apart, and check and copy each header. For a response of a few hundred bytes, this costs as much as the
-query. A host that takes whole responses says so in the scope, as ASGI's extensions do; `uvicorn_protocols.py` does.
+ASGI servers receive head and body in separate messages, and check and copy each header. For a response of a few hundred bytes, this costs as much as
+the query. A host that supports whole responses declares an extension in the scope; `uvicorn_protocols.py` does.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _IN_LINES = bytes({*range(256)} - {*range(32), 127} | {9})
 
 
 def takes_whole(scope: Scope) -> bool:
-    """Return whether the host takes a whole response."""
+    """Return whether the host supports whole responses."""
     return WHOLE in (scope.get("extensions") or ())
 
 
 def whole(response: Response, request_id: str) -> Message:
-    """Return the message of a response whose body is known. `ValueError` if a header contains a control character."""
+    """Return the message of a response whose body is known. Raises `ValueError` if a header contains a control character."""
     headers, count = response.headers, len(response.headers) + len(ON_EVERY_RESPONSE) + 1
     text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     text = f"{text}{_EVERYWHERE}{REQUEST_ID}: {request_id}\r\n"

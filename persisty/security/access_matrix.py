@@ -1,7 +1,7 @@
-"""The access matrix: what each role may do with each store, and which actions it may call, as plain data computed from the rules.
+"""The access matrix: the rights of each role on each store and action, as plain data computed from the rules.
 
-A role is what is known of a caller without looking at an item: anonymous, authenticated, or authenticated with a scope that a rule
-mentions. A cell is `all`, `none`, or the condition on the item or token that remains.
+A role is the part of a caller that is known without an item: anonymous, authenticated, or authenticated with a scope that a rule mentions. A cell
+is `all`, `none`, or the condition on the item or token that remains.
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ from .tokens import LIFETIME, caller_of, invalid_token, sign, verify
 LEEWAY = 60.0
 """Seconds that the clocks of an issuer and of this machine may differ by."""
 MAX_CACHED, CACHE_SECONDS = 1000, 300.0
-"""Verified tokens that are cached, and for how many seconds. A key that its issuer revokes is trusted no longer than that."""
+"""The most cached tokens, and the seconds for which a verified token is cached. A revoked key is trusted no longer than that."""
 
 
 class Authenticator:
-    """Identifies callers by their tokens. `own` issues persisty's own tokens; `issuers` are the others that are trusted. Safe for threads."""
+    """Identifies callers by their tokens. `own` issues persisty's own tokens. `issuers` are the other trusted issuers. Thread-safe."""
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class Authenticator:
         return f"Authenticator({', '.join(self._issuers)})"
 
     def authenticate(self, headers: Mapping[str, str]) -> Caller:
-        """Return the caller that the headers (names in lower case) identify, ANONYMOUS without `authorization`. `Unauthenticated` if the
-        credentials are not valid."""
+        """Return the caller that the headers identify, ANONYMOUS without `authorization`. Names of headers are in lower case. Raises
+        `Unauthenticated` if the credentials are not valid."""
         given = headers.get("authorization")
         return ANONYMOUS if given is None else self.caller(_token(given))
 
@@ -57,7 +57,7 @@ class Authenticator:
         return given is None or self._cached(_digest(_token(given, ""))) is not None
 
     def caller(self, token: str) -> Caller:
-        """Return the caller that a token identifies. `Unauthenticated` if the token is not valid."""
+        """Return the caller that a token identifies. Raises `Unauthenticated` if the token is not valid."""
         digest = _digest(token)
         caller = self._cached(digest)
         if caller is None:
@@ -85,7 +85,7 @@ class Authenticator:
         return Caller(subject if known else None, scopes, MappingProxyType(dict(context)))
 
     def token(self, caller: Caller, *, lifetime: float = LIFETIME, not_before: float | None = None) -> str:
-        """Sign a token for a caller that expires after `lifetime` seconds. `InvalidDeclaration` if no signing key is configured."""
+        """Return a signed token for a caller, which expires after `lifetime` seconds. Raises `InvalidDeclaration` if no signing key is configured."""
         if self._own is None:
             raise InvalidDeclaration(NO_SIGNING_KEY)
         return sign(caller, self._own, lifetime=lifetime, not_before=not_before, now=self._clock())
@@ -109,7 +109,7 @@ class Authenticator:
 
 
 LATEST = 2**53
-"""The greatest expiry that is exact as a float, in seconds. Later times are as good as never."""
+"""The greatest expiry that a float represents exactly, in seconds. Later times count as never."""
 NO_SIGNING_KEY = "No key to sign tokens is configured: set PERSISTY_TOKEN_SECRET, PERSISTY_TOKEN_KEY_FILE or PERSISTY_TOKEN_SECRET_ARN"
 
 
@@ -130,8 +130,8 @@ def _digest(token: str) -> bytes:
 def authenticator_of(configured: settings.Settings, stage: str, secret: str | None, *, needed: bool) -> Authenticator:
     """Return the authenticator that the settings describe. `secret` signs persisty's own tokens, if this process has it.
 
-    `InvalidDeclaration` for settings that contradict each other. If identity is `needed`, also for a stage that is not local and
-    trusts no issuer.
+    Raises `InvalidDeclaration` for settings that contradict each other. If rules depend on the caller (`needed`), also for a stage that is not local
+    and trusts no issuer.
     """
     audiences = audiences_in(configured.token_audience)
     keys = own_keys(configured, stage, secret)

@@ -1,4 +1,4 @@
-"""JSON documents of a token issuer, fetched by HTTPS: limited in time and size, without following redirects."""
+"""Fetch JSON documents of a token issuer by HTTPS, with limits of time and size, and without following redirects."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TIMEOUT = 3.0
 DEADLINE = 6.0
 """Seconds for the whole response."""
 MAX_DOCUMENT = 1 << 18
-"""Bytes of a document."""
+"""The most bytes of a document."""
 HANDLERS = ("ProxyHandler", "HTTPHandler", "HTTPSHandler", "HTTPDefaultErrorHandler", "HTTPErrorProcessor")
 """urllib's handlers that are used. Without `HTTPRedirectHandler` a redirect is an error: keys come only from the configured issuer."""
 
 
 def checked_url(url: str) -> str:
-    """Return the URL if it is `https`, or `http` on this machine. `InvalidDeclaration` otherwise."""
+    """Return the URL if it is `https`, or `http` on this machine. Raises `InvalidDeclaration` otherwise."""
     try:
         parts = urlsplit(url)
     except ValueError as error:  # such as a bracket that is not closed
@@ -44,7 +44,7 @@ def _opener() -> Any:
 
 
 def fetch_json(url: str) -> Any:
-    """Fetch and decode the document at the URL. `BackendUnavailable` for every failure."""
+    """Fetch and decode the document at the URL. Raises `BackendUnavailable` for every failure."""
     until = time.monotonic() + DEADLINE
     body = b""
     request = driver("urllib.request").Request(checked_url(url), headers={"accept": "application/json"})

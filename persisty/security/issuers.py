@@ -1,4 +1,4 @@
-"""Token issuers: a table of how each kind builds its URL and where it puts keys, audience and scopes.
+"""Token issuers: a table with the URL of each kind of issuer, and with the places of its keys, audience and scopes.
 
 `PERSISTY_TOKEN_ISSUERS` lists them: `cognito:eu-west-1_AbC123 auth0:acme.eu.auth0.com keycloak:https://id.acme.org/realms/main`. Any
 other OpenID Connect issuer is `oidc:` and its URL. The `iss` claim of a token must equal the issuer's URL, and only that issuer's keys
@@ -91,7 +91,7 @@ def audiences_in(text: str | None) -> frozenset[str]:
 
 
 def issuers_in(text: str, audiences: frozenset[str]) -> tuple[Issuer, ...]:
-    """Return the issuers in the text of the setting. `InvalidDeclaration` lists every fault in it."""
+    """Return the issuers in the text of the setting. Raises `InvalidDeclaration`, which lists every fault in it."""
     faults: list[Fault] = []
     found: list[Issuer] = []
     for spelled in re.split(r"[\s,]+", text.strip(", \n\t")):
@@ -104,7 +104,9 @@ def issuers_in(text: str, audiences: frozenset[str]) -> tuple[Issuer, ...]:
             url = checked_url(kind.url.format(place=place, **match.groupdict()))
             found.append(issuer_of(kind, url, audiences))
     if found and not audiences:
-        faults.append(Fault("", "PERSISTY_TOKEN_AUDIENCE is missing: an issuer's tokens for others would be accepted"))
+        faults.append(
+            Fault("", "PERSISTY_TOKEN_AUDIENCE is missing: without it, tokens for other audiences would be accepted")
+        )
     if faults:
         raise InvalidDeclaration("PERSISTY_TOKEN_ISSUERS is not valid", faults=faults)
     return tuple(found)
@@ -130,7 +132,7 @@ def _key_set_url(url: str, fetch: Callable[[str], Any]) -> str:
         raise BackendUnavailable("The token issuer's discovery document names another issuer or no key set")
     try:
         return checked_url(place)
-    except InvalidDeclaration as error:  # the issuer's mistake, not the declaration's
+    except InvalidDeclaration as error:  # a mistake of the issuer, not of the declaration
         raise BackendUnavailable(
             "The token issuer's discovery document names a key set without an https URL"
         ) from error

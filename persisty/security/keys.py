@@ -2,7 +2,7 @@
 
 The key decides the algorithm, never the token: a secret uses HS256, an RSA key RS256, a key on P-256 ES256. Keys are loaded when a token
 first needs them. A token with an unknown key id makes them load again, because the issuer may have rotated its keys. That happens at most
-once in `REFETCH` seconds, whatever tokens are sent.
+once in `REFETCH` seconds, for any number of tokens.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_KEYS = 100
 FRESH = 3600.0
 """Seconds after which keys are loaded again."""
 STALE = 24 * 3600.0
-"""Seconds for which keys stay in use while loading them again fails."""
+"""Seconds for which keys remain in use while loading them again fails."""
 REFETCH, RETRY = 30.0, 5.0
 """Seconds before the next load: after a success, and after a failure."""
 
@@ -70,7 +70,7 @@ class Jwk(Struct, frozen=True):
 
 
 class Keys:
-    """A cache of the keys that `load` returns. Safe for threads; one thread loads at a time."""
+    """A cache of the keys that `load` returns. Thread-safe: one thread loads at a time."""
 
     def __init__(self, load: Callable[[], tuple[Key, ...]], clock: Callable[[], float] = time.time) -> None:
         self._load, self._clock = load, clock
@@ -80,7 +80,7 @@ class Keys:
         self._loading = threading.Lock()
 
     def find(self, kid: str | None) -> tuple[Key, ...]:
-        """Return the keys that may have signed a token with this key id. `BackendUnavailable` while no key can be loaded."""
+        """Return the keys that may have signed a token with this key id. Raises `BackendUnavailable` while no key can be loaded."""
         found = _named(self._known, kid)
         if not found or self._clock() >= self._loaded + FRESH:
             self._renew(wait=not found)
@@ -88,7 +88,7 @@ class Keys:
         return found
 
     def signing(self) -> Key:
-        """Return the first key that can sign. `InvalidDeclaration` if there is none."""
+        """Return the first key that can sign. Raises `InvalidDeclaration` if there is none."""
         if not self._known:
             self._renew(wait=True)
         signing = next((key for key in self._known if key.signing is not None), None)
@@ -168,8 +168,8 @@ def _rsa(public: Any) -> str | None:
     return "RS256" if isinstance(public, kind) and public.key_size >= MIN_RSA else None
 
 
-def _refuse(why: str) -> NoReturn:
-    raise InvalidDeclaration(f"The key to sign tokens {why}") from None
+def _refuse(reason: str) -> NoReturn:
+    raise InvalidDeclaration(f"The key to sign tokens {reason}") from None
 
 
 def keys_of_set(document: Any) -> tuple[Key, ...]:

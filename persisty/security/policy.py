@@ -1,6 +1,6 @@
-"""A policy: the access rules of an item for one caller, each compiled to a filter when it is first needed.
+"""A policy: the access rules of an item for one caller. Each rule is compiled to a filter when it is first needed.
 
-A policy has no store. The store separates conditions that the engine decides from those that can be decided before.
+A policy has no store. The store separates the conditions that the engine decides from those that can be decided before.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ class Policy:
     """The rights of one caller on the items of one declaration."""
 
     def __init__(
-        self, meta: StoreMeta[Any], caller: Caller, beside: dict[StoreMeta[Any], Policy] | None = None
+        self, meta: StoreMeta[Any], caller: Caller, others: dict[StoreMeta[Any], Policy] | None = None
     ) -> None:
         self.meta, self.caller = meta, caller
-        self._beside: dict[StoreMeta[Any], Policy] = {} if beside is None else beside
+        self._others: dict[StoreMeta[Any], Policy] = {} if others is None else others
         self._row_filters: dict[str, Filter] = {}
         self._forbidden: dict[str, bool] = {}
         self._view: View | None = None
 
     def of(self, meta: StoreMeta[Any]) -> Policy:
         """Return the same caller's policy for another item."""
-        found = self if meta is self.meta else self._beside.get(meta)
+        found = self if meta is self.meta else self._others.get(meta)
         if found is None:
-            found = self._beside[meta] = Policy(meta, self.caller, self._beside)
+            found = self._others[meta] = Policy(meta, self.caller, self._others)
         return found
 
     def row_filter(self, verb: str) -> Filter:
-        """Return the filter for items with which the caller may do this, resolved."""
+        """Return the resolved filter of the items on which the caller may use the verb."""
         found = self._row_filters.get(verb)
         if found is None:
             possible = possible_filter(self.meta.rule(verb), self.meta, self.caller)
@@ -50,13 +50,13 @@ class Policy:
         return found
 
     def allows(self, verb: str) -> bool:
-        """Return whether the verb is allowed. If the caller's token has a value of another type than the attribute that
-        a rule compares it with, there is no item with which it is allowed."""
+        """Return whether the verb is allowed, on some items or on none: a rule may compare an attribute with a claim of another type, which no item
+        can match."""
         return self.row_filter(verb) != NOTHING or not self._forbidden[verb]
 
-    def refusal(self, what: str = "") -> PersistyError:
-        """Return the error for a forbidden action. An anonymous caller gets `Unauthenticated`."""
-        return Forbidden(what) if self.caller.authenticated else Unauthenticated(what)
+    def refusal(self, message: str = "") -> PersistyError:
+        """Return the error for a forbidden action: `Unauthenticated` for an anonymous caller, else `Forbidden`."""
+        return Forbidden(message) if self.caller.authenticated else Unauthenticated(message)
 
     @property
     def view(self) -> View:
@@ -107,7 +107,7 @@ def looks_at_caller(meta: StoreMeta[Any]) -> bool:
 
 
 def personal(rule: Rule | bool) -> bool:
-    """Return whether what the rule allows depends on the caller."""
+    """Return whether the decision of the rule depends on the caller."""
     if not isinstance(rule, Rule) or isinstance(rule, Constant | Where):
         return False
     parts = (rule.rule,) if isinstance(rule, Through) else rule.parts

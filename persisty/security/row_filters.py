@@ -41,8 +41,10 @@ def row_filter(rule: Rule, meta: StoreMeta[Any], caller: Caller) -> Filter:
 
 
 def possible_filter(rule: Rule, meta: StoreMeta[Any], caller: Caller) -> Filter:
-    """Return `row_filter`, in which a comparison with a value that no item can have still stands: an `oneof` of no values. If this filter is
-    `NOTHING`, the rule forbids the verb. Otherwise it allows the verb, perhaps with no item at all."""
+    """Return `row_filter`, but with comparisons that no item can match, as an `oneof` of no values.
+
+    If this filter is `NOTHING`, the rule forbids the verb. Otherwise it allows the verb, possibly on no item.
+    """
     return ROW_FILTERS[type(rule)](rule, meta, caller)
 
 
@@ -67,7 +69,7 @@ def without_impossible(meta: StoreMeta[Any], where: Filter) -> Filter:
 
 
 def admits(rule: Rule, caller: Caller) -> bool:
-    """Return whether a rule allows the caller, for a rule that needs no item. `InvalidDeclaration` for any other rule."""
+    """Return whether a rule allows the caller. Raises `InvalidDeclaration` for a rule that needs an item."""
     match rule:
         case AllOf(rules):
             return all(admits(one, caller) for one in rules)
@@ -168,7 +170,8 @@ def claimed(caller: Caller, name: str) -> tuple[Any, ...]:
 
 
 def equal_to(meta: StoreMeta[Any], name: str, values: tuple[Any, ...]) -> Filter:
-    """Return the items whose attribute is one of these values of a token. No item has a value of another type: an `oneof` of no values."""
+    """Return the filter of the items whose attribute is one of these values of a token. If all values have another type, it is an `oneof` of no
+    values."""
     attribute = meta.attributes.get(name)
     if attribute is None:
         raise InvalidDeclaration(f"{meta.name} has no attribute {name}, which its access rule names")

@@ -1,6 +1,6 @@
-"""Check access rules when an app starts: filters and what is behind links, which need the other items of the app.
+"""Check access rules when an app starts: filters, and rules of linked items, which need the other items of the app.
 
-Names that an item's own attributes decide are checked when it is declared (`persisty.model.declaration_checks`).
+Names of an item's own attributes and links are checked when it is declared (`persisty.model.declaration_checks`).
 """
 
 from __future__ import annotations
@@ -25,15 +25,13 @@ def rule_faults(meta: StoreMeta[Any]) -> list[Fault]:
         nested = 0 if found else _links_nested(rule, meta)
         if nested > MAX_LINKS_NESTED:
             at = f"/{meta.name}{path}"
-            found = [
-                Fault(at, "Too many links that lead on from each other", f"at most {MAX_LINKS_NESTED}", str(nested))
-            ]
+            found = [Fault(at, "Too many nested links", f"at most {MAX_LINKS_NESTED}", str(nested))]
         faults += found
     return faults
 
 
 def _links_nested(rule: Rule, meta: StoreMeta[Any]) -> int:
-    """Return how many links of a rule lead on from each other. A link through a join item counts as two."""
+    """Return the depth of nested links in a rule. A link through a join item counts as two."""
     match rule:
         case Through(name, inner):
             ends = meta.links[name].ends
@@ -65,7 +63,7 @@ def _behind(meta: StoreMeta[Any], link: str, rule: Rule, path: str) -> list[Faul
 
 
 def _named(fault: Fault, meta: StoreMeta[Any], at: str) -> Fault:
-    """Return the fault; of an unknown attribute with the path of its name, without the operator, and the names there are."""
+    """Return the fault. For an unknown attribute, its path ends with the name instead of the operator, and it lists the known names."""
     if fault.message != UNKNOWN:
         return fault
     parent = fault.path.rpartition("/")[0]
@@ -76,4 +74,4 @@ def _named(fault: Fault, meta: StoreMeta[Any], at: str) -> Fault:
 
 
 UNKNOWN = "Unknown attribute"
-"""The message of `query.resolution` for a name that is no attribute."""
+"""The message of `query.resolution` for a name that is not an attribute."""

@@ -21,7 +21,7 @@ LOCAL_FOLDER, LOCAL_FILE = ".persisty", "token-secret"
 
 
 def own_keys(configured: settings.Settings, stage: str, secret: str | None) -> Keys | None:
-    """Return the keys of persisty's own tokens, None if no key is configured. `InvalidDeclaration` if the configured text is not a key.
+    """Return the keys of persisty's own tokens, None if no key is configured. Raises `InvalidDeclaration` if the configured text is not a key.
 
     A local key is read now, so that a mistake stops the start. A key in AWS is loaded when a token first needs it.
     """
@@ -64,7 +64,7 @@ SERVICES: dict[str, Callable[[Any, str], Any]] = {"secretsmanager": _secret_valu
 
 
 def service_of(arn: str) -> str:
-    """Return the service of an ARN. `InvalidDeclaration` if the service stores no secrets."""
+    """Return the service of an ARN. Raises `InvalidDeclaration` if the service stores no secrets."""
     parts = arn.split(":")
     if len(parts) < 6 or parts[0] != "arn" or parts[2] not in SERVICES:
         raise InvalidDeclaration("PERSISTY_TOKEN_SECRET_ARN is not the ARN of a secret or a parameter")

@@ -23,13 +23,13 @@ from .issuers import Issuer
 from .keys import Key
 
 MAX_TOKEN = 8192
-"""Characters of a token. Servers limit headers to about the same size."""
+"""The most characters of a token. Servers limit headers to about the same size."""
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 """A token in compact form (RFC 7515, 7.1): three parts. With the algorithm `none` the last is empty."""
 LIFETIME = 3600.0
 """Default lifetime of a token, in seconds."""
 RESERVED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope"})
-"""Claims that persisty sets itself; a caller's claims of these names are left out."""
+"""Claims that persisty sets itself. A caller's claims with these names are left out."""
 INVALID = "invalid_token"
 """The `error` of a rejected token in `WWW-Authenticate` (RFC 6750, 3.1)."""
 
@@ -44,21 +44,21 @@ REASONS: dict[str, str] = {
 """PyJWT's error → the message; any other error is `MALFORMED`."""
 
 
-def invalid_token(why: str) -> Unauthenticated:
+def invalid_token(message: str) -> Unauthenticated:
     """Return the error for credentials that are not valid."""
-    return Unauthenticated(why, error=INVALID)
+    return Unauthenticated(message, error=INVALID)
 
 
 def verify(token: str, issuers: Mapping[str, Issuer], leeway: float) -> tuple[Issuer, dict[str, Any]]:
     """Verify signature, times, issuer and audience of a token. Return its issuer and claims.
 
-    `Unauthenticated` if one of them is wrong; `BackendUnavailable` while the issuer's keys cannot be loaded.
+    Raises `Unauthenticated` if one of them is wrong, and `BackendUnavailable` while the issuer's keys cannot be loaded.
     """
     if len(token) > MAX_TOKEN:
         raise invalid_token(f"The token has more than {MAX_TOKEN} characters")
     if SHAPE.fullmatch(token) is None:
         raise invalid_token(MALFORMED)
-    if not issuers:  # a deployment that trusts no issuer has no library to verify with
+    if not issuers:  # a deployment that trusts no issuer does not have the library
         raise invalid_token(UNTRUSTED)
     jwt = driver("jwt")
     try:
@@ -84,10 +84,8 @@ def verify(token: str, issuers: Mapping[str, Issuer], leeway: float) -> tuple[Is
 
 def _decoded(jwt: Any, token: str, keys: tuple[Key, ...], url: str, leeway: float) -> dict[str, Any]:
     """Return the claims, verified with the first of the keys that fits."""
-    options = {
-        "require": ["exp"],
-        "verify_aud": False,
-    }  # `Issuer.accepts` checks the audience: kinds use different claims
+    # `Issuer.accepts` checks the audience, because kinds of issuers use different claims
+    options = {"require": ["exp"], "verify_aud": False}
     for key in keys[:-1]:
         try:
             return dict(jwt.decode(token, key.verifying, [key.algorithm], options, issuer=url, leeway=leeway))
@@ -97,7 +95,7 @@ def _decoded(jwt: Any, token: str, keys: tuple[Key, ...], url: str, leeway: floa
 
 
 def _sound(claims: dict[str, Any]) -> bool:
-    """Return whether times are finite numbers (PyJWT also accepts texts), and all claims can be encoded: their text, and their nesting."""
+    """Return whether times are finite numbers (PyJWT also accepts texts), and whether all claims can be encoded as JSON."""
     times = (claims[name] for name in ("exp", "nbf", "iat") if name in claims)
     if too_deep(claims) or not all(type(one) is int or (type(one) is float and isfinite(one)) for one in times):
         return False
@@ -123,7 +121,7 @@ def sign(
 ) -> str:
     """Sign a token for the caller that expires after `lifetime` seconds. The caller's claims in `RESERVED` are left out.
 
-    `InvalidInput` for claims that JSON cannot hold. `InvalidDeclaration` if there is no key to sign with.
+    Raises `InvalidInput` for claims that JSON cannot represent, and `InvalidDeclaration` if there is no key to sign with.
     """
     key = issuer.keys.signing()
     moment = time.time() if now is None else now

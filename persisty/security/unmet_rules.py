@@ -1,7 +1,7 @@
 """Find access rules that no caller can meet, such as `where(paid=True) & where(paid=False)`, or `authenticated & ~authenticated`.
 
-`nobody` is not reported, because it is explicit. A rule is decided for every combination of the scopes that it mentions. Attributes are compared as
-far as equality decides; a rule that this cannot decide counts as one that a caller may meet.
+`nobody` is not reported, because it is explicit. A rule is evaluated for every combination of the scopes in it. Of the comparisons of attributes, only
+equality is considered. A rule that cannot be decided in this way counts as one that a caller can meet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .access_matrix import scopes_of, simplified
 from .caller import ANONYMOUS, Caller
 
 MAX_SCOPES = 8
-"""Scopes of one rule up to which every combination is tried."""
+"""The most scopes in a rule for which every combination is tried."""
 ANYONE = "anyone"
 """The subject of the callers that are tried."""
 

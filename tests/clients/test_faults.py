@@ -136,7 +136,7 @@ def test_a_response_that_is_not_the_apps_is_an_error(shop: ModuleType, status: i
         client.article.read("key")
     assert (raised.value.code, raised.value.status, raised.value.detail) == ("http_error", status, "<h1>nginx</h1>")
     client, _ = playing(shop, httpx.Response(200, text="<h1>nginx</h1>"))
-    with pytest.raises(shop.ClientError, match="not what this client was written for"):
+    with pytest.raises(shop.ClientError, match="does not fit the types of this client"):
         client.article.read("key")
 
 

@@ -1,1 +1,1 @@
-"""Code that the writers copy into every client, whatever the app. Nothing here is imported."""
+"""Code that the writers copy into every client. It is the same for all apps, and is not imported."""

@@ -1,5 +1,6 @@
-"""The runtime of a Python client: errors, pages, requests and the reading of responses. It is copied from the mark on, below its imports, which
-are those of the whole client.
+"""The runtime of a Python client: errors, pages, requests and the parsing of responses.
+
+The code after the mark is copied into every client. The imports here are those of the whole client.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _V = _t.TypeVar("_V")
 
 _TRANSIENT = frozenset({429, 502, 503, 504})
 _LONGEST_WAIT = 30.0
-_NO_MORE = 8.0
+_LONGEST_PAUSE = 8.0
 
 
 class ClientError(Exception):
@@ -49,7 +50,7 @@ class ClientError(Exception):
 
 
 class NetworkError(ClientError):
-    """The server could not be reached, or did not answer in time. A write may or may not have been carried out."""
+    """The server could not be reached, or did not respond in time. A write may or may not have been executed."""
 
 
 class Fault(_m.Struct, frozen=True):
@@ -62,7 +63,7 @@ class Fault(_m.Struct, frozen=True):
 
 
 class ApiError(ClientError):
-    """The server refused the request. `document` is the whole problem document, with the members of its code.
+    """The server rejected the request. `document` is the whole problem document, with the members of its code.
 
     `retry_after`: seconds to wait before the next attempt, if the server sent them.
     """
@@ -74,8 +75,8 @@ class ApiError(ClientError):
         self.title: str = document["title"]
         self.detail: str | None = document.get("detail")
         self.faults: _b.list[Fault] = _m.convert(document.get("faults", []), _b.list[Fault])
-        told = [self.detail or self.title, *(f"{one.path or '/'}: {one.message}" for one in self.faults)]
-        super().__init__(f"{self.code}: " + "; ".join(told))
+        texts = [self.detail or self.title, *(f"{one.path or '/'}: {one.message}" for one in self.faults)]
+        super().__init__(f"{self.code}: " + "; ".join(texts))
 
 
 class Page(_m.Struct, _t.Generic[_T], frozen=True):
@@ -170,7 +171,7 @@ def _decoded(content: _b.bytes, of: _t.Any) -> _t.Any:
     try:
         return _decoder(of).decode(content)
     except _m.DecodeError as error:
-        raise ClientError(f"The answer is not what this client was written for: {error}") from error
+        raise ClientError(f"The response does not fit the types of this client: {error}") from error
 
 
 def _text(value: _t.Any) -> str:
@@ -263,7 +264,7 @@ def _store_results(found: _Results[_t.Any], types: _Sequence[_t.Any]) -> _b.list
             for one, of in zip(found.results, types, strict=True)
         ]
     except (_m.ValidationError, ValueError) as error:
-        raise ClientError(f"The answer is not what this client was written for: {error}") from error
+        raise ClientError(f"The response does not fit the types of this client: {error}") from error
 
 
 def _body(given: _Mapping[str, _t.Any]) -> _b.dict[str, _t.Any]:
@@ -271,7 +272,7 @@ def _body(given: _Mapping[str, _t.Any]) -> _b.dict[str, _t.Any]:
 
 
 def _problem(status: int, reason: str, content: _b.bytes, media: str) -> _b.dict[str, _t.Any]:
-    """Return the error of a response, also of one that the app did not send."""
+    """Return the error of a response. Another server, such as a proxy, may have sent it."""
     if media.startswith("application/problem+json"):
         try:
             found: _b.dict[str, _t.Any] = _m.json.decode(content, type=_b.dict[str, _t.Any])
@@ -289,8 +290,8 @@ def _refusal(response: _httpx.Response) -> ApiError:
 
 
 def _retry_after(response: _httpx.Response) -> float | None:
-    told = response.headers.get("retry-after", "")
-    return float(told) if told.isascii() and told.isdigit() else None
+    given = response.headers.get("retry-after", "")
+    return float(given) if given.isascii() and given.isdigit() else None
 
 
 def _transient(error: ApiError) -> _b.bool:
@@ -301,12 +302,12 @@ def _transient(error: ApiError) -> _b.bool:
 def _pause(asked: _Asked, error: ApiError | None, attempt: int) -> float | None:
     """Return the seconds to wait before the next attempt, None for no attempt. `error`: None if there was no response.
 
-    Who says when to ask again has done nothing of it, so that even a write is sent again.
+    A server that sends `Retry-After` has not executed the request, so even a write is sent again.
     """
-    told = None if error is None else error.retry_after
-    if told is not None:
-        return told if told <= _LONGEST_WAIT else None
-    return min(_NO_MORE, 0.1 * 2.0**attempt) * (0.5 + _random.random() / 2) if asked.repeatable else None
+    given = None if error is None else error.retry_after
+    if given is not None:
+        return given if given <= _LONGEST_WAIT else None
+    return min(_LONGEST_PAUSE, 0.1 * 2.0**attempt) * (0.5 + _random.random() / 2) if asked.repeatable else None
 
 
 def _line(line: _b.bytes, of: _t.Any, known: frozenset[str]) -> _t.Any:

@@ -1,5 +1,6 @@
-"""The transport of a Python client: it sends requests, repeats them and reads the responses. The part after the mark is written twice, as it
-stands and, without the words for waiting, for programs that are not asynchronous.
+"""The transport of a Python client: it sends requests, repeats them and parses the responses.
+
+The code after the mark is written to the client twice: unchanged, and in a synchronous form (`python_modes.PLAIN`).
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ class _AsyncTransport:
                 if response.status_code < 400:
                     return response
                 await response.aread()
-                told = _refusal(response)
-                refusal: ClientError = told
-                again = _pause(asked, told, attempt) if _transient(told) else None
+                rejected = _refusal(response)
+                refusal: ClientError = rejected
+                again = _pause(asked, rejected, attempt) if _transient(rejected) else None
             except _httpx.TransportError as error:
                 again = _pause(asked, None, attempt)
                 refusal = NetworkError(f"{asked.method} {asked.path}: {error or type(error).__name__}")

@@ -23,7 +23,7 @@ export class ClientError extends Error {
   override name = "ClientError";
 }
 
-/** The server could not be reached, or did not answer in time. A write may or may not have been carried out. */
+/** The server could not be reached, or did not respond in time. A write may or may not have been executed. */
 export class NetworkError extends ClientError {
   override name = "NetworkError";
 }
@@ -45,7 +45,7 @@ export interface Problem {
   faults?: Fault[];
 }
 
-/** The server refused the request. `problem` is the whole problem document, with the members of its code. */
+/** The server rejected the request. `problem` is the whole problem document, with the members of its code. */
 export class ApiError extends ClientError implements Problem {
   override name = "ApiError";
   readonly code: ErrorCode;
@@ -154,7 +154,7 @@ export interface ClientOptions {
   fetch?: typeof globalThis.fetch | undefined;
   /** Milliseconds for a response; default 30000. */
   timeout?: number | undefined;
-  /** How often a request is repeated that got no response or a temporary error, if repeating is safe; default 2. */
+  /** How many times a request without a response, or with a temporary error, is repeated if that is safe; default 2. */
   retries?: number | undefined;
   headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -333,7 +333,7 @@ class Transport {
     }
   }
 
-  /** Returns the milliseconds to the next attempt, null for no attempt. A server that says when to retry has carried out nothing. */
+  /** Returns the milliseconds to the next attempt, null for no attempt. A server that says when to retry has not executed the request. */
   #wait(asked: Asked, error: unknown, attempt: number): number | null {
     if (!(error instanceof NetworkError || (error instanceof ApiError && transient(error)))) return null;
     if (error instanceof ApiError && error.retryAfter !== null) {

@@ -88,7 +88,7 @@ def test_operations_over_a_socket_count_for_the_rate_limit(here: None, monkeypat
 
 def test_a_slow_subscriber_receives_the_first_events_and_then_an_overrun_error(here: None) -> None:
     async def run() -> tuple[list[str], str]:
-        changes = FanOut(app, kept=5)
+        changes = FanOut(app, size=5)
         with changes.following("maker", "created") as follower:
             for number in range(8):
                 app.store(Maker).create({"name": str(number)})
