@@ -6,21 +6,19 @@ that it may not read are left out.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from ..errors import AnswerTooLarge, Fault, InvalidQuery, TooManyLinked, UnreadableItem
+from ..errors import AnswerTooLarge, Fault, InvalidQuery, TooManyLinked
 from ..model.choices import one_of
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
-from ..model.links import LoadedLink
-from ..model.meta import Link, StoreMeta, per_meta
+from ..model.meta import Link, StoreMeta
 from ..model.msgspec_faults import pointer
-from ..model.pages import ResultPage, page_like
+from ..model.pages import ResultPage
 from ..model.unreadable_items import unreadable
 from ..query.evaluation import sort_key
 from ..query.filter_algebra import among, combine, visible_where
@@ -31,8 +29,6 @@ from .context import StoreContext
 from .limits import MAX_BATCH, MAX_LIMIT, MAX_LINKED_BYTES, check_limit
 from .page_bytes import Total, link_too_large, size_of_all
 from .unreadable_matches import as_shown, require_readable
-
-log = logging.getLogger("persisty")
 
 SMALL_ITEM = 4_000
 """Mean bytes of linked items of which `MAX_LIMIT` are read at a time, and of larger ones `MAX_BATCH`."""
@@ -280,78 +276,3 @@ Loader = Callable[[StoreContext[Any], StoreContext[Any], Link, list[Any], Asked]
 
 LOADERS: dict[str, Loader] = {"belongs_to": _target, "has_many": _pages, "has_one": _first, "has_count": _counts}
 """Kind of link → its loader: (store, target's store, link, distinct values of the near end) → value → the linked items."""
-
-
-def loaded(
-    store: StoreContext[Any],
-    items: Sequence[Any],
-    names: Iterable[str],
-    limit: int,
-    errors: list[UnreadableItem] | None = None,
-) -> list[Any]:
-    """Return copies of the items with these links loaded. `author.team` also loads the team of each author. None stays None.
-
-    A link to an item that cannot be read is left out. Its error is appended to `errors`, or logged if there is no such list.
-    """
-    below: dict[str, list[str]] = {}
-    for name in names:
-        step, _, rest = name.partition(".")
-        below.setdefault(step, []).extend([rest] if rest else [])
-    present = [one for one in items if one is not None]
-    values: dict[str, list[Any]] = {}
-    for name, further in below.items():
-        values[name] = _readable(store, name, present, limit, errors)
-        if further:
-            values[name] = _further(store.of(store.meta.links[name].ends.target), values[name], further, limit, errors)
-    cls = loaded_class(store.meta)
-    copies = iter([_copy(cls, one, {name: some[i] for name, some in values.items()}) for i, one in enumerate(present)])
-    return [None if one is None else next(copies) for one in items]
-
-
-def _readable(
-    store: StoreContext[Any], name: str, items: list[Any], limit: int, errors: list[UnreadableItem] | None
-) -> list[Any]:
-    """Return the values of a link, UNSET for a linked item that cannot be read: such a link is left out."""
-    try:
-        return related(store, name, items, None, None, limit, None)
-    except UnreadableItem as error:
-        if errors is None:
-            log.warning("%s", error.message)
-        else:
-            errors += error.by_position.values()
-        return [UNSET if place in error.by_position else one for place, one in enumerate(error.others)]
-
-
-def _further(
-    target: StoreContext[Any], found: list[Any], names: list[str], limit: int, errors: list[UnreadableItem] | None
-) -> list[Any]:
-    """Load links of linked items, or of the items of their pages."""
-    flat: list[Any] = []
-    for one in found:
-        if isinstance(one, target.meta.item):
-            flat.append(one)
-        elif isinstance(one, ResultPage):
-            flat += one.items
-    again = iter(loaded(target, flat, names, limit, errors))
-
-    def with_links(one: Any) -> Any:
-        if isinstance(one, target.meta.item):
-            return next(again)
-        return page_like(one, [next(again) for _ in one.items]) if isinstance(one, ResultPage) else one
-
-    return [with_links(one) for one in found]
-
-
-def _copy(cls: type[Any], item: Any, values: Mapping[str, Any]) -> Any:
-    """Return a copy of an item, which may have links loaded already, with these values of links."""
-    return cls(**{name: getattr(item, name, UNSET) for name in item.__struct_fields__} | dict(values))
-
-
-@per_meta
-def loaded_class(meta: StoreMeta[Any]) -> type[Any]:
-    """Return the item's class with a field for each link. A link that is not loaded is left out of JSON, and reading it raises `AttributeError`."""
-    fields = [(name, Any, UNSET) for name in meta.links]
-    cls = msgspec.defstruct(meta.item.__name__, fields, bases=(meta.item,), kw_only=True, module=meta.item.__module__)
-    for name in meta.links:
-        setattr(cls, name, LoadedLink(vars(meta.item)[name], vars(cls)[name]))
-    return cls

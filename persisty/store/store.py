@@ -27,7 +27,8 @@ from .backend import Query
 from .bulk_verbs import delete_matches, write_matches
 from .context import StoreContext
 from .limits import DEFAULT_LIMIT, MAX_LIMIT, check_batch, check_limit, listed
-from .link_loading import loaded, related
+from .link_loading import related
+from .loaded_links import loaded
 from .preparation import depends_on_nothing
 from .results import number
 from .store_batch import edit_store
