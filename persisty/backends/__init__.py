@@ -16,13 +16,13 @@ SCHEMES: dict[str, str] = {
 """URL scheme → the module whose `connect(url, app, stage)` opens it."""
 
 EXTRAS: dict[str, str] = {"sqlite": "sql", "postgresql": "postgresql", "dynamodb": "aws"}
-"""URL scheme → the extra of the package that brings its driver."""
+"""URL scheme → the extra of the package that installs its driver."""
 
 
 def connect(url: str, *, app: str, stage: str) -> Engine:
-    """The engine of a URL such as `memory://`, `sqlite:///messenger.db`, `dynamodb://eu-west-1`.
+    """Return the engine of a URL such as `memory://`, `sqlite:///messenger.db`, `dynamodb://eu-west-1`.
 
-    `app` and `stage` name what an engine shares with others (DynamoDB's tables). `InvalidDeclaration` for an unknown
+    `app` and `stage` are part of names that an engine shares with others (DynamoDB's tables). Raises `InvalidDeclaration` for an unknown
     scheme or a driver that is not installed.
     """
     scheme = url.partition("://")[0]

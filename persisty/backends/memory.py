@@ -1,4 +1,4 @@
-"""Items in a dict: the reference backend, for tests and experiments. Nothing outlives the process.
+"""Items in a dict: the reference backend, for tests and experiments. The items are lost when the process ends.
 
 One lock makes each call atomic. Items are copied in and out, so that changing a given or returned item never changes a stored one.
 """
@@ -53,7 +53,7 @@ MAX_ATOMIC = 10_000
 
 
 class _Table(Generic[T]):
-    """The items of one store by key, the key that holds each unique value, and the last number of each sequence."""
+    """The items of one store by key, the key of the item with each unique value, and the last number of each sequence."""
 
     def __init__(self) -> None:
         self.schema: Schema | None = None
@@ -85,7 +85,7 @@ class MemoryBackend(Generic[T]):
         table = self._opened
         if table.schema is not self.meta.schema or self._tables.get(self.meta.name) is not table:
             raise BackendUnavailable(
-                f"The schema of {self.meta.name} has changed: repeat the request with the store that the app has now"
+                f"The schema of {self.meta.name} has changed: repeat the request with the current store of the app"
             )
         return table
 
@@ -178,7 +178,7 @@ class MemoryBackend(Generic[T]):
             found = list(filter(wanted, self._table.items.values()))
             found.sort(key=sort_key(self.meta, self._key_order))
             some, before = found[: asked.limit], self._saved()
-            for item in some:  # uniqueness is judged at the end, so all old values are free
+            for item in some:  # uniqueness is checked at the end, so all old values are free
                 for value in unique_values(self.meta, item):
                     del self._table.holders[value]
             for item in some:
@@ -234,8 +234,8 @@ class MemoryBackend(Generic[T]):
     def _stored(
         self, key: KeyValues, old: T | None, new: T | None, requires: tuple[Requirement, ...] = ()
     ) -> WriteResult | None:
-        """Put an item in the place of another, either of which may be none; nothing is done if a unique value is taken, or what is
-        required is not there."""
+        """Replace an item by another; either may be None. Change nothing if a unique value is taken, or if a required
+        item is missing."""
         held, wanted = unique_values(self.meta, old), unique_values(self.meta, new)
         for one in wanted:
             if self._table.holders.get(one, key) != key:
@@ -276,7 +276,7 @@ def unique_values(meta: StoreMeta[T], item: T | None) -> list[tuple[str, KeyValu
 def _all_or_none(
     tables: Mapping[str, _Table[Any]], lock: threading.Lock, writes: Sequence[tuple[Any, Write]]
 ) -> list[WriteResult]:
-    """Do the writes of some backends under one lock; restore what was there before if one of them is not done."""
+    """Do the writes of some backends under one lock. Restore the items if one of the writes is not done."""
     with lock:
         names = {backend.meta.name for backend, _ in writes}
         before = {name: (dict(tables[name].items), dict(tables[name].holders)) for name in names}
@@ -301,7 +301,7 @@ class MemoryEngine:
         return MemoryBackend(meta, self._stores, self._lock)
 
     def table(self, name: str) -> None:
-        """Items have their own attributes here, so there are no columns."""
+        """Return None: items in memory have no columns."""
 
     def is_empty(self, name: str) -> bool:
         with self._lock:
@@ -341,7 +341,7 @@ def connect(url: str, *, app: str, stage: str) -> MemoryEngine:
 
 
 def _converted(table: _Table[Any], meta: StoreMeta[T]) -> _Table[T]:
-    """Return the items of a table under a changed schema. `Conflict` if they share what is unique now."""
+    """Return the items of a table under a changed schema. Raises `Conflict` if they share values that are unique now."""
     made: _Table[T] = _Table()
     made.schema, made.sequences = meta.schema, table.sequences
     for old in table.items.values():
@@ -351,5 +351,5 @@ def _converted(table: _Table[Any], meta: StoreMeta[T]) -> _Table[T]:
         made.items[key] = item
         for taken in unique_values(meta, item):
             if made.holders.setdefault(taken, key) != key:
-                raise Conflict(f"Items of {meta.name} share what is unique now", attributes=[taken[0]])
+                raise Conflict(f"Items of {meta.name} share values that have to be unique", attributes=[taken[0]])
     return made

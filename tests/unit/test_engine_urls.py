@@ -31,7 +31,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "dynamodb://eu-west-1?transport=direct&transport=boto3": ("/url/transport", "Option given twice"),
     "postgresql://host/db?pool=2&pool=3": ("/url/pool", "Option given twice"),
     "postgresql://host/db?application_name=%zz": ("/url", "Not a percent escape of UTF-8; write %25 for %"),
-    "postgresql://host/db?colour=red": ("/url", "Not what libpq takes"),
+    "postgresql://host/db?colour=red": ("/url", "libpq does not accept this"),
 }
 
 

@@ -1,1 +1,1 @@
-"""Items in SQL tables. SQLAlchemy Core compiles each statement once; the driver runs the text it gave."""
+"""Items in SQL tables. SQLAlchemy Core compiles each statement once; the driver runs the compiled text."""

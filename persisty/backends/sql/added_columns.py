@@ -1,7 +1,7 @@
-"""Columns of attributes that were declared after their table was made: the statement that adds one, where that changes no row.
+"""Make the statement that adds the column of an attribute which was declared after its table was created.
 
-An item stored before reads with the declared default, in filters too, because the column has it as its own default: SQLite and PostgreSQL
-keep that beside the table and rewrite nothing. Sources: "ALTER TABLE ADD COLUMN" in the manuals of SQLite and PostgreSQL.
+Items stored before have the declared default, in filters too, because it is the column's default: SQLite and PostgreSQL
+store that in the table's description and rewrite no row. Sources: "ALTER TABLE ADD COLUMN" in the manuals of SQLite and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .dialect import Dialect
 
 
 def adding_column(meta: StoreMeta[Any], table: Table, name: str, codec: RowCodec, dialect: Dialect) -> str | None:
-    """Return the statement that adds the column of an attribute; None where the items that are stored have no value for it."""
+    """Return the statement that adds the column of an attribute, None if stored items have no value for it."""
     attribute = meta.attributes[name]
     make = value_before(attribute)
     value = None if make is None else make()
@@ -30,7 +30,7 @@ def adding_column(meta: StoreMeta[Any], table: Table, name: str, codec: RowCodec
 
 
 def literal(value: Any) -> str:
-    """A value, as a column stores it, as SQL text."""
+    """Return the SQL literal of a column's value."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, int | float):

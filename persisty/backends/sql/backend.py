@@ -1,6 +1,6 @@
 """The SQL backend: each primitive is one statement of `Statements`, run on the driver's connection.
 
-The result of a write is found differently by an engine in this process (`embedded`) and by one over a network (`postgres`).
+An engine in this process (`embedded`) and one over a network (`postgres`) find the result of a write in different ways.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from .unique_sums import CHUNK, among_keys, away, back, distances
 
 T = TypeVar("T")
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
-"""Runs a statement and returns its rows."""
+"""A function that runs a statement and returns its rows."""
 HOW: dict[type, str] = {Add: "add", Append: "append"}
 """Change → its row in `statements.CHANGES`; every other value is set."""
 
 
 class SqlBackend(SqlReads[T]):
-    """All of a `Backend` but `write`."""
+    """All methods of a `Backend` except `write`."""
 
     def write_all(self, asked: BulkWrite) -> Bulk:
         wanted, changes, limit = asked.where, asked.changes, asked.limit
@@ -68,13 +68,13 @@ class SqlBackend(SqlReads[T]):
         return statement.text, statement.arguments(values if limit is None else [*values, limit])
 
     def _written(self, changes: Mapping[str, Any] | None, where: Filter, limit: int) -> list[T]:
-        """Change or delete the first matches. Return them with their keys alone."""
+        """Change or delete the first matches. Return them with only their keys set."""
         return self._keys.items(self._connection.rows(*self._bulk(changes, where, limit)))
 
     def _summed_apart(
         self, changes: Mapping[str, Any], where: Filter, limit: int | None, taken: UniqueTaken
     ) -> list[T]:
-        """Do an `update_all` in which a unique value was taken as `unique_sums` describes. Raise `Conflict` if it is taken at the end, too."""
+        """Do an `update_all` in which a unique value was taken, as `unique_sums` describes. Raise `Conflict` if a value is taken at the end, too."""
         summed = summed_uniques(self.meta, changes)
         if not summed:
             raise conflict(self.meta, self._taken(taken)) from taken
@@ -85,7 +85,7 @@ class SqlBackend(SqlReads[T]):
                 statement, arguments = self._queried(where, self._key_order, None, rows, codec)
                 items = codec.items(self._connection.rows(statement.text, arguments))
                 far = distances(self.meta, changes, summed, items)
-                again = ALL if self.meta.name in stores_behind(where) else where  # else it would see changed rows
+                again = ALL if self.meta.name in stores_behind(where) else where  # otherwise it would read changed rows
                 written: list[T] = []
                 for some in among_keys(self.meta, items):
                     written += self._written(away(changes, far), combine(And, [some, again]), CHUNK)
@@ -100,7 +100,7 @@ class SqlBackend(SqlReads[T]):
         return int(last) - count + 1
 
     def _allocation(self, sequence: str, count: int) -> tuple[str, Sequence[Any]]:
-        """The statement that gives numbers out, and its arguments."""
+        """Return the statement that reserves numbers of a sequence, and its arguments."""
         statement = self._statements.get("allocate")
         return statement.text, statement.arguments([f"{self.meta.name}.{sequence}", count])
 
@@ -109,7 +109,7 @@ class SqlBackend(SqlReads[T]):
         return WriteResult(Outcome.EXISTS, index=names.get(taken.attributes))
 
     def _required(self, requires: Sequence[Requirement], values: list[Any]) -> tuple[Shape, ...]:
-        """The shapes of requirements; their values are appended."""
+        """Return the shapes of requirements, and append their values."""
         return tuple(required_shape(one, self._codec, values) for one in requires)
 
     def _unmet(self, write: Put | Patch) -> WriteResult | None:
@@ -123,7 +123,7 @@ class SqlBackend(SqlReads[T]):
         return None
 
     def _unique_first(self, write: Put | Patch, unrelated: WriteResult, rows: Rows | None = None) -> WriteResult:
-        """Return the result of an UNRELATED write. A taken unique value is reported first. `rows`: asks in the transaction of the write."""
+        """Return the result of an UNRELATED write. A taken unique value is reported first. `rows`: runs a query in the transaction of the write."""
         if not self.meta.uniques:
             return unrelated
         asked, key = rows or self._connection.rows, self._key_of(write)
@@ -154,7 +154,7 @@ class SqlBackend(SqlReads[T]):
         return ("and",) if when is ALL else shape_of(when, self._codec, values)
 
     def _changes(self, changes: Mapping[str, Any], values: list[Any]) -> tuple[tuple[str, str], ...]:
-        """The shape of some changes; their values are appended."""
+        """Return the shape of some changes, and append their values."""
         shape = []
         for name, value in changes.items():
             how = HOW.get(type(value), "set")
@@ -169,7 +169,7 @@ class SqlBackend(SqlReads[T]):
         return tuple(shape)
 
     def _changed_column(self, name: str, how: str, values: Sequence[Any]) -> Iterable[Any]:
-        """The values of one attribute in changes of one shape, as its column stores them."""
+        """Return the column values of one attribute in changes of one shape."""
         if how == "add":
             return [value.amount for value in values]
         if how == "append":
@@ -177,6 +177,6 @@ class SqlBackend(SqlReads[T]):
         return self._codec.column(name, values)
 
     def _appended(self, name: str, change: Append) -> str:
-        """The JSON of the appended values, without the brackets of their array."""
+        """Return the JSON of the appended values, without the brackets of the array."""
         text: str = self._codec.value(name, list(change.values))
         return text[1:-1]

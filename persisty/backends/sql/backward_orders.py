@@ -1,8 +1,8 @@
-"""Descending orders in SQLite: an index is read backwards, as long as no two rows tie.
+"""Descending orders in SQLite: read an index backwards, as long as no two rows tie.
 
 Every order ends on the key, ascending, and so does every index. An index therefore has `created_at DESC, id ASC` in neither direction, and
-SQLite sorts the rows of each moment: that took half the time of a page. The index has `created_at DESC, id DESC`. Both orders are the same
-where no two rows have the same values before the key. Where two rows do, the rows are read again in the order itself.
+SQLite would sort the rows of each timestamp, which took half the time of a page. The index does have `created_at DESC, id DESC`. Both orders are the
+same if no two rows have equal values before the key. If two rows do, the rows are read again in the requested order.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .statements import MAX_CACHED
 
 Total = tuple[OrderBy, ...]
 PAUSE = 64
-"""Queries that are answered in the order itself after one with ties. Reading twice each time would cost more than sorting."""
+"""Queries that use the requested order after one with ties. Reading twice each time would cost more than sorting."""
 
 
 class Backward(Struct):
-    """`order`: the one that an index has backwards. `before_key`: the attributes before the key. `pause`: queries until it is tried again.
+    """`order`: the order that an index has backwards. `before_key`: the attributes before the key. `pause`: queries until the backward order is tried again.
     `read`: columns of rows → the function that reads these attributes."""
 
     order: Total
@@ -33,7 +33,7 @@ class Backward(Struct):
     read: dict[tuple[str, ...], Callable[[Any], Any]] = {}
 
     def skips(self) -> bool:
-        """Return whether this query is answered in the order itself, because others before it had ties."""
+        """Return whether this query uses the requested order, because a recent query had ties."""
         if self.pause:
             self.pause -= 1
         return self.pause > 0
@@ -78,11 +78,11 @@ class BackwardOrders:
         return Backward((*before, *(OrderBy(one.attribute, descending=True) for one in key)), names)
 
     def _plain(self, name: str) -> bool:
-        """Return whether values of a column are equal in Python exactly where they are for SQLite, and none is null."""
+        """Return whether Python and SQLite agree on which values of a column are equal, and no value is null."""
         attribute = self._meta.attributes.get(name)
         return attribute is not None and not attribute.optional and attribute.kind is not Kind.DECIMAL
 
 
 def _follow(names: Sequence[str], attributes: Sequence[str]) -> bool:
-    """Return whether these names stand one after the other among the attributes of an index."""
+    """Return whether these names are consecutive attributes of an index."""
     return any(tuple(attributes[at : at + len(names)]) == names for at in range(len(attributes)))

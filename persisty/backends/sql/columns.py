@@ -26,7 +26,7 @@ from .row_sizes import RowSizes
 
 
 def json_text(value: Any) -> str:
-    """The value as JSON."""
+    """Return the value as JSON."""
     return msgspec.json.encode(value).decode()
 
 
@@ -35,7 +35,7 @@ def _after(first: Convert | None, then: Convert) -> Convert:
 
 
 def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
-    """The row of the attribute's kind."""
+    """Return the row of the attribute's kind."""
     row = dialect.columns[stored_kind(attribute)]
     if attribute.kind is Kind.JSON:
         return ColumnKind(row.type, row.encode, _after(row.decode, msgspec.json.Decoder(attribute.type).decode))
@@ -52,7 +52,7 @@ def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
 def index_name(meta: StoreMeta[Any], index: model.Index) -> str:
     """Return the name of an item's index in the database.
 
-    PostgreSQL would truncate longer names, and so give two indexes one name.
+    PostgreSQL would truncate longer names, so that two indexes could get the same one.
     """
     name = f"{meta.name}-{index.name}"
     whole = name.encode()
@@ -70,12 +70,12 @@ def table_text(table: Table, dialect: Dialect) -> str:
 
 
 MAX_NAME = 63
-"""Bytes of a name that PostgreSQL keeps."""
+"""Most bytes of a name in PostgreSQL."""
 
 
 def table_of(meta: StoreMeta[Any], dialect: Dialect) -> Table:
-    """The table of an item, in key order, with an index for each one declared: every order ends on the key, so every index
-    does that is not unique."""
+    """Return the table of an item, in key order, with its declared indexes. Every order ends on the key, and so does every index
+    that is not unique."""
     columns = [
         Column(name, column_kind(attribute, dialect).type, nullable=attribute.optional)
         for name, attribute in meta.attributes.items()
@@ -93,21 +93,21 @@ SEQUENCES = Table(
     Column("name", Text(), primary_key=True),
     Column("last", BigInteger(), nullable=False),
 )
-"""The last number given out of each sequence of a database."""
+"""Return the table of the last reserved number of each sequence."""
 
 
 def _constructor(
     meta: StoreMeta[Any], names: Sequence[str], given: Mapping[str, str] = MappingProxyType({}), **known: Any
 ) -> Callable[..., Any]:
     """Return a function that makes an item of these attributes' values by position. Other attributes are UNSET. `given`: attribute → an
-    expression for its value, over the names and over what is `known`; without one, the value is taken as it is.
+    expression for its value, over the names and over `known`; without one, the value is used unchanged.
 
     Items take attributes by name only. A call with the names written out costs a third of one that passes a dict.
     """
     if not all(
         name.isidentifier() and not iskeyword(name) and name not in ("_item", "_unset", *known) for name in names
     ):
-        raise InvalidDeclaration(f"An attribute of {meta.name} has no Python name")  # it would be code below
+        raise InvalidDeclaration(f"An attribute of {meta.name} has no Python name")  # the name becomes code below
     values = dict.fromkeys(meta.attributes, "_unset") | {name: given.get(name, name) for name in names}
     made = ", ".join(f"{name}={value}" for name, value in values.items())
     makes: Callable[..., Any] = eval(
@@ -145,11 +145,11 @@ PYTHON: dict[Kind, type] = {
     Kind.BYTES: bytes,
     Kind.UUID: UUID,
 }
-"""Kind → the type of a value that the driver gives as it is."""
+"""Kind → the type of the driver's value, if it is the attribute's value."""
 
 
 def _types(attribute: Attribute) -> frozenset[type]:
-    """Return the types that a value of the driver may have, where it is the attribute's value."""
+    """Return the types that a value of the driver may have, if it is the attribute's value."""
     found = PYTHON[stored_kind(attribute)]
     return frozenset((found, type(None)) if attribute.optional else (found,))
 
@@ -162,7 +162,7 @@ def _each(convert: Convert, *, optional: bool) -> ConvertAll:
 
 
 def _encode_all(kind: ColumnKind, *, optional: bool) -> ConvertAll | None:
-    """Encode a column of values at once; None where the driver takes the values as they are."""
+    """Encode a column of values at once. None if the driver takes the values unchanged."""
     if kind.encode is None:
         return None
     return kind.encode_all or _each(kind.encode, optional=optional)
@@ -177,7 +177,7 @@ def _decode_all(kind: ColumnKind, *, optional: bool) -> ConvertAll:
 
 
 class RowCodec:
-    """Item ⇄ row of all columns or, for reading only, of those of some attributes. Compiled once."""
+    """Converts items to rows and back. For reading, also rows of some columns. Compiled once."""
 
     def __init__(self, meta: StoreMeta[Any], dialect: Dialect, select: Sequence[str] | None = None) -> None:
         self.search = dialect.search
@@ -217,51 +217,51 @@ class RowCodec:
         return _reader(self._meta, self._kinds)
 
     def of(self, meta: StoreMeta[Any]) -> RowCodec:
-        """The codec of another item in the same database."""
+        """Return the codec of another item in the same database."""
         found = self._others.get(meta)
         if found is None:
             found = self._others[meta] = RowCodec(meta, self._dialect)
         return found
 
     def row(self, item: Any) -> list[Any]:
-        """The values of an item's columns, in the order of the attributes."""
+        """Return the values of an item's columns, in the order of the attributes."""
         return [
             value if (value := get(item)) is None or encode is None else encode(value) for get, encode in self._columns
         ]
 
     def columns(self, items: Sequence[Any]) -> list[Iterable[Any]]:
-        """The columns of several items, in the order of the attributes: half the time of a row at a time."""
+        """Return the columns of several items, in the order of the attributes. This takes half the time of encoding row by row."""
         getters = (get for get, _ in self._columns)
         return [self.column(name, [get(one) for one in items]) for name, get in zip(self.names, getters, strict=True)]
 
     def column(self, name: str, values: Sequence[Any]) -> Iterable[Any]:
-        """Many values of one attribute, as its column stores them."""
+        """Return the column values of many values of one attribute."""
         encode_all = self._encoders_of_all[name]
         return values if encode_all is None else encode_all(values)
 
     def value(self, name: str, value: Any) -> Any:
-        """One value as its column stores it."""
+        """Return the column value of an attribute's value."""
         encode = self.encoders[name]
         return value if value is None or encode is None else encode(value)
 
     def read(self, name: str, value: Any) -> Any:
-        """One value as its attribute has it."""
+        """Return the attribute's value of a column value."""
         decode = self._decoding.get(name)
         return value if value is None or decode is None else decode(value)
 
     def item(self, row: Sequence[Any]) -> Any:
-        """The item of a row whose columns are in the order of the attributes. One that does not fit is as `unreadable_items` says."""
+        """Return the item of a row whose columns are in the order of the attributes. For a row that does not fit, see `unreadable_items`."""
         try:
             return self._read(*row)
         except FAULTS:
             return self._partly(row)
 
     def items(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        """The items of rows, decoded a column at a time: half the time of a row at a time."""
+        """Return the items of rows, decoded column by column. This takes half the time of decoding row by row."""
         return self.of_columns(list(zip(*rows, strict=True))) if rows else []
 
     def of_columns(self, columns: list[Any]) -> list[Any]:
-        """The items of columns of equal length, which are decoded in place."""
+        """Return the items of columns of equal length, which are decoded in place."""
         if not columns:
             return []
         stored = columns.copy()
@@ -279,7 +279,7 @@ class RowCodec:
         return partly_readable(self._meta, dict(zip(self.names, row, strict=True)), self._checked, self.names)
 
     def _checked(self, name: str, value: Any) -> Any:
-        """Decode a value. Raises one of `FAULTS` if it is not one of its attribute's type."""
+        """Decode a value. Raises one of `FAULTS` if the attribute's type does not allow it."""
         attribute, decode = self._meta.attributes[name], self._decoding[name]
         if value is None and attribute.optional:
             return None

@@ -1,7 +1,7 @@
 """Conditions by shape: a resolved filter becomes a shape and values, and a shape becomes SQL over the columns of a table.
 
-A link is an `EXISTS` over the other item's table under a name of its own, so that an item can be linked to others of its kind.
-Names that statements give begin with an underscore, which those of items do not.
+A link is an `EXISTS` over the other item's table under an alias, so that an item can be linked to items of its own store.
+Aliases begin with an underscore, which names of items do not.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ ONE: ColumnElement[int] = literal_column("1")
 
 
 def successor(prefix: str) -> str | None:
-    """The least text that is greater than every text with this prefix; None where there is none."""
+    """Return the least text that is greater than every text with this prefix, None if there is none."""
     while prefix:
         last = ord(prefix[-1])
         if last < 0x10FFFF:
-            return prefix[:-1] + chr(0xE000 if last == 0xD7FF else last + 1)  # surrogates are no characters
+            return prefix[:-1] + chr(0xE000 if last == 0xD7FF else last + 1)  # surrogates are not characters
         prefix = prefix[:-1]
     return None
 
 
 def shape_of(where: Filter, codec: RowCodec, values: list[Any]) -> Shape:
-    """The shape of a resolved filter; its values, encoded, are appended to `values`."""
+    """Return the shape of a resolved filter, and append its encoded values to `values`."""
 
     def leaf(comparison: Compare | Exists) -> Shape:
         if isinstance(comparison, Exists):
@@ -76,11 +76,11 @@ SHAPES: dict[str, Callable[[str, Any, RowCodec, list[Any]], Shape]] = {
     "startswith": _startswith_shape,
     "icontains": _icontains_shape,
 }
-"""Operator → the function that makes its shape and appends its values. Every other operator has one value."""
+"""Operator → the function that returns its shape and appends its values. Every other operator has one value."""
 
 
 def required_shape(required: Requirement, codec: RowCodec, values: list[Any]) -> Shape:
-    """The shape of what a write requires of another item; its values are appended."""
+    """Return the shape of a requirement of a write, and append its values."""
     other = codec.of(required.meta)
     names = required.meta.key.attributes
     values.extend(other.value(name, value) for name, value in zip(names, required.key, strict=True))
@@ -106,17 +106,17 @@ COMPARISONS: dict[str, Callable[..., Any]] = {
     "endswith": lambda dialect, column, bind: dialect.endswith(column, bind()),
     "icontains": lambda dialect, column, bind, *shape: dialect.icontains(column, bind, *shape),
 }
-"""Operator → the condition over a column; `bind` makes the next placeholder."""
+"""Operator → the condition on a column. `bind` makes the next placeholder."""
 
 
 class Conditions:
-    """The condition of a shape on the rows of a table, under any name that the table has in a statement."""
+    """Return the condition of a shape on the rows of a table or of an alias."""
 
     def __init__(self, meta: StoreMeta[Any], table: FromClause, dialect: Dialect, depth: int = 0) -> None:
         self._meta, self._table, self._dialect, self._depth = meta, table, dialect, depth
 
     def column(self, name: str) -> Any:
-        """The column of an attribute, or what is nested in it."""
+        """Return the column of an attribute, or the expression of a nested value."""
         attribute = self._meta.attribute(name)
         column = self._table.c[attribute.root]
         return self._dialect.nested(column, attribute) if attribute.path else column
@@ -143,7 +143,7 @@ class Conditions:
         return and_(*(self._table.c[name] == bind() for name in self._meta.key.attributes))
 
     def required(self, shape: Shape, bind: Bind) -> Any:
-        """The item that is required is there, and stays until the write is committed."""
+        """Return the condition that the required item exists, and lock it until the write is committed."""
         meta, inner = shape
         there = self._beside(meta)
         found = select(ONE).where(there.key_is(bind), there.where(inner, bind)).correlate(self._table)
@@ -155,7 +155,7 @@ class Conditions:
 
 
 def binder() -> Bind:
-    """Makes `p0`, `p1`, …: the name of a placeholder is the position of its value."""
+    """Makes the placeholders `p0`, `p1`, …, named after the position of their value."""
     made: list[BindParameter[Any]] = []
 
     def bind() -> BindParameter[Any]:

@@ -1,6 +1,6 @@
-"""Statements that change tables, rendered by Alembic's operations. They are run on persisty's own connections, and printed before.
+"""Statements that change tables, rendered by Alembic's operations. They are printed first, then run on persisty's own connections.
 
-Alembic takes 450 ms to import, so only a migration imports it. Its batch mode would rebuild SQLite's tables from what it reads of them, without the
+Alembic takes 450 ms to import, so only a migration imports it. Its batch mode would rebuild SQLite's tables from their reflection, without the
 collation of decimals: `sqlite_migrator` rebuilds from the declaration instead.
 """
 

@@ -22,7 +22,7 @@ ConvertColumn = Callable[[Sequence[Any]], list[Any]]
 class ColumnKind(Struct, frozen=True):
     """The column of a kind of value.
 
-    `encode` and `decode` never see None. If one of them is None, the driver's value is the item's. A JSON value is encoded to text as a whole; `decode`
+    `encode` and `decode` are not called for None. If one of them is None, the driver's value is the item's. A JSON value is encoded to text as a whole; `decode`
     gets the text that msgspec wrote. `decode_all` and `encode_all` convert a column at once, None included, where that is faster;
     `decode_all_required` raises for None.
     """
@@ -43,19 +43,19 @@ class Search(Struct, frozen=True):
 
 
 class Dialect(Struct, frozen=True):
-    """One engine's spelling of what SQL has no common one for.
+    """The expressions of one engine that differ between SQL engines.
 
     `compiler` is SQLAlchemy's; `insert` its INSERT, which has ON CONFLICT. `columns`: a row for each kind but enums, which
     are stored as their values are. `contains`, `endswith`: (text, text looked for) → condition, null for null. `search`:
     (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
     of an object's JSON, attribute) → the nested value, comparable as its kind. `aggregate`: (function, column, kind) → its
-    value; sums of decimals are exact, integers do not come. `octets`: text → its bytes. `too_long`: text → an expression that ends the statement
+    value; sums of decimals are exact; it is not called for integers. `octets`: text → its bytes. `too_long`: text → an expression that ends the statement
     with an error, which means that a list would be too long. `columns_of`: a statement that lists the columns of a table, as
     `stored_schema.StoredColumn` has them; `indexes_of`: one that lists the columns of all
     indexes but the primary key's, with their names. `converting`: (stored form, declared form, column in SQL) → the converted value, and the condition
     of values that have no exact counterpart, None where all have one. `remedies`: difference between a table and its
-    declaration → what resolves it, a text with `{table}`, `{column}` and `{type}`. `explain`: the word before a statement that makes the engine tell its plan, and `explained` reads what it then
-    says: (lines, SQL name of an index → its first column).
+    declaration → what resolves it, a text with `{table}`, `{column}` and `{type}`. `explain`: the prefix of a statement that returns its plan, and `explained` reads the
+    answer: (lines, SQL name of an index → its first column).
     """
 
     name: str
@@ -87,7 +87,7 @@ class EnginePlan(Struct, frozen=True):
 
 
 class UniqueTaken(Exception):
-    """A statement would repeat the values of a unique index; it has done nothing. `attributes`: the index's columns."""
+    """A statement was refused because it would repeat the values of a unique index. `attributes`: the index's columns."""
 
     def __init__(self, attributes: tuple[str, ...]) -> None:
         self.attributes = attributes
@@ -99,18 +99,18 @@ Enough = Callable[[list[tuple[Any, ...]]], bool]
 
 
 class Connection(Protocol):
-    """Runs statements, safe to share between threads. Raises `UniqueTaken`, and typed errors for whatever the driver raises."""
+    """Runs statements. Safe to share between threads. Raises `UniqueTaken`, and typed errors for the driver's errors."""
 
     def rows(self, text: str, arguments: Sequence[Any] = (), enough: Enough | None = None) -> list[tuple[Any, ...]]:
-        """Run a statement and fetch what it answers. `enough` receives the rows as they come and may end that after any of them."""
+        """Run a statement and return its rows. `enough` receives the rows as they come and may end that after any of them."""
         ...
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
-        """Run a statement and give the number of rows it changed."""
+        """Run a statement and return the number of changed rows."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing."""
+        """Open a transaction: all of its statements have an effect, or none."""
         ...
 
     def check_writes(self) -> None:

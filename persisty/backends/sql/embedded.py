@@ -1,12 +1,12 @@
 """The SQLite engine: `sqlite:///messenger.db` is a file below the working directory, `sqlite://` is in memory.
 
-In this process a further statement costs microseconds. A write that changed nothing is therefore examined by a second statement, in a
-transaction that lets no other writer in between. Several writes are first tried together:
+A further statement in the process costs microseconds. The reason why a write changed nothing is therefore read by a second statement, in a
+transaction that excludes other writers. Several writes are first tried together:
 
 ```
 grouped     a run of writes of one shape is one executemany; the updated items are read by one SELECT at the end
             any write without an effect, or a unique value that is taken → ROLLBACK, then
-one by one  each write is a statement of its own, which says why it had no effect
+one by one  each write is its own statement, and its result says why it had no effect
 ```
 """
 
@@ -48,7 +48,7 @@ DONE, MISSING, EXISTS = (WriteResult(outcome) for outcome in (Outcome.DONE, Outc
 
 
 class _RolledBackError(Exception):
-    """Leaves the transaction of writes that are taken back."""
+    """Rolls back the transaction of a group of writes."""
 
 
 class _Group(Struct):
@@ -135,7 +135,7 @@ class SqliteBackend(SqlBackend[T]):
             return self._in_transaction(write)
 
     def _grouped(self, writes: Sequence[Write]) -> list[WriteResult] | None:
-        """Return the results if all writes are DONE. Return None if one is not, and write nothing.
+        """Return the results if all writes are DONE. Otherwise write nothing and return None.
 
         A savepoint instead of a transaction would double the time: SQLite copies every page that it changes.
         """
@@ -144,7 +144,7 @@ class SqliteBackend(SqlBackend[T]):
         keys = self._stored(list(map(self._key_of, writes)))
         patched = [key for key, write in zip(keys, writes, strict=True) if type(write) is Patch]
         if patched and len(set(keys)) < len(keys):
-            return None  # an item is read once, after all writes, and so it may be written once
+            return None  # an item is read once, after all writes, so it may be written only once
         calls = [self._call(group) for group in self._groups(writes, keys)]
         try:
             with self._sqlite.transaction():
@@ -162,7 +162,7 @@ class SqliteBackend(SqlBackend[T]):
         ]
 
     def _put(self, puts: Sequence[Any]) -> list[WriteResult] | None:
-        """`_grouped` of plain creates, which need no keys and are one group."""
+        """Do plain creates as one group, like `_grouped`, but without keys."""
         items = [put.item for put in puts]
         statement = self._statements.get("insert")
         rows = list(zip(*statement.arguments(self._codec.columns(items)), strict=True))
@@ -200,7 +200,7 @@ class SqliteBackend(SqlBackend[T]):
         return ("insert_required", self._required(write.requires, values)) if write.requires else ("insert",)
 
     def _call(self, group: _Group) -> tuple[str, list[tuple[Any, ...]]] | None:
-        """The statement of a group and its arguments for each write; None where one write sets what another adds to."""
+        """Return the statement of a group and its arguments for each write, None if one write sets an attribute to which another adds."""
         kind, *shape = group.parts
         columns: list[Iterable[Any]] = []
         if kind == "change":
@@ -222,7 +222,7 @@ class SqliteBackend(SqlBackend[T]):
         return statement.text, list(zip(*statement.arguments(columns), strict=True))
 
     def _in_transaction(self, write: Write) -> WriteResult:
-        """Return the result of a write, and if it changed nothing, the reason: nothing can change in between."""
+        """Return the result of a write, with the reason if it changed nothing. No other writer can change the item in between."""
         try:
             result = self._try(write)
         except InvalidInput as error:
@@ -245,7 +245,7 @@ class SqliteBackend(SqlBackend[T]):
         return bool(self.count(combine(And, [*same, when])))
 
     def _try(self, write: Write) -> WriteResult | None:
-        """The result; None where a Patch or Delete changed nothing, or a requirement of a Put is not met."""
+        """Return the result, None if a Patch or Delete changed nothing, or if a requirement of a Put is not met."""
         values: list[Any]
         try:
             match write:
@@ -277,7 +277,7 @@ class SqliteBackend(SqlBackend[T]):
 
 
 class SqliteEngine(SqlEngine):
-    """The tables of one file, or of memory where the path is `:memory:`."""
+    """The tables of one file, or of a database in memory if the path is `:memory:`."""
 
     def __init__(self, path: str, synchronous: str) -> None:
         connection = SqliteConnection(path, synchronous)
@@ -292,7 +292,7 @@ class SqliteEngine(SqlEngine):
 
 
 def connect(url: str, *, app: str, stage: str) -> SqlEngine:
-    """Return the engine of a `sqlite:` URL. Without a path, the database is in memory and goes with the engine.
+    """Return the engine of a `sqlite:` URL. Without a path, the database is in memory and is lost when the engine is closed.
 
     `mode`: `rwc`, the default, creates a missing file; `rw` refuses it. `synchronous`: `normal`, the default, or `full`, which waits for the disk at
     each commit. Raises `InvalidDeclaration` for a URL with anything else.

@@ -27,11 +27,11 @@ MISMATCH = "The tables do not fit the declarations. `persisty migrate --plan` pr
 
 
 class _UndoneError(Exception):
-    """Leaves the transaction of writes that are to be all or none."""
+    """Rolls back the transaction of an atomic batch."""
 
 
 class SqlEngine:
-    """The tables of one database. Where it is embedded, a table that is missing is created when its store is opened."""
+    """The tables of one database. If it is embedded, a missing table is created when its store is opened."""
 
     deployed = False
 
@@ -77,7 +77,7 @@ class SqlEngine:
         self.prepare(metas)
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
-        """Each write is a statement in one transaction; neighbours of one store are sent together."""
+        """Do the writes in one transaction, each as a statement. Consecutive writes of one store are sent together."""
         results: list[WriteResult] = []
         try:
             with self.transaction():
@@ -104,7 +104,7 @@ class SqlEngine:
 
     @contextmanager
     def _preparing(self) -> Iterator[None]:
-        """All tables are created, or none is."""
+        """Create all tables, or none if one fails."""
         with self._connection.transaction():
             yield
 
@@ -115,7 +115,7 @@ class SqlEngine:
         return table
 
     def _existing(self) -> frozenset[str]:
-        """Return the tables and indexes for which no statement is sent, because it would need a right that serving does not need."""
+        """Return the existing tables and indexes. No statement is sent for them, because it would need a permission that serving does not need."""
         return frozenset()
 
     def _create(self, table: Table, meta: StoreMeta[Any] | None, existing: frozenset[str]) -> None:
@@ -134,8 +134,8 @@ class SqlEngine:
                 raise Conflict(message, attributes=names) from taken
 
     def _fit(self, table: Table, meta: StoreMeta[Any]) -> None:
-        """Raise `SchemaMismatch` if the table does not fit its declaration. An embedded engine adds columns first, where stored items have a
-        value for each."""
+        """Raise `SchemaMismatch` if the table does not fit its declaration. An embedded engine first adds columns for which stored items have a
+        value."""
         compared = Comparison(meta, table, self._dialect, self._connection.rows)
         compared.check(adds_columns=self.embedded)
         for name in compared.missing:

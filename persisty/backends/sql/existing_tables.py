@@ -1,6 +1,6 @@
 """Compare the table of a database with the declaration of its item, before the first read.
 
-Each difference that matters is a fault with the column, what is stored, what is declared, and the statement that resolves it. These differences
+Each difference that matters is a fault with the column, the stored type, the declared type, and the statement that resolves it. These differences
 are harmless and pass: a column without an attribute that is nullable or has a default, and a nullable column of a required attribute in which
 no item has a null.
 """
@@ -24,7 +24,7 @@ from .stored_schema import COLLATION, Rows, StoredColumn, comparable, stored_col
 
 
 class Comparison:
-    """The differences between one table and its declaration."""
+    """Finds the differences between one table and its declaration."""
 
     def __init__(self, meta: StoreMeta[Any], table: Table, dialect: Dialect, rows: Rows) -> None:
         self._meta, self._table, self._dialect, self._rows = meta, table, dialect, rows
@@ -48,7 +48,7 @@ class Comparison:
         }
 
     def adding(self, name: str) -> str | None:
-        """Return the statement that adds a column; None where stored items have no value for it."""
+        """Return the statement that adds a column, None if stored items have no value for it."""
         return adding_column(self._meta, self._table, name, self._codec, self._dialect)
 
     def check(self, *, adds_columns: bool) -> None:
@@ -133,7 +133,7 @@ class Comparison:
             )
 
     def _former_name(self, stored: StoredColumn) -> str:
-        """Return how an attribute without a column can take the values of this column. Empty if none has its type."""
+        """Return the advice to rename the column for an attribute without one. Empty if no such attribute has its type."""
         type_ = comparable(stored.type)
         alike = [name for name in self.missing if comparable(self._declared(name)) == type_]
         if not alike:
@@ -141,8 +141,8 @@ class Comparison:
         return f"If {' or '.join(alike)} is its new name, declare {named_before(stored.name)} there. Otherwise: "
 
     def _uniques(self) -> Iterator[Fault]:
-        """Yield the unique indexes that persisty made for a `Unique` that is no longer declared. Over a column without an attribute they hinder no new
-        item."""
+        """Yield a fault for each unique index that persisty made for a `Unique` which is no longer declared. An index over a column without an attribute
+        refuses no new item."""
         declared = {str(index.name) for index in self._table.indexes}
         schema, dot, _ = self._place.rpartition(".")
         for one in stored_indexes(self._rows, self._table.name, self._dialect):

@@ -1,4 +1,4 @@
-"""Migrations of SQL tables: what both engines share. A step is some statements; the engines differ in how they keep out of the way of others."""
+"""Migrations of SQL tables: the parts that both engines share. A step is a list of statements; the engines differ in how they avoid long locks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .stored_schema import StoredIndex, stored_columns, stored_indexes, stored_s
 from .stored_values import StoredValues
 
 COMPARED = frozenset({"unique_added", "key_changed"})
-"""Kinds of changes that compare items with each other: after every value is known to be convertible."""
+"""Kinds of changes that compare items with each other. They are checked after all values are known to be convertible."""
 WITHOUT_STEP = frozenset(
     {
         *("item_added", "item_renamed", "item_removed", "engine_changed"),
@@ -38,11 +38,11 @@ WITHOUT_STEP = frozenset(
         *("link_added", "link_removed", "link_changed", "expires_changed"),
     }
 )
-"""Kinds of changes without a step of their own: of a whole table, of indexes (made by comparing them), and of what a column does not say."""
+"""Kinds of changes without a step: changes of a whole table, of indexes (found by comparison), and changes that columns do not show."""
 
 
 class SqlMigrator:
-    """Plans and makes the changes of the tables of one database. `schema`: that of the tables, None for the session's. `local`: a file of this machine."""
+    """Plans and makes the changes of the tables of one database. `schema`: the schema of the tables, None for the session's. `local`: the database is a file of this machine."""
 
     local = copies = False
     kinds: frozenset[str] = WITHOUT_STEP
@@ -62,7 +62,7 @@ class SqlMigrator:
         return stored_schema(name, columns, self.indexes(name), record, schema, self._dialect)
 
     def indexes(self, name: str) -> list[StoredIndex]:
-        """Return the indexes of a table but that of its key."""
+        """Return the indexes of a table except that of its key."""
         return stored_indexes(self._connection.rows, name, self._dialect)
 
     def count(self, name: str) -> int:
@@ -85,7 +85,7 @@ class SqlMigrator:
         return nullcontext()
 
     def steps(self, evolution: Evolution, allowed: Collection[str]) -> Sequence[Step]:
-        """Return the steps: of an item that is new, removed or changed."""
+        """Return the steps of an item that is new, removed or changed."""
         if evolution.declared is None:
             return list(self._removal(evolution, allowed))
         if evolution.stored is None:
@@ -120,7 +120,7 @@ class SqlMigrator:
                 self._connection.rows(statement)
 
     def values(self, name: str, stored: Schema, declared: StoreMeta[Any]) -> StoredValues:
-        """Return where the declared values are in a table."""
+        """Return the declared values in terms of the stored columns."""
         return StoredValues(name, stored, declared, self._dialect)
 
     def place(self, name: str) -> str:
@@ -132,14 +132,14 @@ class SqlMigrator:
         return self._dialect.compiler.identifier_preparer.quote(quoted_name(name, quote=True))
 
     def target(self, declared: StoreMeta[Any], values: StoredValues) -> Table:
-        """Return the declared table. A column has the default that stored items read with, so that older code can still create items."""
+        """Return the declared table. Its columns have the defaults of stored items, so that older code can still create items."""
         table = table_of(declared, self._dialect)
         for column in table.columns:
             default = values.default(column.name)
             if default is not None:
                 column.server_default = DefaultClause(
                     literal_column(default)
-                )  # `text` would take `:x` in it for a parameter
+                )  # `text` would read `:x` in it as a parameter
         return table
 
     def column(self, target: Table, name: str) -> Column[Any]:

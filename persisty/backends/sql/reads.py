@@ -38,11 +38,11 @@ from .statements import HALF, MAX_CACHED, Statement, Statements
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
 MAX_SOUGHT = 256
-"""Values that one statement looks for: SQLite takes 500 parts of a union."""
+"""Most values of one statement: SQLite takes 500 parts of a union."""
 
 
 class SqlReads(Generic[T]):
-    """The reads of a `Backend`, and what all of its parts share."""
+    """The reads of a `Backend`, and the state that its other parts share."""
 
     def __init__(
         self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: Connection, *, embedded: bool
@@ -96,7 +96,7 @@ class SqlReads(Generic[T]):
     def _page_rows(
         self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec, measured: PageRows | None = None
     ) -> list[tuple[Any, ...]]:
-        """Return the rows of a page, and one more if there are more."""
+        """Return the rows of a page, plus one if there are more."""
         statement, arguments = self._queried(asked.where, total, asked.after, asked.limit + 1, codec)
         return self._connection.rows(statement.text, arguments, measured)
 
@@ -105,7 +105,7 @@ class SqlReads(Generic[T]):
         return total
 
     def _unfinished(self, items: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
-        """A page that is not the last one."""
+        """Return a page that is not the last one."""
         if type(items[-1]) is self.meta.item:
             return Page(items, position_of(self.meta, total, items[-1]))
         return unfinished_page(
@@ -123,7 +123,7 @@ class SqlReads(Generic[T]):
         enough = codec.sizes.refusing(Total(asked.max_bytes)) if limit * len(values) > COMPLETE_PAGE else None
         for start in range(0, len(values), MAX_SOUGHT):
             some = values[start : start + MAX_SOUGHT]
-            size = 1 << (len(some) - 1).bit_length()  # of a power of two, so that there are few texts
+            size = 1 << (len(some) - 1).bit_length()  # a power of two, so that there are few texts
             arguments = [self._codec.value(attribute, value) for value in some] + [None] * (size - len(some))
             shape = shape_of(asked.where, self._codec, arguments)
             statement = self._statements.get("query_each", attribute, size, shape, total, codec.names)
@@ -199,7 +199,7 @@ class SqlReads(Generic[T]):
         return statement, statement.arguments(values)
 
     def _reading(self, select: Sequence[str] | None, order: tuple[OrderBy, ...]) -> RowCodec:
-        """The codec of rows with these attributes, all for None, and with those of the order, which ends on the key."""
+        """Return the codec of rows with these attributes (None for all) and those of the order, which ends on the key."""
         if select is None:
             return self._codec
         wanted = {*select, *(one.attribute for one in order)}
@@ -222,7 +222,7 @@ class SqlReads(Generic[T]):
             raise unreadable_values(self.meta, names) from error
 
     def _measured(self, one: Aggregate, row: Iterator[Any]) -> Any:
-        """The value of a measure, of the columns that `Statements` selects."""
+        """Return the value of a measure from the columns that `Statements` selects."""
         value = next(row)
         if one.function == "count" or one.attribute is None:
             return int(value)
@@ -235,7 +235,7 @@ class SqlReads(Generic[T]):
         return self._codec.read(one.attribute, value)
 
     def _key(self, key: KeyValues) -> list[Any]:
-        """The values of a key, which are never None, as their columns store them."""
+        """Return the column values of a key, which are never None."""
         return [
             value if encode is None else encode(value) for encode, value in zip(self._key_encoders, key, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""SQLite's dialect: kinds of column, the functions that persisty teaches a connection, and plans."""
+"""SQLite's dialect: kinds of column, the functions that persisty registers with a connection, and plans."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _nested_text(document: str, path: str) -> str | None:
 
 
 def _instant(text: str | None) -> str | None:
-    """A datetime as it stands in JSON, at the fixed width that sorts; without a zone it is UTC."""
+    """Return a datetime of JSON at the fixed width that sorts. Without a zone it is UTC."""
     if text is None:
         return None
     moment = datetime.fromisoformat(text)
@@ -55,7 +55,7 @@ def _instant(text: str | None) -> str | None:
 
 
 class _DecimalSum:
-    """Exact, unlike SQLite's own, which adds floats."""
+    """Add decimals exactly. SQLite's own function adds floats."""
 
     def __init__(self) -> None:
         self._total = Decimal(0)
@@ -69,7 +69,7 @@ class _DecimalSum:
 
 
 def _datetime_texts(column: Sequence[datetime | None]) -> list[str | None]:
-    """`datetime_text` of a column, in one call of msgspec."""
+    """Return the `datetime_text` of a column, in one call of msgspec."""
     texts = msgspec.to_builtins(column)
     return [one if one is None or len(one) == DATETIME_WIDTH else one[:-1] + ".000000Z" for one in texts]
 
@@ -78,7 +78,7 @@ ZERO: Column = literal_column("0")
 COLUMNS = {
     Kind.STRING: ColumnKind(Text()),
     Kind.INTEGER: ColumnKind(BigInteger()),
-    Kind.FLOAT: ColumnKind(Float(), None, float),  # RETURNING gives 1 for 1.0
+    Kind.FLOAT: ColumnKind(Float(), None, float),  # RETURNING returns 1 for 1.0
     Kind.BOOLEAN: ColumnKind(Integer(), int, {0: False, 1: True}.__getitem__),
     Kind.DATETIME: ColumnKind(Text(), datetime_text, datetime.fromisoformat, encode_all=_datetime_texts),
     Kind.DATE: ColumnKind(Text(), date.isoformat, date.fromisoformat),
@@ -135,14 +135,14 @@ def _read_plan(lines: Sequence[str], firsts: Mapping[str, str]) -> EnginePlan:
 def _converting(before: str, after: str, column: str) -> tuple[str, str | None]:
     if (before, after) == ("integer", "string"):
         return f"CAST({column} AS TEXT)", None
-    if (before, after) == ("string", "integer"):  # several times faster than a call of Python for each value
+    if (before, after) == ("string", "integer"):  # several times faster than a Python call for each value
         return f"CAST({column} AS INTEGER)", f"CAST(CAST({column} AS INTEGER) AS TEXT) <> {column}"
     expression = f"persisty_convert('{before}', '{after}', {column})"
     return expression, f"{expression} IS NULL"
 
 
 def _converted(before: str, after: str, stored: Any) -> Any:
-    """Return a stored value of another form as its column stores it, None if it has no exact counterpart."""
+    """Return the column value of a stored value with another form, None if it has no exact counterpart."""
     source, target = COLUMNS[kind_of_form(before)], COLUMNS[kind_of_form(after)]
     try:
         value = convert(before, after, stored if source.decode is None else source.decode(stored))
@@ -171,7 +171,7 @@ SQLITE = Dialect(
     nested=_nested,
     aggregate=_aggregate,
     octets=lambda text: func.length(cast(text, LargeBinary)),
-    too_long=lambda text: func.zeroblob(literal_column(str(2**31 - 1))),  # more than a value may have: SQLITE_TOOBIG
+    too_long=lambda text: func.zeroblob(literal_column(str(2**31 - 1))),  # longer than a value may be: SQLITE_TOOBIG
     columns_of='SELECT name, type, "notnull", dflt_value IS NOT NULL, pk FROM pragma_table_info(?)',
     indexes_of=(
         'SELECT l.name, l."unique", i.name, 1 FROM pragma_index_list(?) l, pragma_index_info(l.name) i '

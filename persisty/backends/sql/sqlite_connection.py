@@ -1,6 +1,6 @@
 """The connection of a process to a SQLite file, and what its errors mean.
 
-One connection serves the process, a lock around each call: SQLite itself lets one writer in at a time, and a reader never waits longer than a
+One connection serves the process, with a lock around each call: SQLite allows one writer at a time, and a reader waits at most as long as a
 statement takes. Other processes may use the same file (WAL).
 
 ```
@@ -9,11 +9,11 @@ lock of another thread               a read runs on a spare connection: in WAL, 
 lock of another process              the write is repeated until it succeeds
 either, after PATIENCE seconds       BackendUnavailable with Retry-After
 either, in an event loop             WouldWait before the first write, see `store/patience.py`
-statement longer than BRIEF          in an event loop: WouldWait; for a server's read in a thread: a spare connection, so that writes go on
+statement longer than BRIEF          in an event loop: WouldWait; for a server's read in a thread: a spare connection, so that writes are not blocked
 statement longer than the request    InvalidQuery
 ```
 
-A file that was deleted or replaced is noticed within LOOK seconds: SQLite would go on with a file that has no name and ends with the process.
+A file that was deleted or replaced is detected within LOOK seconds. SQLite would go on using the unlinked file, whose data is lost with the process.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ X = TypeVar("X")
 Run = Callable[[sqlite3.Connection, str, Any], X]
 OUTER = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 INNER = ("SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner")
-"""The last two are of the latest of that name, and a ROLLBACK TO it leaves it there."""
+"""RELEASE and ROLLBACK TO refer to the latest savepoint of the name. ROLLBACK TO does not remove it."""
 PRAGMAS = ("journal_mode = WAL",)
 READS = ("SELECT", "WITH _sought")
-"""Beginnings of the statements that only read."""
+"""The first words of statements that only read."""
 PATIENCE = 5.0
 """Seconds that a call waits for a lock."""
 BRIEFLY = 0.25
 """Seconds that it waits in an event loop after the first write of a request."""
 PAUSE, LONGEST_PAUSE = 0.001, 0.05
-"""Seconds before the first repetition of a write that found the file locked, which double up to the longest."""
+"""Seconds before the first retry of a write that found the file locked. They double up to the second number."""
 BRIEF = 0.02
 """Seconds that a statement may take in an event loop."""
 STEPS = 20_000
-"""Instructions of SQLite after which the time of a statement is looked at: a fraction of a millisecond."""
+"""Instructions of SQLite between checks of a statement's time: a fraction of a millisecond."""
 LOOK = 0.1
-"""Seconds after which the file is looked at again."""
+"""Seconds between checks of the file."""
 FETCHED = 64
 """Rows that are fetched before their size is looked at."""
 SPARE = 8
-"""Spare connections that stay open."""
+"""Most spare connections that stay open."""
 PROBE = (
     "CREATE TABLE IF NOT EXISTS persisty_probe (value BLOB)",
     "INSERT INTO persisty_probe VALUES (zeroblob(65536))",
@@ -71,7 +71,7 @@ MEANINGS = {
     sqlite3.SQLITE_NOTADB: "the file is no database",
     sqlite3.SQLITE_CORRUPT: "the database is damaged",
 }
-"""Code of an error → the text of the typed error. SQLite's own text stays in the cause."""
+"""Code of an error → the text of the typed error. SQLite's own text is only in the cause."""
 FAILING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT)
 """Codes after which later writes are likely to fail, too."""
 
@@ -103,12 +103,12 @@ def _counted_each(raw: sqlite3.Connection, text: str, arguments: Any) -> int:
 
 def _make_private(path: str) -> None:
     """Create the file of a database with permissions for its owner alone, if there is none. Its WAL gets the same."""
-    with suppress(OSError):  # an existing file, or a mistake that SQLite names
+    with suppress(OSError):  # an existing file, or a mistake that SQLite reports
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 class SqliteConnection:
-    """Raises `BackendUnavailable` for the driver's errors. `synchronous`: SQLite's setting of that name."""
+    """Raises `BackendUnavailable` for the driver's errors. `synchronous`: SQLite's pragma."""
 
     def __init__(self, path: str, synchronous: str = "normal") -> None:
         self.lock = threading.RLock()
@@ -133,7 +133,7 @@ class SqliteConnection:
             self._look_at = 0.0
 
     def rows(self, text: str, arguments: Sequence[Any] = (), enough: Enough | None = None) -> list[tuple[Any, ...]]:
-        """Run a statement and fetch what it answers, until there are `enough` rows and one more."""
+        """Run a statement and return its rows, until there are `enough` rows and one more."""
         fetch = _fetched if enough is None else partial(_fetched_until, enough)
         if not text.startswith(READS):
             return self._write(fetch, text, arguments)
@@ -155,17 +155,17 @@ class SqliteConnection:
         return self._read_aside(fetch, text, arguments)
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
-        """Run a statement and give the number of rows it changed."""
+        """Run a statement and return the number of changed rows."""
         return self._write(_counted, text, arguments)
 
     def each_changed(self, text: str, arguments: Sequence[Sequence[Any]]) -> int:
-        """Run a statement for each of the arguments and give the number of rows they changed."""
+        """Run a statement for each of the arguments and return the number of changed rows."""
         return self._write(_counted_each, text, arguments)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. The write lock is taken at the start, so nothing in between can change what was read. One inside
-        another is part of it, and is undone by itself."""
+        """Open a transaction. It takes the write lock at the start, so no other writer changes the rows that it reads. A nested
+        transaction is a part of the outer one, with its own rollback."""
         self._acquire()
         try:
             begin, commit, rollback = INNER if self._raw.in_transaction else OUTER
@@ -180,7 +180,7 @@ class SqliteConnection:
             self.lock.release()
 
     def check_writes(self) -> None:
-        """Raise `BackendUnavailable` if writes fail. Costs nothing unless one has failed: then it writes as much as some items need."""
+        """Raise `BackendUnavailable` if writes fail. Only after a failed write, it writes a probe of the size of some items."""
         if self._failing:
             with self.transaction():
                 for text in PROBE:
@@ -274,7 +274,7 @@ class SqliteConnection:
         return rows
 
     def _opened(self) -> sqlite3.Connection:
-        """A spare connection, which can only read."""
+        """Open a spare connection, which can only read."""
         try:
             spare = sqlite3.connect(
                 f"file:{quote(str(self._path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
@@ -285,7 +285,7 @@ class SqliteConnection:
         return spare
 
     def _has_to_stop(self) -> bool:
-        """Return whether the statement has to end. SQLite asks every `STEPS` instructions. `_begun` is infinite for a write that may take its time."""
+        """Return whether to interrupt the statement. SQLite calls this every `STEPS` instructions. `_begun` is infinite for a write without a limit."""
         if _overdue():
             return True
         if monotonic() - self._begun < BRIEF:
@@ -295,8 +295,8 @@ class SqliteConnection:
         )
 
     def _undo(self, rollback: str, release: str | None) -> None:
-        """Undo a transaction, or a part of one, also if the file was deleted."""
-        if not self._raw.in_transaction:  # a full disk, for one, has ended it already
+        """Roll back a transaction or a part of one, even if the file was deleted."""
+        if not self._raw.in_transaction:  # a full disk, for example, has already ended it
             return
         try:
             self._raw.execute(rollback)
@@ -313,7 +313,7 @@ class SqliteConnection:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """The file at a path, None if there is none."""
+    """Return the identity of the file at a path, None if there is none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -322,17 +322,17 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _overdue() -> bool:
-    """Return whether the time of this thread's request is over."""
+    """Return whether this thread's request has run out of time."""
     return this_thread.until is not None and monotonic() > this_thread.until
 
 
 def _code(error: sqlite3.Error) -> int:
-    """The primary code of an error, 0 for one of the driver itself."""
+    """Return the primary code of an error, 0 for an error of the driver itself."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def typed(error: sqlite3.Error) -> Exception:
-    """The typed error of one of the driver's."""
+    """Return the typed error of an error of the driver."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if name == "SQLITE_CONSTRAINT_UNIQUE":
         columns = str(error).partition(": ")[2].split(", ")

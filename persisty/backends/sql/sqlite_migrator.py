@@ -1,8 +1,8 @@
-"""Migrations of SQLite: every step of an app in one transaction, so that a migration is done or not done.
+"""Migrations of SQLite: all steps of an app run in one transaction, so a migration has all of its effects or none.
 
 SQLite alters a table only by adding, renaming and dropping columns. For anything else the table is rebuilt, as "Making Other Kinds Of Table Schema
 Changes" in the manual of ALTER TABLE says: a new table, the converted rows, and the name of the old one. The user's own indexes and triggers are
-made again.
+created again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ IN_PLACE = frozenset({"attribute_renamed", "attribute_added", "attribute_removed
 OWN_PARTS = """
 SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL AND substr(name, 1, length(?)) <> ?
 """.strip()
-"""The statements that made the indexes and triggers of a table that are not persisty's."""
+"""The statements that create the indexes and triggers of a table, except persisty's."""
 
 
 class Written(UserDefinedType[Any]):
@@ -105,7 +105,7 @@ class SqliteMigrator(SqlMigrator):
             yield self.step(one.message, [text])
 
     def _rebuild(self, former: str, target: Table, values: StoredValues, kept: Sequence[str]) -> list[str]:
-        """Return the statements that make the declared table of the stored one. Columns that are `kept` are not declared, and may be null."""
+        """Return the statements that make the declared table of the stored one. The `kept` columns are not declared, and may be null."""
         name = target.name
         temporary = f"{name}-migrating"
         types = {row[0]: row[1] for row in self._connection.rows(self._dialect.columns_of, (former,))}

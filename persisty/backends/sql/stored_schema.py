@@ -1,7 +1,7 @@
-"""The schema of the items in a table: the columns and indexes that there are, with the types of the schema that was applied last.
+"""The schema of the items in a table: its columns and indexes, with the types of the schema that was applied last.
 
-Several types share a column type, so the table alone does not say whether a text is a string or a date. The applied schema says it, for as long as
-its column has the type that it would have; else the declaration says it, and last the column.
+Several types share a column type, so the table alone does not determine whether a text is a string or a date. The applied schema does, as long as
+the column has the type that it implies; otherwise the declaration does, and last the column itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ...model.value_conversions import kind_of_form
 from .dialect import Dialect
 
 Rows = Callable[..., list[tuple[Any, ...]]]
-"""Runs a statement and returns its rows."""
+"""A function that runs a statement and returns its rows."""
 COLLATION = re.compile(r' COLLATE "?\w+"?', re.IGNORECASE)
 SAME = {"character varying": "text"}
 """Type of a column → the type that stores the same values."""
@@ -49,13 +49,13 @@ SCALARS: dict[Kind, Type] = {
     Kind.DECIMAL: Number(),
     Kind.BYTES: Binary(),
 }
-"""Kind → its type, in the order in which kinds that share a column type are taken."""
+"""Kind → its type. Of kinds that share a column type, the first one is chosen."""
 UNKNOWN = Dict(keys=String(), values=Anything())
-"""The type of a column that persisty did not make: it is converted to no other."""
+"""The type of a column that persisty did not create. It is not converted."""
 
 
 class StoredColumn(Struct, frozen=True):
-    """A column as the database describes it. `place`: its position in the primary key, from 1; 0 if it is no part of it."""
+    """A column as the database describes it. `place`: its position in the primary key, from 1; 0 if it is not a part of the key."""
 
     name: str
     type: str
@@ -65,7 +65,7 @@ class StoredColumn(Struct, frozen=True):
 
 
 class StoredIndex(Struct, frozen=True):
-    """An index other than that of the primary key. `valid`: False if PostgreSQL has not finished it."""
+    """An index except that of the primary key. `valid`: False if PostgreSQL has not finished building it."""
 
     name: str
     unique: bool
@@ -88,7 +88,7 @@ def stored_indexes(rows: Rows, table: str, dialect: Dialect) -> list[StoredIndex
 
 
 def comparable(type_: str) -> str:
-    """Return a column type as others that store the same values are spelled."""
+    """Return the canonical spelling of a column type among those that store the same values."""
     spelled = type_.casefold()
     return SAME.get(spelled, spelled)
 
@@ -139,7 +139,7 @@ def _attribute(column: StoredColumn, known: Iterable[Schema], dialect: Dialect) 
 
 
 def _index(index: StoredIndex, key: tuple[str, ...], known: Iterable[Schema], columns: Collection[str]) -> IndexSchema:
-    """Return the index as it was declared: of those that have the same columns, the one that is declared now."""
+    """Return the declared form of an index. Of several with the same columns, return the currently declared one."""
     for schema in reversed([*known]):
         names = former_columns(schema, columns)
         for one in schema.indexes:

@@ -1,4 +1,4 @@
-"""The values of a declaration, in a table that has not been changed yet, and the items that do not survive a change."""
+"""Express the values of a declaration in a table that has not been changed yet, and find the items that a change would break."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from .dialect import Dialect
 from .stored_schema import Rows
 
 LISTED = 20
-"""Items that a fault names at most."""
+"""Most items that a fault names."""
 
 
 BATCH = 1000
-"""Values that are read at once."""
+"""Values of one read."""
 
 
 class StoredValues:
-    """The columns of one table as the values of the attributes that are declared now."""
+    """The columns of one table as the values of the declared attributes."""
 
     def __init__(self, name: str, stored: Schema, declared: StoreMeta[Any], dialect: Dialect) -> None:
         self.table, self.stored, self.declared, self._dialect = name, stored, declared, dialect
         self.place = table_text(Table(name, MetaData()), dialect)
         self.sources = {name: former for former, name in renames(stored, declared.schema).items()}
-        """Attribute → the column with its values, where that has another name."""
+        """Attribute → the column with its values, if it has another name."""
         self._before = {one.name: one for one in stored.attributes}
         self._now = {one.name: one for one in declared.schema.attributes}
         self._codec = RowCodec(declared, dialect)
@@ -53,7 +53,7 @@ class StoredValues:
         return found if found in self._before else None
 
     def default(self, name: str) -> str | None:
-        """Return the value of an attribute that stored items lack, in SQL. None if that is null."""
+        """Return the default of an attribute that stored items lack as SQL, None if it is null."""
         make = value_before(self.declared.attributes[name])
         value = None if make is None else make()
         return None if value is None else literal(self._codec.value(name, value))
@@ -90,7 +90,7 @@ class StoredValues:
             return
         for condition, message, shown in self._conditions(change):
             [(count,)] = rows(f"SELECT count(*) FROM {self.place} WHERE {condition}")
-            if not count:  # nearly always. In no order, so that an engine reads the table as fast as it can
+            if not count:  # nearly always. No order, so that the engine reads the table as fast as it can
                 continue
             columns = ", ".join([self._key, *map(self.quoted, shown)])
             order = ", ".join([*map(self.quoted, shown), self._key]) if change.kind == "unique_added" else self._key
@@ -100,7 +100,7 @@ class StoredValues:
                 yield Fault(change.path, message, change.after, self._named(found, len(shown)))
 
     def _unreadable(self, change: Change, rows: Rows) -> Iterator[Fault]:
-        """Yield a fault with the keys of the items whose stored value is none of the declared type. Reads the values in batches, by key."""
+        """Yield a fault with the keys of the items whose stored value the declared type does not allow. Read the values in batches, by key."""
         decode = column_kind(exact_attribute(self.declared, change.name), self._dialect).decode
         keys = len(self.stored.key)
         if decode is None:
@@ -167,7 +167,7 @@ class StoredValues:
     def _repeated(self, names: tuple[str, ...], message: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         stored = [name for name in names if self.source(name) is not None]
         if any(self.default(name) is None for name in names if name not in stored):
-            return  # all are null, and so is the whole
+            return  # all are null, so the whole is null
         values = ", ".join(map(self.value, stored))
         some = " AND ".join(f"({self.value(name)}) IS NOT NULL" for name in stored)
         groups = f"SELECT {values} FROM {self.place} WHERE {some} GROUP BY {values} HAVING count(*) > 1"

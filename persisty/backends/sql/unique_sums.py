@@ -1,10 +1,10 @@
 """`update_all` that adds to unique numbers: SQL engines check uniqueness row by row, so `1, 2 → 2, 3` may meet its own 2.
 
-A statement that was refused for that is done again in one transaction, in two steps:
+A statement that was refused for this reason is repeated in one transaction, in two steps:
 
 ```
-1  each match gets its sum and all other changes, far away from all other numbers
-2  the same rows are moved back to their sums: a value that is taken now is taken at the end
+1  each match gets its sum plus a distance beyond all other numbers, and all other changes
+2  the same rows are moved back to their sums; a value that is taken now is taken in the result
 ```
 """
 
@@ -23,7 +23,7 @@ from ...query.filter_algebra import among, combine
 from .dialect import UniqueTaken
 
 CHUNK = 100
-"""Rows of one statement."""
+"""Most rows of one statement."""
 FAR = 2**61
 """The least distance of the first step."""
 
@@ -31,7 +31,7 @@ FAR = 2**61
 def distances(
     meta: StoreMeta[Any], changes: Mapping[str, Any], names: Sequence[str], items: Sequence[Any]
 ) -> dict[str, int]:
-    """Attribute → the distance of the first step. `UniqueTaken` if the numbers leave no room for it."""
+    """Return attribute → the distance of the first step. Raises `UniqueTaken` if the numbers leave no room for it."""
     found: dict[str, int] = {}
     for name in names:
         get, amount = meta.attributes[name].get, changes[name].amount

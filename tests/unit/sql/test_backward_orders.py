@@ -82,7 +82,7 @@ def test_a_page_with_ties_is_read_once_for_some_time_and_one_without_is_read_bac
     texts: list[str] = []
     read = SqliteConnection.rows
     monkeypatch.setattr(
-        SqliteConnection, "rows", lambda self, text, arguments=(): (texts.append(text), read(self, text, arguments))[1]
+        SqliteConnection, "rows", lambda self, text, *more: (texts.append(text), read(self, text, *more))[1]
     )
 
     papers.search(Paper.topic == "a", order="-rank")

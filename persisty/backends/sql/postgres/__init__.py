@@ -1,1 +1,1 @@
-"""PostgreSQL: the engine, its pool of connections, its kinds of column, and writes that tell in one statement what became of them."""
+"""PostgreSQL: the engine, its pool of connections, its kinds of column, and writes that return their result in the same statement."""

@@ -1,15 +1,15 @@
-"""The PostgreSQL backend: one write is one statement, a batch is one transaction sent in one go.
+"""The PostgreSQL backend: one write is one statement, a batch is one transaction in one pipeline.
 
 ```
 write    its statement, see `steps`                    one round trip
-Puts     one INSERT of many rows … RETURNING key       a key that is not among them: EXISTS
-batch    BEGIN, its writes, COMMIT in one round trip   atomic: COMMIT or ROLLBACK in a second, when all is known
+Puts     one INSERT of many rows … RETURNING key       a key that is not returned: EXISTS
+batch    BEGIN, its writes, COMMIT in one round trip   atomic: COMMIT or ROLLBACK in a second one, after all results
 ```
 
-Batches lock their items in the order of the keys, so that two of them wait for each other but not in a circle. Where unique
-values may move, or an edit depends on another item of the batch, the order is the caller's; a circle is then broken by the server and
-the batch begun again. An error ends a transaction, so a batch in which a unique value is taken, or that holds what the server
-cannot store, is begun again with a savepoint before each write, which tells which.
+Batches lock their items in the order of the keys, so two batches do not deadlock. If unique
+values may move, or an edit depends on another item of the batch, the order is the caller's; the server then breaks a deadlock and
+the batch is repeated. An error ends a transaction, so a batch with a taken unique value, or with a value that the server
+cannot store, is repeated with a savepoint before each write, which finds the write that failed.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from .steps import EXISTS, PostgresSteps, Step
 
 T = TypeVar("T")
 MOST_ROWS = 64
-"""Items that one INSERT puts."""
+"""Most items of an INSERT."""
 LARGE = 10_000
-"""Items of a table from which on `explain` returns the plan that the server chooses."""
+"""Least number of items of a table for which `explain` returns the plan that the server chooses."""
 COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
 STATUS_ATTEMPTS = 15
-"""Times the server is asked about a transaction whose connection it may not have missed yet: some ten seconds."""
+"""Most queries for the fate of a transaction whose lost connection the server may not have noticed: about ten seconds."""
 STATUS = "SELECT pg_xact_status($1::xid8)"
 COMMITTED, ABORTED, IN_PROGRESS = "committed", "aborted", "in progress"
 NUMBER = Statement("SELECT pg_current_xact_id()::text")
 
 
 class Call(Struct, frozen=True):
-    """A statement of one write or more, and what its answer means for each."""
+    """A statement of one or several writes, and the meaning of its response for each."""
 
     statement: Statement
     results: Callable[[Answer], list[WriteResult]]
@@ -69,7 +69,7 @@ class Commit(Struct, frozen=True):
 
 
 Way = Callable[[Session, Sequence[Step], bool, list[Commit]], list[WriteResult]]
-"""Function that writes a batch: session, steps, atomic or not, and a list to which it appends each pending commit."""
+"""A function that writes a batch: session, steps, atomic or not, and a list to which it appends each pending commit."""
 
 
 def _requires(write: Write) -> tuple[Requirement, ...]:
@@ -77,7 +77,7 @@ def _requires(write: Write) -> tuple[Requirement, ...]:
 
 
 class _UndoneError(Exception):
-    """Leaves the part of a transaction that an atomic batch is, where it cannot be done."""
+    """Rolls back an atomic batch within a transaction."""
 
 
 class PostgresBackend(PostgresSteps[T]):
@@ -104,13 +104,13 @@ class PostgresBackend(PostgresSteps[T]):
             return self._together(steps, atomic, self._one_by_one)
 
     def allocate(self, sequence: str, count: int) -> int:
-        """A lost answer leaves a gap."""
+        """Reserve numbers of a sequence. A lost response leaves a gap."""
         statement = Statement(*self._allocation(sequence, count))
         [(last,)] = self._postgres.run(lambda session: session.run(statement), repeatable=True).rows
         return int(last) - count + 1
 
     def _within(self, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
-        """The results of writes in the transaction of this thread, which is the caller's to repeat if it fails."""
+        """Return the results of writes in the transaction of this thread. If it fails, the caller repeats it."""
         results: list[WriteResult] = []
         try:
             with self._postgres.transaction():
@@ -122,7 +122,7 @@ class PostgresBackend(PostgresSteps[T]):
         return results
 
     def _alone(self, step: Step, *, doubt: bool = False) -> WriteResult:
-        """The result of a write by itself. `doubt`: it may have been carried out already."""
+        """Return the result of a single write. `doubt`: an earlier attempt may have been carried out."""
         again = repeatable(self.meta, step.write)
         for attempt in range(ATTEMPTS):
             if doubt and not again:
@@ -138,7 +138,7 @@ class PostgresBackend(PostgresSteps[T]):
                 doubt = True
                 sleep(backoff(attempt))
                 continue
-            # the key was free if it is a unique index that refuses, so no attempt was carried out
+            # if a unique index refuses the write, the key was free, so no attempt was carried out
             if not doubt or result.outcome is Outcome.DONE or result.index is not None:
                 return result
             item = self._current(step.write) if result.item is None else result.item
@@ -146,15 +146,15 @@ class PostgresBackend(PostgresSteps[T]):
         return WriteResult(Outcome.IN_DOUBT, self._current(step.write))
 
     def _current(self, write: Write) -> T | None:
-        """The item of a write as it is now, as far as that can be had."""
+        """Return the current item of a write, None if it cannot be read."""
         try:
             return self.read((self._key_of(write),))[0]
         except BackendUnavailable:
             return None
 
     def _together(self, steps: Sequence[Step], atomic: bool, way: Way) -> list[WriteResult]:
-        """The results of a batch. Where the answer to its COMMIT was lost, the server is asked for its fate; where all
-        answers were, each write is looked at by itself."""
+        """Return the results of a batch. If the response to its COMMIT was lost, query the server for the fate of the transaction. If all
+        responses were lost, examine the item of each write."""
         for attempt in range(ATTEMPTS):
             commits: list[Commit] = []
             try:
@@ -173,7 +173,7 @@ class PostgresBackend(PostgresSteps[T]):
         raise BackendUnavailable()
 
     def _apart(self, steps: Sequence[Step]) -> list[WriteResult]:
-        """The results of the writes of a batch that may have been carried out."""
+        """Return the results of the writes of a batch that may have been carried out."""
         keys = [self._key_of(step.write) for step in steps]
         doubt = WriteResult(Outcome.IN_DOUBT)  # the stored item does not show which of several writes was done
         try:
@@ -192,7 +192,7 @@ class PostgresBackend(PostgresSteps[T]):
                 [(status,)] = self._postgres.rows(STATUS, (transaction,))
                 if status != IN_PROGRESS:
                     return None if status is None else str(status)
-                sleep(backoff(attempt))  # the server has yet to hear that the connection is lost
+                sleep(backoff(attempt))  # the server has not noticed yet that the connection is lost
         except BackendUnavailable:
             return None
         return None
@@ -207,7 +207,7 @@ class PostgresBackend(PostgresSteps[T]):
         order = self._in_order(steps)
         calls = list(self._calls([steps[position] for position in order]))
         inside = [BEGIN, *(call.statement for call in calls)]
-        # which unique values are taken is asked at the place of a write whose target is missing: then the batch is begun again
+        # for a write whose target is missing, taken unique values must be read at its place: the batch is repeated then
         open_ended = bool(self._moving) and any(_requires(step.write) for step in steps)
         answers = session.pipelined([*inside, NUMBER if atomic or open_ended else COMMIT])
         found = [result for call, answer in zip(calls, answers[1:], strict=False) for result in call.results(answer)]
@@ -221,7 +221,7 @@ class PostgresBackend(PostgresSteps[T]):
         return self._settle(session, commit, commits) if atomic else self._commit(session, commit, commits)
 
     def _calls(self, steps: Sequence[Step]) -> Iterator[Call]:
-        """The statements of a batch. Consecutive creates are one, of a power of two so that there are few texts."""
+        """Return the statements of a batch. Consecutive creates are one statement, of a power of two so that there are few texts."""
         for plain, group in groupby(steps, lambda step: isinstance(step.write, Put) and not step.write.requires):
             some = list(group)
             while some:
@@ -242,7 +242,7 @@ class PostgresBackend(PostgresSteps[T]):
             for item in items:
                 key = self.meta.key_values(item)
                 found.append(WriteResult(Outcome.DONE, item) if key in made else EXISTS)
-                made.discard(key)  # of two with one key the first was put
+                made.discard(key)  # of two with one key, the first was created
             return found
 
         return Call(Statement(compiled.text, compiled.arguments(values)), results)
@@ -260,7 +260,7 @@ class PostgresBackend(PostgresSteps[T]):
         return self._settle(session, commit, commits) if atomic else self._commit(session, commit, commits)
 
     def _each(self, session: Session, steps: Sequence[Step]) -> list[WriteResult]:
-        """The results of writes one after the other, each of which is undone by itself. Raises `InvalidInput` for what the server
+        """Return the results of writes one after the other, each with its own savepoint. Raises `InvalidInput` for values that the server
         cannot store."""
         results: list[WriteResult] = []
         faults: list[Fault] = []
@@ -285,7 +285,7 @@ class PostgresBackend(PostgresSteps[T]):
         return results
 
     def _settle(self, session: Session, commit: Commit, commits: list[Commit]) -> list[WriteResult]:
-        """Commit if all is done."""
+        """Commit if all writes are done."""
         if all(result.outcome is Outcome.DONE for result in commit.results):
             return self._commit(session, commit, commits)
         session.run(ROLLBACK)
@@ -297,7 +297,7 @@ class PostgresBackend(PostgresSteps[T]):
         return commit.results
 
     def _in_order(self, steps: Sequence[Step]) -> Sequence[int]:
-        """The positions in the order in which they are locked; writes of one item stay as they are."""
+        """Return the positions in the order in which the items are locked. Writes of one item stay in order."""
         if (self._moving and any(map(self._moves, steps))) or self._linked(steps):
             return range(len(steps))
 
@@ -308,8 +308,8 @@ class PostgresBackend(PostgresSteps[T]):
         return sorted(range(len(steps)), key=key)
 
     def _linked(self, steps: Sequence[Step]) -> bool:
-        """Return whether the outcome of a step may depend on the steps before it: it requires an item that one of them writes, or has a
-        condition that leads to items of this table."""
+        """Return whether the result of a step may depend on the steps before it: it requires an item that one of them writes, or its
+        condition reads other items of this table."""
         required = [one.key for step in steps for one in _requires(step.write) if one.meta is self.meta]
         if required and not {self._key_of(step.write) for step in steps}.isdisjoint(required):
             return True
@@ -325,7 +325,7 @@ class PostgresBackend(PostgresSteps[T]):
         return structs.replace(super().explain(asked), items=self._items())
 
     def _plan(self, text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """The plan; of a small table, what it would be if it were large: the server reads those whole, indexes or not."""
+        """Return the plan. For a small table, which the server always reads whole, return the plan of a large one."""
         with self._postgres.transaction():
             if (self._items() or 0) < LARGE:
                 self._postgres.rows("SET LOCAL enable_seqscan = off")
@@ -333,6 +333,6 @@ class PostgresBackend(PostgresSteps[T]):
             return self._postgres.rows(text, arguments)
 
     def _items(self) -> int | None:
-        """About how many items there are, as the server last counted; None if it never has."""
+        """Return the approximate number of items at the server's last count, None if it has not counted yet."""
         [(items,)] = self._postgres.rows(COUNTED, (self._table,))
         return None if items is None or items < 0 else int(items)

@@ -1,4 +1,4 @@
-"""`Connection` over a pool: each statement takes a session for itself, those of a transaction share one."""
+"""`Connection` over a pool: each statement gets its own session; those of a transaction share one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PROBE = tuple(
         ),
     )
 )
-"""Writes 64 KB that are removed afterwards."""
+"""The statement of the probe: it writes 64 KB, which are removed at the commit."""
 
 
 class PostgresConnection:
@@ -55,7 +55,7 @@ class PostgresConnection:
         return self.run(lambda session: session.alone(statement))
 
     def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
-        """Return the result of `work`, with the session of this thread's transaction or else a session of its own; see `Pool.run`."""
+        """Return the result of `work`, with the session of this thread's transaction, or with another session; see `Pool.run`."""
         session: Session | None = getattr(self._thread, "session", None)
         try:
             return self._pool.run(work, repeatable=repeatable) if session is None else work(session)
@@ -71,8 +71,8 @@ class PostgresConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, of what this thread does in it. Each statement sees what was committed when it began. One inside
-        another is part of it, and is undone by itself."""
+        """Open a transaction of this thread. Each statement reads the data that was committed when it began. A nested
+        transaction is a part of the outer one, with its own rollback."""
         if self.inside:
             with self._inner():
                 yield
@@ -84,7 +84,7 @@ class PostgresConnection:
             self._commit(session)
         finally:
             self._thread.session = None
-            self._pool.give(session)  # which undoes what is not committed
+            self._pool.give(session)  # which rolls back the uncommitted changes
 
     def _commit(self, session: Session) -> None:
         if session.failed:
@@ -111,15 +111,15 @@ class PostgresConnection:
         self.run(lambda session: session.run(KEEP))
 
     def check_writes(self) -> None:
-        """Raise `BackendUnavailable` if writes fail. Costs nothing unless one has failed: then it writes as much as some items need.
+        """Raise `BackendUnavailable` if writes fail. Only after a failed write, it writes a probe of the size of some items.
 
-        A role that may not create temporary tables cannot find out, so its next write does.
+        For a role that may not create temporary tables, only its next write can show that writes work again.
         """
         if self._pool.failing:
             try:
                 self._pool.run(lambda session: session.pipelined(PROBE), repeatable=True)
             except errors.InsufficientPrivilege:
-                pass  # its next write finds out
+                pass  # its next write will show it
             except psycopg.Error as error:
                 raise typed(error) from error
             self._pool.failing = False

@@ -1,6 +1,6 @@
 """Conversions of columns on PostgreSQL: the expression that makes the new value, and the condition of values that have no exact counterpart.
 
-They allow what `persisty.model.value_conversions` allows. A cast alone would round `1.6` to 2, read `now` as a time, and take a time without an
+They allow the same conversions as `persisty.model.value_conversions`. A cast alone would round `1.6` to 2, read `now` as a time, and take a time without an
 offset for one of the session's time zone.
 """
 
@@ -19,7 +19,7 @@ _NO_INTEGER = (
     "CASE WHEN octet_length({c}) < 19 AND {c} ~ '^[1-9][0-9]*$' THEN false WHEN {c} = '0' THEN false "
     f"WHEN {{c}} ~ '^-?[1-9][0-9]{{{{0,18}}}}$' THEN {{c}}::numeric {_RANGE} ELSE true END"
 )
-"""The first case decides nearly every value in a quarter of the time that a number of any length takes."""
+"""The first case decides nearly every value, in a quarter of the time of a number of any length."""
 
 
 def _if(pattern: str, condition: str) -> str:
@@ -57,6 +57,6 @@ CONVERSIONS: dict[tuple[str, str], tuple[str, str | None]] = {
 
 
 def converting(before: str, after: str, column: str) -> tuple[str, str | None]:
-    """Return the row of `CONVERSIONS` for a column. Types without a conversion have none but that of null."""
+    """Return the row of `CONVERSIONS` for a column. Types without a conversion convert only null."""
     expression, failing = CONVERSIONS.get((before, after), ("NULL", None))
     return expression.format(c=column), None if failing is None else failing.format(c=column)

@@ -1,4 +1,4 @@
-"""PostgreSQL's spelling of what SQL has no common one for: kinds of column, text, nested values, plans."""
+"""PostgreSQL's dialect: kinds of column, text, nested values, plans."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ from .conversions import converting
 from .text import escaped, escaped_json, folding, unescaped, unescaped_json
 
 BY_CODE_POINT = "C"
-"""The collation that compares the bytes of UTF-8, whatever the database's own is."""
+"""The collation that compares the bytes of UTF-8, independent of the database's collation."""
 WIDE = Context(prec=1_000)
 
 
 def _decimal(text: str) -> Decimal:
-    """A number as `Decimal`s are normalised: PostgreSQL spells out every zero."""
+    """Return a number normalised like `Decimal`s: PostgreSQL returns trailing zeros."""
     value = Decimal(text)
     plain = len(text.lstrip("-")) <= DECIMAL_DIGITS and ("." not in text or not text.endswith("0"))
     return value if plain else WIDE.normalize(value)
 
 
 def _moment(text: str) -> datetime:
-    """A moment in UTC, whatever the session's time zone: behind a pooler it is not persisty's to set."""
+    """Return a moment in UTC, independent of the session's time zone, which persisty cannot set behind a pooler."""
     value = datetime.fromisoformat(text)
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def _moments(column: Sequence[Any]) -> list[datetime | None]:
-    """`_moment` of a column: whether all are in UTC is seen faster in their joined texts."""
+    """Return the `_moment`s of a column. It is faster to check the joined texts for UTC than each of them."""
     if None in column:
         return [None if text is None else _moment(text) for text in column]
     in_utc = "\n".join((*column, "")).count("+00\n") == len(column)
@@ -79,14 +79,14 @@ COLUMNS = {
     Kind.BYTES: ColumnKind(LargeBinary(), lambda value: "\\x" + value.hex()),
     Kind.JSON: ColumnKind(Text(), _json, unescaped_json),
 }
-"""Values are sent as text, whose type the server takes from its place: a statement is prepared once, and not again for each
-set of types that its arguments may have when some of them are null."""
+"""Values are sent as text, and the server infers the type from the context. So a statement is prepared once, not once for each
+set of argument types when some are null."""
 
 ZERO: Column = literal_column("0")
 
 
 def _search(folded: str) -> Search:
-    """For a text of other than ASCII: what folds to a character of the text looked for, and each that folds to several."""
+    """For text beyond ASCII: the characters that fold to a character of the searched text, and each that folds to several."""
     stored = escaped(folded)
     singles, become, several = folding(folded)
     pairs = [escaped(part) for pair in several for part in pair]
@@ -112,12 +112,12 @@ def _nested(column: Column, attribute: Attribute) -> Column:
     if attribute.kind is Kind.BYTES:
         return func.decode(value, literal_column("'base64'"))
     if isinstance(kind.type, BigInteger):
-        return cast(value, Numeric)  # what is nested may be larger
+        return cast(value, Numeric)  # a nested value may be larger
     return collate(value, BY_CODE_POINT) if isinstance(kind.type, Text) else cast(value, kind.type)
 
 
 def _aggregate(function: str, column: Column, kind: Kind) -> Column:
-    """PostgreSQL has no least UUID, but that of their texts, which are in the same order."""
+    """PostgreSQL has no `min` of UUIDs, so their texts are used, which have the same order."""
     called: Callable[[Column], Column] = getattr(func, function)
     if kind is Kind.UUID and function != "count":
         return cast(called(collate(cast(column, Text), BY_CODE_POINT)), Uuid)
@@ -133,7 +133,7 @@ _NAME = re.compile(r"\w+")
 def _read_plan(lines: Sequence[str], firsts: Mapping[str, str]) -> EnginePlan:
     """Source of the format: "Using EXPLAIN" in PostgreSQL's documentation.
 
-    An index is looked into only where the condition names its first column; else it is read whole, if in its order: a scan.
+    An index is searched only if the condition names its first column. Otherwise it is read whole, in its order, which is a scan.
     """
     looks: list[tuple[str, bool]] = []
     for line in lines:
@@ -174,12 +174,12 @@ REMEDIES = {
 
 
 def quoted(name: str) -> str:
-    """A name in SQL."""
+    """Return a quoted name."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _divided_by_zero(text: Column) -> Column:
-    """Return an expression that fails. It depends on a row, because the server evaluates constants before it looks at a condition."""
+    """Return an expression that fails. It depends on a row, because the server evaluates constants before conditions."""
     zero = func.octet_length(func.coalesce(text, literal_column("''"))) * ZERO
     return cast(func.mod(literal_column("1"), zero), Text)
 
@@ -207,8 +207,8 @@ POSTGRES = Dialect(
 
 
 def dialect_of(schema: str | None) -> Dialect:
-    """Return the dialect whose statements name the schema of each table. No statement depends on the session's search path, which a pooler
-    gives from one client to the next."""
+    """Return the dialect whose statements name the schema of each table. No statement depends on the session's search path, which clients
+    share behind a pooler."""
     if schema is None:
         return POSTGRES
     compiler = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 """The engine by URL: `postgresql://user:password@host:5432/database?schema=messenger&pool=10`.
 
-`schema`, `pool` and `prepare` are persisty's, all else is libpq's (`sslmode=verify-full`, `connect_timeout=3`). Tables have the names of
-their items and are in the schema, or else in the first schema of the role's search path. Apps or stages that share a database need a schema
-each.
+`schema`, `pool` and `prepare` are persisty's options, all others are libpq's (`sslmode=verify-full`, `connect_timeout=3`). Tables have the names of
+their items and are in the schema, or in the first schema of the role's search path. Apps or stages that share a database each need their own
+schema.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from .dialect import dialect_of, quoted
 from .mirrored_columns import mirrors
 
 POOL = 10
-"""Connections an engine opens at most."""
+"""Default for the most connections of an engine."""
 LIBPQ = {"connect_timeout": "5", "application_name": "persisty", "keepalives_idle": "60", "tcp_user_timeout": "30000"}
 """Defaults for libpq, which the URL can override: seconds, except for the last, which is in milliseconds."""
 PREPARE = {"auto": None, "true": True, "false": False}
-"""Option of the URL → whether statements are prepared; None: unless there is a pooler between persisty and the server."""
+"""Option of the URL → whether statements are prepared. None: only without a pooler between persisty and the server."""
 PREPARING = "SELECT pg_advisory_xact_lock(7017377)"
-"""Two that create the same table at once collide, even with IF NOT EXISTS."""
+"""Two processes that create the same table at once collide, even with IF NOT EXISTS."""
 
 SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = $1"
 RELATIONS = (
     "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p', 'i', 'I') "
     "AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = COALESCE($1::text, current_schema()::text))"
 )
-"""The tables and indexes of a schema, of the search path's first without one."""
+"""The tables and indexes of a schema, by default the first of the search path."""
 
 
 class PostgresEngine(SqlEngine):
@@ -71,7 +71,7 @@ class PostgresEngine(SqlEngine):
         return structs.replace(found, mirrored=frozenset(column for one in filled for column in (one.old, one.new)))
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        """Create what is missing. The error of a server that does not answer names it, which an answer to a caller never does."""
+        """Create the missing tables. The error for an unreachable server names the server, which responses to callers do not."""
         try:
             self._postgres.rows("SELECT 1")
         except BackendUnavailable as error:
@@ -87,12 +87,12 @@ class PostgresEngine(SqlEngine):
             yield
 
     def _existing(self) -> frozenset[str]:
-        """A role without CREATE may serve: PostgreSQL requires that right even if there is nothing to create."""
+        """Create the schema if it is missing. PostgreSQL requires the right CREATE even if it exists, so a role without it sends no statement."""
         return frozenset(name for (name,) in self._postgres.rows(RELATIONS, (self._schema,)))
 
 
 def connect(url: str, *, app: str, stage: str) -> PostgresEngine:
-    """The engine of a `postgresql:` URL. Nothing is connected yet."""
+    """Return the engine of a `postgresql:` URL, without connecting."""
     server, _, query = url.partition("?")
     options = _options(query)
     schema, size = options.pop("schema", None), options.pop("pool", str(POOL))
@@ -104,12 +104,12 @@ def connect(url: str, *, app: str, stage: str) -> PostgresEngine:
     try:
         conninfo = make_conninfo("", **LIBPQ | conninfo_to_dict(server) | options)
     except (psycopg.ProgrammingError, TypeError) as error:
-        raise _invalid("Not what libpq takes", "postgresql://user:password@host:5432/database") from error
+        raise _invalid("libpq does not accept this", "postgresql://user:password@host:5432/database") from error
     return PostgresEngine(conninfo, schema or None, int(size), PREPARE[prepare])
 
 
 def _options(query: str) -> dict[str, str]:
-    """Return the options, decoded. libpq looks at those that are its own."""
+    """Return the decoded options. libpq checks its own."""
     names = {one.partition("=")[0] for one in query.split("&") if one}
     return dict(read_url(f"postgresql://?{query}", options=names).options)
 

@@ -2,13 +2,13 @@
 
 ```
 ADD COLUMN … DEFAULT            rewrites nothing
-NOT NULL                        a CHECK … NOT VALID, VALIDATE, which locks out nobody, and SET NOT NULL, which then reads nothing
+NOT NULL                        a CHECK … NOT VALID, VALIDATE without a blocking lock, and SET NOT NULL, which then reads no rows
 CREATE, DROP INDEX              CONCURRENTLY
 renamed attribute               both columns, with a trigger, see `mirrored_columns`
 ALTER COLUMN … TYPE             rewrites the table under its lock
 ```
 
-Each step is a transaction of its own, and waits `LOCK_TIMEOUT` for its lock: a longer wait would stop everyone who comes after it. It then tries again.
+Each step is a transaction of its own, and waits `LOCK_TIMEOUT` for its lock: a longer wait would block every later statement. It then tries again.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from .mirrored_columns import Mirror, filled, mirror_of, mirroring, mirrors, unm
 
 LOCK_TIMEOUT = "2s"
 LOCK_ATTEMPTS = 30
-"""Times that a step tries to get its lock."""
+"""Most attempts of a step to get its lock."""
 BATCH = 1_000
-"""Items that one statement of a backfill writes."""
+"""Items of one statement of a backfill."""
 REST = 0.25
-"""Share of a batch's time that a backfill rests after it."""
+"""Pause after a batch of a backfill, as a share of the batch's time."""
 AFTER_THE_KEY = frozenset({"attribute_removed", "attribute_optional"})
 """Kinds of changes of an attribute that may have been a part of the former key."""
 BEFORE_THE_KEY = frozenset({"attribute_added", "attribute_renamed", "attribute_required", "attribute_retyped"})
@@ -145,7 +145,7 @@ class PostgresMigrator(SqlMigrator):
             yield from self._required(table, heir, None)
 
     def _renamed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
-        """Yield the steps of a rename: in place if there are no items or the column cannot be doubled, otherwise while older code runs."""
+        """Yield the steps of a rename: in place if there are no items or the column cannot be mirrored, otherwise with a mirrored column."""
         table, old, new = target.name, str(one.before), one.name
         if not self._doubled(old, new, values, items):
             text = self._alter(lambda op: op.alter_column(table, old, new_column_name=new, schema=self._schema))
@@ -168,7 +168,7 @@ class PostgresMigrator(SqlMigrator):
         yield self.step(f"{new} has all values", [filled(mirror, place)])
 
     def _doubled(self, old: str, new: str, values: StoredValues, items: int) -> bool:
-        """Return whether a renamed column is doubled for older code: not for an empty table, a key or another type."""
+        """Return whether a renamed column is mirrored for older code: not for an empty table, a key or another type."""
         if (
             old in values.stored.key
             or new in values.declared.key.attributes
@@ -234,7 +234,7 @@ class PostgresMigrator(SqlMigrator):
         yield self.step(f"The key is {', '.join(columns)}", [f"ALTER TABLE {place} {constraint}{adding}"])
 
     def _indexes(self, former: str, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
-        """Yield the steps that create and drop indexes. Those of a mirrored column stay until it goes."""
+        """Yield the steps that create and drop indexes. The indexes of a mirrored column stay until it is dropped."""
         table = target.name
         stale, missing = self.differing_indexes(former, target, values)
         renamed = {old for new, old in values.sources.items() if self._doubled(old, new, values, items)}
@@ -261,7 +261,7 @@ class PostgresMigrator(SqlMigrator):
             yield self._concurrent(f"Drop the index {one.name}", [dropping])
 
     def _renaming(self, former: str, name: str) -> Step:
-        """Return the step that renames a table and its indexes. An empty table that has the new name already is dropped."""
+        """Return the step that renames a table and its indexes. An empty table that already has the new name is dropped."""
         statements = []
         if self._connection.rows(self._dialect.columns_of, (name,)):
             statements.append(f"DROP TABLE {self.place(name)}")
@@ -271,8 +271,8 @@ class PostgresMigrator(SqlMigrator):
     def _backfill(
         self, title: str, values: StoredValues, table: str, assignment: str, missing: str, items: int
     ) -> Step:
-        """Return the step that writes the items of a condition in batches, by their key. Each batch is decided by the condition again, so it is
-        safe while others write, and a backfill that was stopped goes on where it was."""
+        """Return the step that writes the items of a condition in batches, by their key. Each batch checks the condition again, so it is
+        safe beside other writers, and a stopped backfill continues where it was."""
         key, place = ", ".join(map(self.quoted, values.stored.key)), self.place(table)
         places = ", ".join(f"${number}" for number in range(1, len(values.stored.key) + 1))
         first = f"SELECT {key} FROM {place} WHERE {missing}"
@@ -305,7 +305,7 @@ class PostgresMigrator(SqlMigrator):
                 try:
                     self._send(statement)
                 except UniqueTaken as taken:
-                    message = "Items share values that have to be unique: run the command again, and it names them"
+                    message = "Items share values that have to be unique: run the command again to list them"
                     raise SchemaMismatch(message, faults=[Fault("", title)]) from taken
             report(items or 0)
 
@@ -336,7 +336,7 @@ def _anew(one: Change, target: Table) -> bool:
 
 
 def _explained(error: BackendUnavailable, statement: str) -> Exception:
-    """Return the error of a statement that the data or another session has stopped, in words for the user."""
+    """Return the error for the user, of a statement that the data or another session has stopped."""
     cause = error.__cause__
     if isinstance(cause, errors.LockNotAvailable):
         return BackendUnavailable(

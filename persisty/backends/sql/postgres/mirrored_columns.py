@@ -5,8 +5,8 @@ older code   INSERT … odometer = 7     the trigger sets mileage = 7
 newer code   UPDATE … mileage = 8      the trigger sets odometer = 8
 ```
 
-The trigger's comment says how far the rename is: without one, the values that were stored before are still being copied, and newer code must not
-start. The former column goes, and the trigger with it, when `--allow drop:car.odometer` says that no older code runs.
+The trigger's comment is the state of the rename: without one, the stored values are still being copied, and newer code must not
+start. `--allow drop:car.odometer` says that no older code runs, and drops the former column with the trigger.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ END
 
 
 class Mirror(Struct, frozen=True):
-    """A column `old` whose values are in `new`, too. `name`: that of the trigger and its function. `filled`: the values that were stored before are
+    """A column `old` whose values are also in `new`. `name`: the name of the trigger and its function. `filled`: the values stored before are
     copied."""
 
     name: str
@@ -51,7 +51,7 @@ class Mirror(Struct, frozen=True):
 
 
 def mirror_of(table: str, old: str, new: str) -> Mirror:
-    """Return the mirror of a column that has none yet."""
+    """Return the mirror of a column without one."""
     whole = "\0".join((table, old, new)).encode()
     return Mirror(PREFIX + blake2b(whole, digest_size=12).hexdigest(), old, new)
 
@@ -66,7 +66,7 @@ def mirrors(rows: Callable[..., list[tuple[Any, ...]]], table: str, schema: str 
 
 
 def mirroring(mirror: Mirror, place: str, in_schema: str) -> list[str]:
-    """Return the statements that make the trigger. `place`: the table in SQL. `in_schema`: what stands before the function's name."""
+    """Return the statements that make the trigger. `place`: the table in SQL. `in_schema`: the prefix of the function's name."""
     function, trigger = f"{in_schema}{quoted(mirror.name)}", quoted(mirror.name)
     body = BODY.format(old=quoted(mirror.old), new=quoted(mirror.new))
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in (mirror.old, mirror.new))

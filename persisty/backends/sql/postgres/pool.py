@@ -2,7 +2,7 @@
 
 The driver is psycopg 3. A connection that died while idle is detected before use and replaced; one that is idle for long is closed. A failed call is tried
 again if nothing can have been done twice: the server said that it did nothing (a deadlock, a shutdown), or the statement only reads. If the response to a
-write was lost, its fate is unknown, and the error says so.
+write was lost, the outcome is unknown, and the error says so.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .session import BEGIN, Session
 
 X = TypeVar("X")
 PATIENCE = 30.0
-"""Seconds to wait for a connection that is free."""
+"""Seconds to wait for a free connection."""
 IDLE = 300.0
-"""Seconds after which a connection that nothing uses is closed."""
+"""Seconds after which an idle connection is closed."""
 REPEATABLE: tuple[type[psycopg.Error], ...] = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
@@ -33,17 +33,17 @@ REPEATABLE: tuple[type[psycopg.Error], ...] = (
     errors.CannotConnectNow,
     errors.TooManyConnections,
 )
-"""Refusals after which nothing was done and another attempt may succeed."""
+"""Refusals without an effect, after which another attempt may succeed."""
 OUTDATED: tuple[type[psycopg.Error], ...] = (errors.InvalidSqlStatementName, errors.ReadOnlySqlTransaction)
-"""Refusals that a new session may not meet: a pooler in between gave this one another server, or its server became a replica."""
+"""Refusals that a new session may avoid: a pooler gave this session another server, or its server became a replica."""
 FAILING: tuple[type[psycopg.Error], ...] = (errors.DiskFull, errors.IoError, errors.ReadOnlySqlTransaction)
 """Refusals after which later writes are likely to fail, too."""
 STALE_PLAN = "cached plan must not change result type"
-"""Message of a server whose prepared statement is older than a change of its table."""
+"""Message for a prepared statement that is older than a change of its table."""
 
 
 class Lost(Exception):
-    """The server could not be reached or refused for now. `in_doubt`: it may have done what it was asked all the same."""
+    """The server could not be reached or refused for now. `in_doubt`: it may have carried out the statement."""
 
     def __init__(self, in_doubt: bool) -> None:
         self.in_doubt = in_doubt
@@ -51,29 +51,29 @@ class Lost(Exception):
 
 
 class Pool:
-    """At most `size` sessions at a time, opened when they are needed and closed when they are idle. `prepares` as in `Session`."""
+    """At most `size` sessions, opened when needed and closed when idle. `prepares`: as in `Session`."""
 
     def __init__(self, conninfo: str, size: int, prepares: bool | None) -> None:
         self._conninfo, self._prepares = conninfo, prepares
         self._free = threading.Semaphore(size)
         self._idle: list[Session] = []
-        """The one that was used last is used next."""
+        """The idle sessions. The last used one is used next."""
         self._open: set[Session] = set()
         self._sweeping = False
         self._closed = False
         self.failing = False
-        """The server refused a write for a reason that is likely to last."""
+        """True if the server refused a write for a reason that is likely to last."""
 
     def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
-        """Return the result of `work`, with a session of its own.
+        """Return the result of `work`, called with a session.
 
-        Call it again after a temporary fault that certainly did nothing, or after any temporary fault if the work is `repeatable`.
+        Call it again after a temporary fault without an effect, or after any temporary fault if the work is `repeatable`.
         """
         answer: X = self._tried(repeatable, self._once, work)
         return answer
 
     def begin(self) -> Session:
-        """Return a session in a transaction that has just begun; give it back."""
+        """Open a transaction in a session, and return the session to the pool at the end."""
         return self._tried(True, self._begun)
 
     def _tried(self, repeatable: bool, once: Callable[..., X], *arguments: Any) -> X:
@@ -83,7 +83,7 @@ class Pool:
             except Lost as lost:
                 if lost.in_doubt and not repeatable:
                     raise BackendUnavailable(
-                        "PostgreSQL: the connection was lost, and whether it was written is not known", in_doubt=True
+                        "PostgreSQL: the connection was lost, and the write may have been carried out", in_doubt=True
                     ) from lost.__cause__
                 if attempt == ATTEMPTS - 1:
                     raise typed(lost.__cause__) from lost.__cause__
@@ -91,7 +91,7 @@ class Pool:
         raise BackendUnavailable()
 
     def take(self) -> Session:
-        """A session that is alive. Raises `Lost`; give it back."""
+        """Return a live session, which the caller has to return to the pool. Raises `Lost`."""
         if not self._free.acquire(timeout=PATIENCE):
             raise _used_up()
         try:
@@ -114,7 +114,7 @@ class Pool:
         return None
 
     def _opened(self) -> Session:
-        """A new session. Where the server takes no more connections, one of the pool's that comes back meanwhile."""
+        """Return a new session. If the server takes no more connections, wait for one of the pool's."""
         until, attempt = monotonic() + PATIENCE, 0
         while True:
             try:
@@ -161,7 +161,7 @@ class Pool:
         timer.start()
 
     def _sweep(self) -> None:
-        """Close the sessions that have been idle for too long. Comes again while there are others."""
+        """Close the sessions that have been idle for too long. Schedule the next check while others are open."""
         while self._idle:
             try:
                 session = self._idle.pop(0)
@@ -176,7 +176,7 @@ class Pool:
         self._sweeping = False
 
     def close(self) -> None:
-        """Sessions that are in use are closed when they are given back."""
+        """Close the pool. Sessions in use are closed when they are returned."""
         self._closed = True
         while self._idle:
             self._end(self._idle.pop())
@@ -193,7 +193,7 @@ class Pool:
             self.give(session)
 
     def note(self, error: psycopg.Error) -> None:
-        """Note an error after which later writes are likely to fail, too."""
+        """Record an error after which later writes are likely to fail, too."""
         if isinstance(error, FAILING):
             self.failing = True
 
@@ -214,7 +214,7 @@ class Pool:
         if isinstance(error, REPEATABLE):
             raise Lost(in_doubt=False) from error
         if isinstance(error, errors.InvalidSqlStatementName) and self._prepares is None:
-            self._prepares = False  # a pooler that was not noticed
+            self._prepares = False  # a pooler that was not detected
         if isinstance(error, OUTDATED) or STALE_PLAN in str(error):
             session.close()
             raise Lost(in_doubt=False) from error
@@ -224,7 +224,7 @@ class Pool:
 
 def is_lost(error: BaseException | None) -> bool:
     """Return whether an error says that the connection was lost: the driver's own, or a pooler's about the server behind it (class 08). Any
-    other is the server's answer."""
+    other error is the server's response."""
     state = getattr(error, "sqlstate", None)
     return state is None or str(state).startswith("08")
 
@@ -234,7 +234,7 @@ def _used_up() -> BackendUnavailable:
 
 
 def _too_large() -> PersistyError:
-    message = "PostgreSQL takes about 2,700 bytes as what a key or an index holds of an item"
+    message = "PostgreSQL takes at most about 2,700 bytes of an item in a key or an index"
     return InvalidInput(message, faults=[Fault("", message)])
 
 
@@ -256,11 +256,11 @@ MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = 
         lambda: BackendUnavailable("PostgreSQL: a table lacks a column of its item"),
     ),
 )
-"""(the driver's error, what it means to a caller)."""
+"""(the driver's error, the text for the caller)."""
 
 
 def typed(error: BaseException | None) -> PersistyError:
-    """The typed error of one of the driver's. What the server said stays in the cause: it may quote what is stored."""
+    """Return the typed error of an error of the driver. The server's message is only in the cause, because it may quote stored values."""
     for kind, made in MEANINGS:
         if isinstance(error, kind):
             return made()

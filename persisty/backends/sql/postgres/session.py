@@ -1,11 +1,11 @@
 """One connection to a server, on the driver's thin wrapper of libpq (`psycopg.pq`).
 
-psycopg connects and turns rows into tuples. Its cursors are left out: they take longer than the server does for a read by key,
-ask twice for a statement that is new to them, and do not hear the last word of a server that ends the session. Statements are
-prepared once; several go out in one pipeline, as does one that is new together with its preparation: one round trip each.
+psycopg connects and turns rows into tuples. Its cursors are not used: they take longer than the server does for a read by key,
+need two round trips for a new statement, and miss the last message of a server that ends the session. Statements are
+prepared once. Several statements, or a new one with its preparation, are sent in one pipeline: one round trip each.
 
-A pooler in transaction mode gives each transaction another session of the server. Nothing that a session remembers is then relied on:
-statements are sent whole, and nothing is set. The names of prepared statements are random, so that a pooler that was not noticed can lose
+A pooler in transaction mode gives each transaction another session of the server. Then no state of a session is used:
+statements are sent whole, and no setting is changed. The names of prepared statements are random, so an undetected pooler can lose
 them, but never runs the statement of another client.
 """
 
@@ -30,26 +30,26 @@ Row = tuple[Any, ...]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 PREPARED = 500
-"""Statements that a session keeps prepared on the server; beyond that it starts over."""
+"""Most prepared statements of a session. It deallocates all when there are more."""
 SETTINGS = """
 SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = {0}
 THEN set_config('TimeZone', 'UTC', false) || set_config('DateStyle', 'ISO', false) END
 """.strip()
-"""Begins a session. A pooler reports a process of its own to its clients, and their settings may reach others."""
+"""The first statement of a session. A pooler reports another process id to its clients; settings would then reach other clients."""
 AS_TEXT = ("numeric", "timestamptz", "date")
-"""Types whose text is read by `dialect.COLUMNS`: datetimes in a sixth of the time that the driver takes."""
+"""Types whose text `dialect.COLUMNS` decodes: datetimes in a sixth of the driver's time."""
 REFUSALS = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
 class Statement(Struct, frozen=True):
-    """A text, and the arguments it takes: texts, whole numbers and nulls."""
+    """A text and its arguments: texts, integers and nulls."""
 
     text: str
     arguments: Sequence[str | int | None] = ()
 
 
 class Answer(Struct, frozen=True):
-    """The rows that a statement answered, and how many it changed or gave."""
+    """The rows of a statement, and the number of rows that it changed or returned."""
 
     rows: list[Row]
     changed: int
@@ -58,17 +58,17 @@ class Answer(Struct, frozen=True):
 BEGIN, COMMIT, ROLLBACK = map(Statement, ("BEGIN", "COMMIT", "ROLLBACK"))
 SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
 UNDONE = (UNDO, KEEP)
-"""Statements that roll back to a savepoint and release it. Otherwise it would hide an outer one of the same name."""
+"""Statements that roll back to a savepoint and release it. Otherwise the savepoint would hide an outer one of the same name."""
 
 
 class Session:
     """Used by one thread at a time. Raises the driver's errors.
 
-    `in_doubt`: if it is lost now, the server may have done what it was asked last. `used`: when it was given back last.
+    `in_doubt`: if the connection is lost now, the server may have carried out the last statement. `used`: the time of its last return to the pool.
     """
 
     def __init__(self, conninfo: str, prepares: bool | None = None) -> None:
-        """`prepares`: whether statements are prepared; None: unless there is a pooler."""
+        """`prepares`: whether statements are prepared. None: only without a pooler."""
         self.raw = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
         try:
             if self.raw.info.parameter_status("server_encoding") != "UTF8":
@@ -94,11 +94,11 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        """Not known to be dead. An idle server has nothing to say but its farewell."""
+        """Return whether the connection seems alive. An idle server sends nothing before it ends the session."""
         return not self.raw.closed and not self._watch.select(0)
 
     def run(self, statement: Statement) -> Answer:
-        """Return the server's answer to a statement."""
+        """Return the server's response to a statement."""
         name = self._names.get(statement.text)
         if name is None and self._makes_room(1):
             [answer] = self.pipelined((statement,))
@@ -111,7 +111,7 @@ class Session:
         return self._answer(self._results(1)[0])
 
     def pipelined(self, statements: Sequence[Statement]) -> list[Answer]:
-        """Return the server's answers to statements that are sent together. After an error, the rest do not run, and the error is raised."""
+        """Return the server's responses to statements that are sent together. After an error, the rest do not run, and the error is raised."""
         prepares = self._makes_room(len(statements))
         self._note(statements)
         new: dict[str, bytes] = {}
@@ -143,8 +143,8 @@ class Session:
         return answers
 
     def _makes_room(self, count: int) -> bool:
-        """Return whether so many new statements may be prepared. Forgets all others if there is no room: never within a transaction, where an
-        error would end it, nor behind a pooler, whose session of the server has statements of others."""
+        """Return whether so many new statements may be prepared. Deallocate all others if there is no room, except within a transaction, which an
+        error would end, and behind a pooler, whose sessions have the statements of other clients."""
         if not self._prepares or len(self._names) + count <= PREPARED:
             return self._prepares
         if self._pooled or self._pq.transaction_status != TransactionStatus.IDLE:
@@ -155,7 +155,7 @@ class Session:
         return True
 
     def alone(self, statement: Statement) -> Answer:
-        """Return the server's answer to a statement within a transaction. An error leaves the transaction as it was before."""
+        """Return the server's response to a statement within a transaction. An error does not end the transaction."""
         try:
             return self.pipelined((SAVE, statement, KEEP))[1]
         except psycopg.Error:
@@ -165,11 +165,11 @@ class Session:
 
     @property
     def failed(self) -> bool:
-        """Return whether an error has ended the transaction. The server then rolls it back, whatever is sent."""
+        """Return whether an error has ended the transaction. The server then rolls it back in any case."""
         return self._pq.transaction_status == TransactionStatus.INERROR
 
     def rollback(self) -> None:
-        """Undo what was begun, if anything was. A session that was interrupted while it waited is of no more use."""
+        """Roll back an open transaction. A session that was interrupted while it waited cannot be used again."""
         status = self._pq.transaction_status
         if status == TransactionStatus.ACTIVE or self._pq.pipeline_status != PipelineStatus.OFF:
             self.raw.cancel()
@@ -191,12 +191,12 @@ class Session:
         return Answer(self._rows.load_rows(0, result.ntuples, tuple), changed)
 
     def _note(self, statements: Sequence[Statement]) -> None:
-        """Remember whether these may be done if the session is lost: outside of a transaction, or at the end of one."""
+        """Record whether these statements may have an effect if the session is lost: outside of a transaction, or at its end."""
         inside = statements[0] is BEGIN or self._pq.transaction_status != TransactionStatus.IDLE
         self.in_doubt = not inside or COMMIT in statements
 
     def _results(self, count: int) -> list[PGresult]:
-        """The results of what was sent: as many as are requested, or up to an error that ended the session."""
+        """Return the results of the sent statements: as many as requested, or up to an error that ended the session."""
         results: list[PGresult] = []
         piped = self._pq.pipeline_status != PipelineStatus.OFF
         try:
@@ -208,7 +208,7 @@ class Session:
                 result = self._pq.get_result()
                 if result is not None and result.status != ExecStatus.PIPELINE_SYNC:
                     results.append(result)
-                elif result is not None or not piped:  # None: there are no more; in a pipeline, of this statement
+                elif result is not None or not piped:  # None: no more results; in a pipeline, of this statement
                     break
         except psycopg.OperationalError:
             if not any(result.status in REFUSALS for result in results):
@@ -218,7 +218,7 @@ class Session:
         return results
 
     def _wait(self, events: int) -> None:
-        """Until something can be read, which is then taken in, or written. What is to be written may have to wait for that."""
+        """Wait until the socket is readable or writable, and consume the input. Output may have to wait for that."""
         if events != READ:
             self._watch.modify(self._pq.socket, events)
         [(_, ready)] = self._watch.select()
@@ -229,5 +229,5 @@ class Session:
 
 
 def _encoded(arguments: Sequence[str | int | None]) -> list[bytes | None]:
-    """Without types: the server takes each from its place, so that a text is prepared once whatever is null."""
+    """Return the arguments without types. The server infers each from the context, so that a text is prepared once even if some are null."""
     return [None if one is None else str(one).encode() for one in arguments]

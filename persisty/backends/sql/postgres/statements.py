@@ -1,4 +1,4 @@
-"""Conditional writes, in one statement that also returns what it found.
+"""Conditional writes, each as one statement that also returns the item it found.
 
 ```
 WITH _found AS (SELECT when IS true AS holds, … FROM t WHERE key = … FOR UPDATE),
@@ -6,12 +6,12 @@ WITH _found AS (SELECT when IS true AS holds, … FROM t WHERE key = … FOR UPD
 SELECT true, … FROM _done UNION ALL SELECT false, … FROM _found WHERE NOT holds
 ```
 
-The row is locked after any concurrent writer has committed, and the condition is decided over that very row: PostgreSQL evaluates a locked row's SELECT anew
+The row is locked after any concurrent writer has committed, and the condition is decided over that very row: PostgreSQL evaluates a locked row's SELECT again
 if the row changed while the statement waited. A returned item that was rejected does not satisfy the condition, and one that does is written. No other write
-comes in between.
+happens in between.
 
-Each foreign key of a write is one more column of `_found`. Its row is locked, so that it exists until the write is committed. An INSERT finds these columns in
-a row of its own, with whether its key is taken.
+Each foreign key of a write is one more column of `_found`. Its row is locked, so that it exists until the write is committed. An INSERT selects these columns in
+a separate row, with a flag for a taken key.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from ..dialect import Dialect
 from ..statements import KINDS, Statements, directed
 
 HOLDS = "persisty_holds"
-"""The column that says whether the condition did."""
+"""The column with the result of the condition."""
 MET = "persisty_met_"
-"""Prefix of the columns that tell whether requirements are met."""
+"""Prefix of the columns with the results of the requirements."""
 
 
 class PostgresStatements(Statements):

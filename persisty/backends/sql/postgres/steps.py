@@ -1,4 +1,4 @@
-"""Writes as statements of PostgreSQL, and what its answers mean. How they are sent is the backend's to say.
+"""Writes as statements of PostgreSQL, and the meaning of their responses. The backend decides how to send them.
 
 ```
 Put      INSERT … ON CONFLICT (key) DO NOTHING         no row: EXISTS; a unique index refuses: EXISTS, by its name
@@ -29,7 +29,7 @@ DONE, MISSING, EXISTS = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome
 
 
 class Step(Struct, frozen=True):
-    """A write, its statement, and what the answer means."""
+    """A write, its statement, and the meaning of the response."""
 
     write: Write
     statement: Statement
@@ -50,7 +50,7 @@ def _put_required(answer: Answer, done: WriteResult, requires: tuple[Requirement
 
 
 class PostgresSteps(SqlBackend[T]):
-    """All of a backend but how it sends what it writes."""
+    """All methods of a backend except those that send writes."""
 
     def __init__(self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: PostgresConnection) -> None:
         super().__init__(meta, table, dialect, connection, embedded=False)

@@ -1,13 +1,13 @@
-"""Text as PostgreSQL can keep and search it: U+0000 is escaped, and cases are folded exactly as Python folds them.
+"""Text in the form that PostgreSQL can store and search: U+0000 is escaped, and case is folded exactly as in Python.
 
-PostgreSQL stores every character but U+0000. Escaped, U+0000 to U+0003 become U+0001 and two of U+0002 and U+0003:
+PostgreSQL stores every character except U+0000. Escaped, U+0000 to U+0003 become U+0001 and two of U+0002 and U+0003:
 
 ```
 U+0000 → 01 02 02     U+0001 → 01 02 03     U+0002 → 01 03 02     U+0003 → 01 03 03
 ```
 
-No two texts become one, their order by code point stays, and what begins an escape stands nowhere else, nor does what is
-within one: a text contains, starts or ends with another exactly where their escaped forms do. Other text stays as it is.
+Different texts have different escaped forms in the same order by code point. The characters of an escape occur nowhere else, so a text
+contains, starts or ends with another exactly if their escaped forms do. Other text is unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TABLE = str.maketrans(ESCAPES)
 
 
 def escaped(text: str) -> str:
-    """The text as it is stored."""
+    """Return the stored form of a text."""
     return text if _ODD.search(text) is None else text.translate(_TABLE)
 
 
@@ -44,14 +44,14 @@ _JSON_ESCAPED = re.compile(r"\\\\|\\u0001(?:\\u000[23]){2}")
 
 
 def escaped_json(text: str) -> str:
-    r"""JSON whose texts are escaped. It is looked for in pairs: the `\\` of `"\\u0000"` is a backslash."""
+    r"""Escape the texts of a JSON text. Backslashes are matched in pairs: the `\\` of `"\\u0000"` is a backslash."""
     if "\\u000" not in text:
         return text
     return _JSON_ODD.sub(lambda found: _JSON_ESCAPES.get(found[0], found[0]), text)
 
 
 def unescaped_json(text: str) -> str:
-    """JSON as it was before `escaped_json`."""
+    """Undo `escaped_json`."""
     if "\\u0001" not in text:
         return text
     return _JSON_ESCAPED.sub(lambda found: _JSON_LITERALS.get(found[0], found[0]), text)
@@ -59,7 +59,7 @@ def unescaped_json(text: str) -> str:
 
 @cache
 def _unfolded() -> dict[str, tuple[str, ...]]:
-    """Character → the characters that case folding makes it of, alone or with others. Takes a tenth of a second, once."""
+    """Return character → the characters whose case folding contains it. Takes a tenth of a second, once."""
     found: dict[str, list[str]] = {}
     for character in map(chr, range(sys.maxunicode + 1)):
         folded = character.casefold()
