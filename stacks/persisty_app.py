@@ -16,7 +16,7 @@ from constructs import Construct
 
 from persisty.deploy.events import events_of
 from persisty.deploy.grants import INDEX_ACTIONS, READING, WRITING
-from persisty.deploy.options import NAMES, options_of
+from persisty.deploy.options import NAMES, TARGET, options_of
 from persisty.deploy.planned import planned
 from persisty.deploy.stack_size import check_size
 from persisty.deploy.waves import CONTEXT, with_indexes
@@ -54,7 +54,8 @@ class PersistyApp(Construct):
         **options: Any,
     ) -> None:
         super().__init__(scope, id)
-        self.options = options_of(options)
+        target = self.node.try_get_context(TARGET)
+        self.options = options_of(options if target is None else {**options, "target": target})
         around = Surroundings(
             vpc=vpc,
             subnets=subnets,

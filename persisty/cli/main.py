@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "Print the changes that stored items need to fit the declarations."),
     "migrate": ("migrate", "Change what is stored until it fits the declarations."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
+    "local": ("local", "Run an app as on AWS, on this machine."),
     "deploy": ("deploy", "Deploy an app to AWS."),
     "cost": ("cost", "Print what a deployment costs in a month."),
     "synth": ("synth", "Write the templates of a deployment, and deploy nothing."),
@@ -42,6 +43,8 @@ SERVER = frozenset(
     {"starlette", "uvicorn", "httptools", "websockets", "graphql", "servey", "prometheus_client", "watchfiles"}
 )
 """Libraries that the extra `server` installs."""
+EXTRAS = {"local": "local"}
+"""Command → the extra that it needs, if another than `server`."""
 
 USAGE = 2
 """Exit code of an invalid call. Nothing was read or changed."""
@@ -95,7 +98,8 @@ def _load(module: str) -> Callable[..., Any]:
         missing = (error.name or "").partition(".")[0]
         if missing not in SERVER:
             raise
-        raise InvalidDeclaration(f"{missing} is not installed: pip install 'persisty[server]'") from error
+        extra = EXTRAS.get(module, "server")
+        raise InvalidDeclaration(f"{missing} is not installed: pip install 'persisty[{extra}]'") from error
     return command
 
 

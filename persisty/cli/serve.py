@@ -26,6 +26,7 @@ from ..hosting.prometheus import remove_worker
 from ..hosting.server import Server, seconds_of
 from ..hosting.uvicorn_server import StoppingServer
 from . import server_process as serving
+from .listening import listen
 from .project import AppArgument, app_of
 from .server_process import Options
 
@@ -66,7 +67,7 @@ def command(
     if reload and workers > 1:
         raise InvalidDeclaration("--reload serves with one process: leave out --workers")
     timeout = seconds_of("PERSISTY_DRAIN_TIMEOUT", configured.drain_timeout) if drain_timeout is None else drain_timeout
-    listening = _listen(host, port)
+    listening = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     options = Options(
         spec=spec,
@@ -143,17 +144,3 @@ def _sources(spec: str) -> list[str]:
     found = find_spec(spec.partition(":")[0].partition(".")[0])
     origins = [] if found is None or found.origin is None else [Path(found.origin).resolve().parent]
     return [str(here), *(str(folder) for folder in origins if not folder.is_relative_to(here))]
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind the socket before anything else, so that a port in use is reported at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # with the protocol: asyncio turns Nagle's algorithm off only for sockets that name TCP
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        typer.echo(f"Error: cannot listen at {host}:{port}: {error.strerror}", err=True)
-        raise typer.Exit(1) from error
-    return listening

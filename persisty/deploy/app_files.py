@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import InvalidDeclaration
@@ -115,3 +116,27 @@ def _imported(root: Path, file: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(text := node.value, str):
             yield from [text] if text.startswith(top) and _DOTTED.fullmatch(text) else []
+
+
+def app_root(spec: str) -> Path:
+    """Return the folder from which the app at `spec`, `module:attribute`, is imported: the working directory for an app that is not found."""
+    place = module_place(top_name(spec))
+    if place is None:
+        return Path.cwd()
+    return place.parents[1] if place.name == "__init__.py" else place.parent
+
+
+def top_name(spec: str) -> str:
+    """Return the name of the app's top package, or of its single module."""
+    return spec.partition(":")[0].partition(".")[0]
+
+
+def module_place(name: str) -> Path | None:
+    """Return the file of a module or package, or `__init__.py` of a package without one. Nothing is imported."""
+    found = find_spec(name)
+    if found is None:
+        return None
+    if found.origin:
+        return Path(found.origin).resolve()
+    folders = [*(found.submodule_search_locations or ())]
+    return Path(folders[0]).resolve() / "__init__.py" if folders else None

@@ -93,6 +93,10 @@ VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 ARN = re.compile(r"arn:[a-z-]+:(secretsmanager|ssm):[a-z0-9-]*:[0-9]*:.+")
 
 
+TARGET = "persisty:target"
+"""Context that replaces the target of every app of a CDK app: `persisty local` runs functions on this machine."""
+
+
 def options_of(given: Mapping[str, Any]) -> Options:
     """Return the options that are given by name. `InvalidDeclaration` lists every mistake, with its path.
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
 
-from persisty.deploy.app_files import app_files
+from persisty.deploy.app_files import app_files, app_root
 from persisty.deploy.layers import BASE
 from persisty.deploy.resources import HANDLERS, Plan
 from persisty.errors import Fault, InvalidDeclaration
@@ -22,7 +22,7 @@ from persisty.errors import Fault, InvalidDeclaration
 from . import byte_code, wheels
 from . import target as platforms
 from .byte_code import compile_folder, compiler_of
-from .places import app_root, built_folder, handlers_folder, runtime_folder
+from .places import built_folder, handlers_folder, runtime_folder
 from .requirements import Requirements, read_requirements, requirements_of
 from .target import Target
 from .wheels import install
@@ -34,6 +34,7 @@ RUNTIME_LEFT_OUT = (
     "clients",
     "deploy",
     "hosting",
+    "local",
     "sql",
     "testing",
     "transfer",

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from persisty.deploy.app_files import app_root, top_name
 from persisty.errors import Fault, InvalidDeclaration
-
-from .places import app_root, top_name
 
 NAMES = ("requirements.txt", "pyproject.toml")
 """Files with the requirements of an app, the preferred first."""

@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"application"}),
     frozenset({"api"}),
     frozenset({"clients", "deploy", "hosting", "testing", "transfer"}),
+    frozenset({"local"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )

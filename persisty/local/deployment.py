@@ -1,0 +1,84 @@
+"""Deploy an app into the emulator with the real CDK CLI: synth, bootstrap, deploy.
+
+Between synth and deployment, the templates lose what the emulator cannot do or what this machine does itself: policies that refuse plain HTTP, and the
+event source mappings, because `streams.py` delivers the records of streams.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ..deploy.cdk_cli import SILENT, cdk_command
+from ..errors import InvalidDeclaration
+from .emulator import ACCOUNT, REGION, Emulator
+
+LEFT_OUT = frozenset({"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", "AWS::Lambda::EventSourceMapping"})
+"""Types of resources that are not deployed here."""
+BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+"""The bucket that `cdk bootstrap` makes for code."""
+COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+LAST_LINES = 12
+
+
+class Cdk:
+    """The CDK CLI in the project's `folder`, with the emulator as AWS. `words`: those that name the app and its context."""
+
+    def __init__(self, folder: Path, words: Sequence[str], aws: Emulator) -> None:
+        self._folder, self._words, self._aws = folder, list(words), aws
+        self._command = cdk_command(folder)
+
+    def synth(self, assembly: Path) -> None:
+        """Write the templates. `InvalidDeclaration` with the last lines of the CDK's output if they cannot be made."""
+        self._run("The templates cannot be made", ["synth", "--quiet", "--output", str(assembly), *self._words])
+        for file in assembly.glob("*.template.json"):
+            template = json.loads(file.read_text())
+            kept = {name: one for name, one in template.get("Resources", {}).items() if one["Type"] not in LEFT_OUT}
+            for one in kept.values():
+                if isinstance(after := one.get("DependsOn"), list):
+                    one["DependsOn"] = [name for name in after if name in kept]
+            file.write_text(json.dumps({**template, "Resources": kept}))
+
+    def bootstrap(self) -> None:
+        """Prepare the emulated account for deployments, once."""
+        s3 = self._aws.client("s3")
+        if any(one["Name"] == BUCKET for one in s3.list_buckets()["Buckets"]):
+            return
+        with TemporaryDirectory(prefix="persisty-bootstrap-") as empty:
+            command = ["bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices"]
+            self._run("The emulator cannot be prepared", command, Path(empty))
+        s3.delete_bucket_policy(Bucket=BUCKET)  # it refuses plain HTTP
+
+    def is_deployed(self, stacks: Iterable[str]) -> bool:
+        """Return whether every stack is there, in a state that an update may follow."""
+        found = self._aws.client("cloudformation").describe_stacks()["Stacks"]
+        return set(stacks) <= {one["StackName"] for one in found if one["StackStatus"] in COMPLETE}
+
+    def deploy(self, assembly: Path, outputs: Path) -> None:
+        """Create or update the stacks."""
+        words = [
+            "deploy", "--all", "--app", str(assembly), "--require-approval", "never", "--no-notices",
+            "--outputs-file", str(outputs), "--progress", "events", "--method", "direct", "--asset-parallelism", "true",
+        ]  # fmt: skip
+        self._run("The stacks cannot be deployed; `--fresh` starts without what is stored", words)
+
+    def _run(self, failure: str, words: Sequence[str], folder: Path | None = None) -> None:
+        done = subprocess.run(
+            [*self._command, *words], cwd=folder or self._folder, env={**self._aws.environment(), **SILENT, "NODE_NO_WARNINGS": "1"},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            raise InvalidDeclaration("\n  ".join([f"{failure}:", *said[-LAST_LINES:]]))
+
+
+def digest_of(assembly: Path) -> str:
+    """Return a hash of the templates, which changes with what is deployed."""
+    digest = sha256()
+    for file in sorted(assembly.glob("*.template.json")):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,226 @@
+"""One run of `persisty local`: emulator, deployment, functions, and the changes of the project's files until it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from msgspec import Struct, structs
+from watchfiles import DefaultFilter, watch
+
+from ..errors import InvalidDeclaration, PersistyError
+from .appsync import AppSync
+from .code_copies import CodeCopies
+from .declaration import Declaration, read_declaration
+from .deployed import Deployed, read_assembly, read_deployed
+from .deployment import Cdk, digest_of
+from .emulator import Emulator, emulator, installed
+from .functions import FunctionCode, FunctionFailed, RunningFunction
+from .realtime import PATH
+from .resolvers import Resolvers
+from .runtime_libraries import link_libraries
+from .server import Front
+from .streams import Streams
+
+FOLDER = Path(".persisty") / "local"
+INFRASTRUCTURE = ("cdk.json", "pyproject.toml")
+"""Files whose change asks for a synth, besides requirements and the project's own modules that no function has."""
+ENVIRONMENT = "environment"
+"""File of variables for other shells."""
+SHARED = ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE", "PERSISTY_TOKEN_SECRET_ARN")
+"""Variables of functions that are in it."""
+PUBLISH = "PERSISTY_GRAPHQL_URL"
+"""The variable of a function that publishes changes."""
+IGNORED = (".persisty", "cdk.out", "node_modules", ".venv", "venv", "tests", "dist", "build")
+
+Say = Callable[[str], None]
+
+
+class Project(Struct, frozen=True):
+    """The project's folder, the words that name its app for the CDK, and the options of the deployment as far as `cdk.json` and the command line
+    have them. `url`: of the server in front."""
+
+    url: str
+    folder: Path
+    words: Sequence[str]
+    options: Mapping[str, Any]
+
+    @property
+    def place(self) -> Path:
+        return self.folder / FOLDER
+
+
+class Session:
+    """A deployment that runs and follows the project's files. `say` prints a line."""
+
+    def __init__(self, project: Project, aws: Emulator, front: Front, say: Say) -> None:
+        self._project, self._aws, self._front, self._say = project, aws, front, say
+        self._cdk = Cdk(project.folder, project.words, aws)
+        self._copies = CodeCopies(project.place / "code")
+        self._libraries = link_libraries(project.place / "runtime")
+        self._running: dict[str, RunningFunction] = {}
+        self._resolvers: Resolvers | None = None
+        self._streams: Streams | None = None
+        self._declaration: Declaration | None = None
+        self._digest = ""
+        self.deployed: Deployed | None = None
+
+    def start(self) -> None:
+        """Deploy, and start an instance of each function. `InvalidDeclaration` if the app, its templates or its deployment have a mistake."""
+        with ThreadPoolExecutor(2) as pool:
+            declaration = pool.submit(read_declaration, self._project.folder, self._project.options)
+            bootstrap = pool.submit(self._cdk.bootstrap)
+            assembly = self._synth()
+            bootstrap.result()
+            self._declaration = declaration.result()
+        self._deploy(assembly)
+        self._warm()
+
+    def follow(self, stop: Event) -> None:
+        """Follow the project's files until `stop` is set."""
+        for changes in watch(self._project.folder, watch_filter=_filter(), stop_event=stop, debounce=200, step=50):
+            try:
+                self.changed([Path(path) for _, path in changes])
+            except PersistyError as error:
+                self._say(f"Not reloaded: {error}")
+
+    def changed(self, files: Sequence[Path]) -> None:
+        """Run the new code at once. Deploy again if the declaration, or a file of the infrastructure, has changed."""
+        begun = time.monotonic()
+        before = self._declaration
+        found = read_declaration(self._project.folder, self._project.options)
+        self._declaration = found
+        if self._copies.update(found):
+            for function in self._running.values():
+                function.replace(function.code)
+            self._warm()
+            self._say(f"Reloaded in {time.monotonic() - begun:.1f} s")
+        if before is None or before.plan != found.plan or any(map(self._of_infrastructure, files)):
+            assembly = self._synth()
+            if digest_of(assembly) != self._digest:
+                self._deploy(assembly)
+                self._warm()
+                self._say(f"Stacks updated in {time.monotonic() - begun:.1f} s")
+
+    def close(self) -> None:
+        """End the functions, the streams and the resolvers."""
+        self._retire(self._running, self._streams, self._resolvers)
+
+    def _of_infrastructure(self, file: Path) -> bool:
+        if self._declaration is None or not file.is_relative_to(self._project.folder):
+            return False
+        shipped = {Path(self._declaration.root, one) for one in self._declaration.files}
+        named = file.name in INFRASTRUCTURE or file.name.startswith("requirements")
+        return named or (file.suffix == ".py" and file.parent == self._project.folder and file not in shipped)
+
+    def _synth(self) -> Path:
+        """Return a new assembly. The last one stays: its layers are in use."""
+        assembly = self._project.place / f"cdk.out.{time.time_ns()}"
+        self._cdk.synth(assembly)
+        return assembly
+
+    def _deploy(self, assembly: Path) -> None:
+        digest, last = digest_of(assembly), self._project.place / "aws" / "deployed"
+        there = last.is_file() and last.read_text() == digest
+        if not (there and self._cdk.is_deployed(read_assembly(assembly))):
+            self._cdk.deploy(assembly, self._project.place / "outputs.json")
+            last.write_text(digest)
+        deployed = read_deployed(assembly, self._aws)
+        self._copies.begin()
+        codes = {name: self._adapted(self._copies.of(code)) for name, code in deployed.functions.items()}
+        if self._declaration is not None:
+            self._copies.update(self._declaration)
+        old = self._running, self._streams, self._resolvers
+        self._running = {name: RunningFunction(code) for name, code in codes.items()}
+        self.deployed, self._digest = deployed, digest
+        graphql = None
+        if deployed.graphql is not None:
+            self._resolvers = Resolvers(self._project.place / f"resolvers.{time.time_ns()}")
+            graphql = AppSync(deployed.graphql, self._invoke, self._resolvers)
+        if deployed.reader is not None:
+            self._streams = Streams(self._aws, deployed.streams, self._running[deployed.reader].invoke, self._say)
+        self._front.deploy(deployed, self._running, graphql)
+        own = {name: value for code in codes.values() for name, value in code.variables.items()}
+        shared = {name: own[name] for name in SHARED if name in own}
+        write_environment(self._project.place / ENVIRONMENT, {**self._aws.variables, **shared})
+        self._retire(*old)
+        for folder in self._project.place.glob("cdk.out.*"):
+            if folder != assembly:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _invoke(self, function: str, event: Any) -> Any:
+        return self._running[function].invoke(event)
+
+    def _adapted(self, code: FunctionCode) -> FunctionCode:
+        """Return a function with the libraries of Lambda's runtime. If it publishes changes, it publishes to AppSync on this machine."""
+        paths = (*code.paths, self._libraries)
+        address = {PUBLISH: f"{self._project.url}{PATH}"} if PUBLISH in code.variables else {}
+        return structs.replace(code, paths=paths, variables={**code.variables, **address})
+
+    def _retire(
+        self, functions: dict[str, RunningFunction], streams: Streams | None, resolvers: Resolvers | None
+    ) -> None:
+        """End the parts of the last deployment."""
+        if streams is not None:
+            streams.close()
+        if resolvers is not None:
+            resolvers.close()
+        for function in functions.values():
+            function.close()
+
+    def _warm(self) -> None:
+        """Start an instance of each function, and name those that cannot be imported."""
+
+        def warm(function: RunningFunction) -> None:
+            try:
+                function.warm()
+            except FunctionFailed as error:
+                self._say(f"{function.code.handler} cannot be imported: {error.kind}: {error}")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(warm, self._running.values()))
+
+
+@contextmanager
+def running(project: Project, front: Front, say: Say, *, fresh: bool = False) -> Iterator[Session]:
+    """Run the project until the context ends. `fresh`: without what earlier runs have stored. `InvalidDeclaration` if it cannot start, or if it
+    runs already."""
+    project.place.mkdir(parents=True, exist_ok=True)
+    (project.place.parent / ".gitignore").write_text("*\n")
+    with (project.place / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InvalidDeclaration(
+                f"This project runs locally already: {project.place / 'lock'} is locked"
+            ) from error
+        os.set_inheritable(lock.fileno(), False)
+        if fresh:
+            shutil.rmtree(project.place / "aws", ignore_errors=True)
+        program = installed(project.place.parent)
+        with emulator(program, project.place / "aws") as aws:
+            session = Session(project, aws, front, say)
+            try:
+                session.start()
+                yield session
+            finally:
+                session.close()
+
+
+def write_environment(file: Path, variables: Mapping[str, str]) -> None:
+    """Write the variables with which commands in another shell use what is deployed: `persisty token`, `persisty shell`, the AWS CLI."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
+    file.write_text("\n".join(lines) + "\n")
+
+
+def _filter() -> DefaultFilter:
+    return DefaultFilter(ignore_dirs=(*DefaultFilter.ignore_dirs, *IGNORED))
