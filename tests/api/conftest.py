@@ -33,7 +33,7 @@ class Geo:
 
 
 class Spot(Struct, rename="camel"):
-    """Where something lies; JSON spells it in camel case."""
+    """A place. Its names in JSON are in camel case."""
 
     town: str
     post_code: str | None = None
@@ -42,7 +42,7 @@ class Spot(Struct, rename="camel"):
 
 @stored(indexes=[Index("colour", "weight"), Unique("label")], access=public)
 class Thing:
-    """Something of every kind."""
+    """An item with one attribute of every kind."""
 
     id: UUID
     name: Annotated[str, Meta(min_length=1, max_length=40)]
@@ -78,7 +78,7 @@ class Rule:
 
 @stored(access=public)
 class Tally:
-    """No text anywhere."""
+    """An item without text."""
 
     id: UUID
     hits: int = 0
@@ -135,7 +135,7 @@ def rest(app: App) -> Rest:
 
 
 class Caller:
-    """`call("POST", "/api/thing", {...})` gives status, headers and decoded body; the raw response stays in `last`."""
+    """Calls the surface. `call("POST", "/api/thing", {...})` returns status, headers and decoded body; `last` is the raw response."""
 
     def __init__(self, handle: Callable[[Request], Response]) -> None:
         self._handle = handle

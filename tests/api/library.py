@@ -1,4 +1,4 @@
-"""Writers, their posts and notes: what is behind links, and what not everybody may see."""
+"""Writers, their posts and notes: items with links and with attributes that only some callers may read."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ ANN, BEN = Caller("ann"), Caller("ben")
 
 
 class Served:
-    """`get(path, query)` gives status and content; `ask` the whole response."""
+    """A client. `get(path, query)` returns status and content; `ask` returns the whole response."""
 
     def __init__(self, app: App) -> None:
         self.app, self.rest = app, Rest(app)
@@ -92,7 +92,7 @@ class Served:
 
 @contextmanager
 def library(url: str = "memory://") -> Iterator[Served]:
-    """Three writers of three posts and a note each."""
+    """Return an app with three writers, each with three posts and a note."""
     app = App("library", items=[Writer, Post, Note, Secret], url=url)
     app.prepare()
     for name in ("ann", "ben", "cleo"):

@@ -53,7 +53,7 @@ class Evenings(AccessControlABC):  # type: ignore[misc]  # servey has no types
 
 
 def app_of(*controls: Any) -> App:
-    """An app with one action for each access control: `act0`, `act1`, …; `...` leaves it out."""
+    """Return an app with one action for each access control: `act0`, `act1`, …. `...` omits the access control."""
 
     def marked(number: int, control: Any) -> Any:
         def act() -> str:

@@ -46,7 +46,7 @@ MAIL = "ann@example.com"
 
 @stored(access=Access(read=everyone, update=everyone))
 class Member:
-    """No caller may read the digest, and only the owner the mail."""
+    """An item whose digest no caller may read, and whose mail only the owner may read."""
 
     id: str
     owner: str
@@ -80,7 +80,7 @@ class Plain:
 
 @stored(access=everyone)
 class Foreign:
-    """An item that is not one of the app's."""
+    """An item that the app does not store."""
 
     id: str
     code: str = Attr(default="", readable=False)

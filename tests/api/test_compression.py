@@ -1,4 +1,4 @@
-"""Large answers are compressed for clients that take it, and their tags are understood when they come back."""
+"""Large responses are compressed for clients that accept gzip, and requests may have their ETags."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Essay:
 
 @stored(access=public)
 class Draft:
-    """Nothing tells its versions apart but what it is."""
+    """An item without a version and without a time."""
 
     id: str
     text: str

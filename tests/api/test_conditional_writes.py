@@ -1,4 +1,4 @@
-"""Items whose writes are conditional: who updates or deletes says of which state, through whichever surface; Python need not."""
+"""Items with conditional writes: an update or a deletion on any surface needs a condition. Calls in Python do not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANN, BOB = Caller("ann"), Caller("bob")
 
 @stored(access=public, conditional_writes=True)
 class Page:
-    """It counts its versions, and is dated."""
+    """An item with a version and a time."""
 
     id: str
     text: str = ""
@@ -34,7 +34,7 @@ class Page:
 
 @stored(access=public, conditional_writes=True)
 class Scrap:
-    """Neither."""
+    """An item without a version and without a time."""
 
     id: str
     text: str = ""
@@ -49,7 +49,7 @@ class Letter:
 
 @stored(access=Access(read=everyone, create=everyone), conditional_writes=True)
 class Entry:
-    """Nobody changes it."""
+    """An item that no caller may update."""
 
     id: str
 

@@ -1,4 +1,4 @@
-"""Pages of the origins that are configured may call the surfaces, and no others may."""
+"""Only pages of the configured origins may call the surfaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of dicts that are not text: JSON has them as text, which every surface takes as it was written."""
+"""Keys of dicts that are not text: JSON has them as text, which every surface accepts unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A number of a JSON body is stored as it was written, or refused with its path."""
+"""A number in a JSON body is stored exactly, or rejected with its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every match as a line: what a search finds, however much it is, in little memory, and an end that tells whether it is one."""
+"""Exports: all matches of a search, one on each line, in bounded memory. The last line shows whether the export is complete."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_an_invalid_export_request_has_an_error_status(served: Served, query: st
 
 
 def fail_after(app: App, calls: int, error: Exception) -> None:
-    """From now on the engine answers so many queries."""
+    """Let the engine answer this many queries and then fail."""
     backend: Any = context_of(app.store(Entry)).backend
     query, left = backend.query, iter(range(calls))
 

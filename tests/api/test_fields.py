@@ -1,4 +1,4 @@
-"""`?fields=`: only what is named of an answer's items and of what is behind their links, as far as the caller may read it."""
+"""`?fields=`: a response with only the named attributes of its items and linked items, as far as the caller may read them."""
 
 from __future__ import annotations
 

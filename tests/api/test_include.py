@@ -1,4 +1,4 @@
-"""`?include=`: what is behind links in the same answer, loaded for all items at once, as far as the caller may read it."""
+"""`?include=`: linked items in the same response, loaded for all items at once, as far as the caller may read them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .library import BEN, library
 
 
 class Counting:
-    """Counts what is asked of an engine's backends."""
+    """Counts the calls of an engine's backends."""
 
     def __init__(self, engine: Any) -> None:
         self._engine, self.calls = engine, list[str]()

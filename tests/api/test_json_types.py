@@ -1,4 +1,4 @@
-"""Times of day, durations, sets and tuples over REST and GraphQL: they are JSON there, and a comparison with one is refused."""
+"""Times of day, durations, sets and tuples over REST and GraphQL: they are JSON there, and a comparison with one is rejected."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_an_app_with_one_store_has_no_multi_store_batch() -> None:
 
 @pytest.mark.parametrize("atomic", [False, True])
 def test_a_fault_from_the_engine_has_its_path_in_the_request(linked: App, atomic: bool) -> None:
-    """No edit is wrong in itself: the items that they lead to do not exist."""
+    """Each edit is valid, but the items that they refer to do not exist."""
     orphan = {"id": "o", "parent_id": "none"}
     wrong: list[dict[str, Any]] = [
         {"create": orphan},

@@ -1,4 +1,4 @@
-"""JSON nested too deeply is refused by every way in, with the caller's mistake as status; what is stored stays readable."""
+"""JSON that is nested too deeply is rejected everywhere with a 4xx status. Stored values remain readable."""
 
 from __future__ import annotations
 

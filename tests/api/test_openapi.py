@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, and what it says is so."""
+"""The OpenAPI document is valid and describes what the server does."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_responses_fit_their_schemas(openapi: dict[str, Any], call: Caller) -> N
 
 @pytest.fixture
 def described() -> Iterator[tuple[dict[str, Any], Served]]:
-    """Items with links, and the document of them."""
+    """Return an app with links, and its document."""
     with library() as served:
         yield json.loads(json.dumps(document(served.app))), served
 

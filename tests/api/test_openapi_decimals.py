@@ -1,4 +1,4 @@
-"""The pattern of a decimal in OpenAPI describes exactly what requests may have, and every response."""
+"""The pattern of a decimal in OpenAPI describes exactly the decimals that requests may have, and those of every response."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXACT = NORMALISE[Kind.DECIMAL]
 
 @st.composite
 def decimals(draw: st.DrawFn) -> Decimal:
-    """Any decimal that an item may have."""
+    """Generate any decimal that an item may have."""
     digits = draw(st.integers(1, DECIMAL_DIGITS))
     number = draw(st.integers(10 ** (digits - 1), 10**digits - 1))
     power = draw(st.integers(DECIMAL_LEAST, DECIMAL_MOST)) - digits + 1

@@ -1,4 +1,4 @@
-"""The examples of the OpenAPI document fit the schemas that they stand beside, and are what a client may send."""
+"""The examples in the OpenAPI document fit their schemas, and the server accepts those of requests."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_examples_are_made_from_the_declaration() -> None:
 
 
 def test_each_edit_of_an_example_edits_another_item() -> None:
-    """An atomic batch takes no item twice."""
+    """The edits of an example are of different items, because an atomic batch rejects an item that occurs twice."""
     for app in (BOXES, shop_app, stall_app, messenger_app, gallery_app):
         for path, one in described(app)["paths"].items():
             if path.endswith("-batch") and "post" in one:

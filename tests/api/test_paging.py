@@ -1,4 +1,4 @@
-"""A page says where the next one is (RFC 8288), and following it leads through every match."""
+"""A page has a link to the next one (RFC 8288). Following the links returns every match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The query string of an action with GET or DELETE is read as the OpenAPI document says."""
+"""The query string of an action with GET or DELETE is parsed as the OpenAPI document describes."""
 
 from __future__ import annotations
 

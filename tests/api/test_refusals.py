@@ -1,4 +1,4 @@
-"""The headers that a refusal has to come with, whatever surface or host refuses."""
+"""The headers that an error response must have, on every surface and host."""
 
 from __future__ import annotations
 

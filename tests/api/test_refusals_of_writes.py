@@ -1,4 +1,4 @@
-"""The texts of refused writes: each names the verb or the attributes."""
+"""The messages of rejected writes: each names the verb or the attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""REST, verb by verb, over the surface itself."""
+"""REST, verb by verb, without a server."""
 
 from __future__ import annotations
 

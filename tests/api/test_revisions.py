@@ -49,7 +49,7 @@ def get(rest: Rest, path: str) -> tuple[int, Any]:
 
 
 def fresh(item: type[Any]) -> StoreMeta[Any]:
-    """Return the item with nothing compiled of it."""
+    """Return the item without its compiled parts."""
     return meta_of(item).altered()
 
 
@@ -84,7 +84,7 @@ def test_rest_builds_only_the_routes_of_changed_items_again(app: App) -> None:
 
 
 def test_openapi_describes_only_the_items_that_have_changed(app: App) -> None:
-    """Items that do not change keep their JSON. Those that link to a changed one are described again, as far as the links go."""
+    """The JSON of unchanged items is reused. Items that reach a changed one by links are described again."""
     rest = Rest(app)
     get(rest, "/openapi.json")
     before = {name: meta.compiled[ItemPart][1] for name, meta in app.metas.items()}

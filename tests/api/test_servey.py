@@ -1,4 +1,4 @@
-"""Operations as servey's Actions: their names and signatures, and the same answers as REST gives."""
+"""Operations as servey's Actions: their names and signatures, and the same results as over REST."""
 
 from __future__ import annotations
 

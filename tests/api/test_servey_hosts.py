@@ -1,8 +1,8 @@
 """An app's actions in servey's own hosts: its Starlette application, and its handlers of AWS events.
 
-servey's wheel registers none of its implementations, so they are registered here, as an application that uses it would. What its hosts
-cannot say is left to those that can: its handler of API Gateway's events knows no lists and objects in query strings, and its router of
-them no parameters in paths, which is why each action is asked through its own handler there, as its function would be deployed.
+servey's wheel registers none of its implementations, so they are registered here, as an application would. Its hosts have limits: the handler of API
+Gateway's events does not support lists and objects in query strings, and its router does not support parameters in paths. Therefore each action is
+called through its own handler there, as if it were deployed as its own function.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Diary:
 
 
 class Hosts:
-    """servey's hosts, over one app."""
+    """The hosts of servey for one app."""
 
     def __init__(self, app: App) -> None:
         self.actions: dict[str, Action] = {one.name: one for one in servey_actions(app)}
@@ -135,14 +135,14 @@ class Hosts:
 
 
 def fresh(name: str) -> Any:
-    """A module of servey's that looks around as it is imported."""
+    """A module of servey that imports others at its import."""
     sys.modules.pop(name, None)
     return importlib.import_module(name)
 
 
 @pytest.fixture
 def servey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """servey with its implementations registered, and nothing of that left behind; gives what makes the hosts of an app."""
+    """Register servey's implementations for a test. Yield the function that makes the hosts of an app."""
     context = injecty.create_injecty_context()
     monkeypatch.setattr(injecty, "_DEFAULT_CONTEXT", context)
     monkeypatch.setattr(marshy, "_default_context", None)
@@ -214,7 +214,7 @@ def test_every_standard_action_answers_in_its_starlette_host_as_over_rest(app: A
 
 
 def normal(item: Any) -> Any:
-    """Without when it was, which servey spells with an offset."""
+    """Return the content without times, which have an offset in servey."""
     return {name: one for name, one in item.items() if not name.endswith("_at")}
 
 

@@ -1,4 +1,4 @@
-"""`GET /api/` is an index of the stores and actions: every path in it is answered, and nothing else is in it."""
+"""`GET /api/` is an index of the stores and actions. Every path in it has a response, and it has nothing that is not offered."""
 
 from __future__ import annotations
 

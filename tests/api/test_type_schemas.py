@@ -1,4 +1,4 @@
-"""JSON Schemas of types say what msgspec says of them, which validates with the same types."""
+"""JSON Schemas of types are equivalent to those of msgspec, which validates with the same types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items that do not fit their declaration, on the surfaces: the others are answered, and each broken one is named."""
+"""Items that do not fit their declaration, on the surfaces: the other items are returned, and each unreadable one is named."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The pages in a real browser, over a real server: what a newcomer clicks works, nothing goes wrong on the console, and nothing is asked
-of any other host. `SCREENSHOTS=folder` keeps what it saw."""
+"""The pages in a real browser, with a real server: the links and buttons work, the console has no errors, and no request goes to another host.
+`SCREENSHOTS=folder` saves screenshots."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def token() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder for screenshots."""
+    """Return the folder for screenshots."""
     kept = os.environ.get("SCREENSHOTS")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def opened(browser: Browser, served: Served, path: str, size: str = "wide") -> Iterator[Page]:
-    """A page, whose console has to stay without errors and whose requests have to be answered, and by nobody else."""
+    """Yield a page. Its console must have no errors, and all of its requests must go to the server and succeed."""
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, base_url=served.url)
     wrong: list[str] = []
@@ -197,7 +197,7 @@ def answer_in(page: Page) -> Any:
 
 
 def begin_as(page: Page, token: str) -> None:
-    """Run what is in the editor as whose token it is."""
+    """Run the document in the editor with the token of a caller."""
     page.get_by_role("button", name="Headers").click()
     type_into(page, ".graphiql-editor-tool", json.dumps({"authorization": f"Bearer {token}"}))
     page.locator(".graphiql-execute-button").click()

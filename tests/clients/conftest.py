@@ -1,4 +1,4 @@
-"""Clients as they are generated, in a folder beside the programs that use them."""
+"""Generated clients, in a folder with the programs that use them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STRICT = (
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`shop_client.py`, `shop_client.ts` and so on, and the programs."""
+    """Return a folder with the generated clients (`shop_client.py`, `shop_client.ts`, …) and the programs."""
     made = tmp_path_factory.mktemp("clients")
     for name, spec in APPS.items():
         app = load_app(spec)
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def compiled(folder: Path) -> Path:
-    """The same in JavaScript. The compiler has to be content with every line."""
+    """Return the folder with the programs compiled to JavaScript. The compiler must accept every line."""
     if not TSC.exists():
         pytest.fail("The TypeScript compiler is not there: make node_modules/.installed")
     sources = sorted(map(str, folder.glob("*.ts")))
@@ -63,14 +63,14 @@ def compiled(folder: Path) -> Path:
 
 @pytest.fixture
 def token(monkeypatch: pytest.MonkeyPatch) -> Token:
-    """`token("ann", "staff")`: for whom, and with which scopes."""
+    """Return a function that makes tokens: `token("ann", "staff")` has a subject and scopes."""
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", SECRET)
     known = authenticator_of(settings.load(), "dev", settings.token_secret(), needed=True)
     return lambda subject, *scopes: known.token(Caller(subject, frozenset(scopes)))
 
 
 def use(command: list[str], folder: Path, name: str, tokens: list[str], tmp_path: Path) -> None:
-    """Run a program against a server of its own."""
+    """Run a program against its own server."""
     with serving(APPS[name], None, tmp_path) as url:
         run = subprocess.run(
             [*command, url, *tokens], cwd=folder, capture_output=True, text=True, check=False, timeout=60

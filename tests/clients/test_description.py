@@ -39,7 +39,7 @@ BESIDE = {"search": {"search_all", "export"}, "read": {"read_tagged"}}
 
 
 def methods(text: str) -> dict[str, dict[str, set[str]]]:
-    """Class → method → parameters, of the Python client; of overloads all together."""
+    """Return class → method → parameters of the Python client. The parameters of overloads are joined."""
     found: dict[str, dict[str, set[str]]] = {}
     for one in ast.parse(text).body:
         if isinstance(one, ast.ClassDef):
@@ -51,7 +51,7 @@ def methods(text: str) -> dict[str, dict[str, set[str]]]:
 
 
 def owner(text: str, store: str, made: str) -> str:
-    """The class of a store, by how the client makes it its member."""
+    """Return the class of a store in the client."""
     [found] = re.findall(made.format(store=rf"{store}_?"), text)
     return str(found)
 

@@ -49,7 +49,7 @@ def created(key: str = "00000000-0000-4000-8000-000000000001") -> httpx.Response
 
 
 def playing(shop: ModuleType, *answers: httpx.Response | Exception, **options: Any) -> tuple[Any, list[httpx.Request]]:
-    """A client of a server that gives these answers, and the requests that it gets."""
+    """Return a client of a server that sends these responses, and the list of the requests."""
     left, asked = list(answers), []
 
     def play(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""The Python client: what type checkers and the formatter say of it, and what it does with a server."""
+"""The Python client: type checkers and the formatter accept it, and it works with a server."""
 
 from __future__ import annotations
 

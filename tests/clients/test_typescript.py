@@ -1,4 +1,4 @@
-"""The TypeScript client: what the compiler says of it, and what it does with a server. What it has to refuse is in the programs, as
+"""The TypeScript client: the compiler accepts it, and it works with a server. Code that it must reject is in the programs, as
 `@ts-expect-error`."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A program that gives and gets back a value of every type: type checked, and run as `python use_museum.py URL TOKEN`."""
+"""A program that sends and receives a value of every type. It is type checked, and run as `python use_museum.py URL TOKEN`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A program that uses the Python client of the shop: type checked, and run against a server. What a checker has to refuse says so.
+"""A program that uses the Python client of the shop. It is type checked, and run against a server. Lines that a checker must reject are marked.
 
-`python use_shop.py URL STAFF ANN`, with a token of somebody of the staff and one of somebody who is not.
+Run `python use_shop.py URL STAFF ANN` with a token of a member of staff and one of another user.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The tables of docs/reference.md: every type, generator, option and name of a declaration, as the code has it.
+"""The tables of docs/reference.md: every type, generator, option and name of a declaration in the code.
 
-Rows, defaults and types come from the code. The meanings are here; one that is missing or left over is a `KeyError`, so that the page is complete.
+Rows, defaults and types come from the code. The descriptions are here. A missing or an unused one is a `KeyError`, so that the page is complete.
 """
 
 from __future__ import annotations

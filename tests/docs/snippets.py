@@ -1,4 +1,4 @@
-"""The Python on the pages as modules, for type checkers: as many files as a reader would write."""
+"""The Python code of the pages as modules for type checkers: the files that a reader would write."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def written(folder: Path) -> list[Path]:
 
 
 def _source(language: str, code: str) -> str:
-    """The statements of a block; of a console, with its expressions as arguments, which they are to a checker anyway."""
+    """Return the statements of a block. For a console session, its expressions become arguments, so that checkers read them."""
     if language == "python":
         return code
     sources = [one.source for one in doctest.DocTestParser().get_examples(code)]

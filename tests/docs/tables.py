@@ -105,7 +105,7 @@ def graphql() -> str:
 
 @stored
 class Located:
-    """An item with a nested attribute, to ask each engine what it filters itself."""
+    """An item with a nested attribute, to find out what each engine filters itself."""
 
     id: str
     text: str = ""

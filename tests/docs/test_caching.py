@@ -1,4 +1,4 @@
-"""The examples of docs/caching.md run in order and give what the page shows."""
+"""The examples of docs/caching.md run in order and have the shown output."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_requests_have_the_shown_responses_and_cached_reads(shown: dict[str, Any
 
 
 def asked(rest: Rest, command: str, tags: dict[str, str]) -> Response:
-    """The answer to a call of curl, with the tags that the page abbreviates."""
+    """Return the response to a call of curl, with ETags abbreviated as on the page."""
     words = iter(shlex.split(command)[1:])
     method, path, headers, body = "GET", "", {}, ""
     for word in words:
@@ -72,7 +72,7 @@ def asked(rest: Rest, command: str, tags: dict[str, str]) -> Response:
 
 
 def told(response: Response) -> list[str]:
-    """Status, headers and body, a line each."""
+    """Return status, headers and body, one on each line."""
     lines = [str(response.status), *(f"{name}: {value}" for name, value in response.headers.items())]
     body = response.body if response.chunks is None else b"".join(response.chunks)
     return [*lines, *body.decode().splitlines()]

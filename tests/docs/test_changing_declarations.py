@@ -1,4 +1,4 @@
-"""The guide to changing declarations: its declarations, commands and their output are as it shows."""
+"""The declarations and commands of docs/changing-declarations.md have the shown output."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ BLOCKS = re.findall(r"^```(python|console|text)\n(.*?)^```$", PAGE, re.DOTALL | 
 
 
 def declare(code: str) -> App:
-    """Make the module `garage` of a block."""
+    """Make the module `garage` from a block."""
     Path("garage.py").write_text(code)
     app: App = loaded().app
     return app
 
 
 def loaded() -> Any:
-    """Import the module `garage` as it is now."""
+    """Import the current module `garage`."""
     sys.modules.pop("garage", None)
     importlib.invalidate_caches()
     return importlib.import_module("garage")

@@ -27,7 +27,7 @@ APP = "examples.messenger.app:app"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder in which the commands of the page were run."""
+    """Return the folder in which the page's commands were run."""
     made = tmp_path_factory.mktemp("clients")
     [commands] = blocks(PAGE, "bash")
     for command in commands.splitlines():

@@ -1,4 +1,4 @@
-"""The examples of the documentation run and give what the pages show."""
+"""The examples of the documentation run and have the shown output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of docs/links.md run in order and give what the page shows."""
+"""The examples of docs/links.md run in order and have the shown output."""
 
 from __future__ import annotations
 

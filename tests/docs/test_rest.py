@@ -1,4 +1,4 @@
-"""The examples of docs/rest.md give what the page shows."""
+"""The examples of docs/rest.md have the shown responses."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the files that the page tells the reader to save."""
+    """Return a folder with the files that the reader of the page saves."""
     made = tmp_path_factory.mktemp("tutorial")
     declaration, stores, mistakes, _, test_fixture = blocks(PAGE, "python")
     (made / "tasks.py").write_text(declaration)

@@ -1,4 +1,4 @@
-"""What the page about types shows is what happens; `tests/type_checking` has both checkers check its code."""
+"""The examples of docs/types.md have the shown output. `tests/type_checking` checks their types."""
 
 from __future__ import annotations
 

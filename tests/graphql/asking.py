@@ -1,4 +1,4 @@
-"""Ways to ask: over HTTP, and through a stand-in for AppSync that does with a request what its documentation says."""
+"""Clients for tests: over HTTP, and through a simulation of AppSync that follows its documentation."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Hosted:
-    """Asks the endpoint by POST."""
+    """Sends requests to the endpoint by POST."""
 
     def __init__(self, endpoint: GraphqlEndpoint, caller: Caller = ANONYMOUS) -> None:
         self.endpoint, self.caller = endpoint, caller
@@ -66,17 +66,18 @@ class Hosted:
         return answer["data"]
 
     def error(self, text: str, **variables: Any) -> dict[str, Any]:
-        """The extensions of the first error."""
+        """Return the extensions of the first error."""
         return self(text, **variables)["errors"][0]["extensions"]
 
 
 class StandIn:
-    """What AppSync does: parse, validate and coerce by its schema, send each root field to the function, pick the selection; and run
-    the resolver of each link, which takes the link from its object where that holds it, and else invokes the function for all objects.
+    """A simulation of AppSync.
 
-    AWSJSON arrives parsed, and is written where a result is a structure; an error of the envelope becomes the field's,
-    `code` as errorType, `info` as errorInfo; errors of what is below are added to the response's. `events` are those it sent, `batches`
-    those of links.
+    It parses, validates and coerces by its schema, sends each root field to the function, and returns the selected fields. It runs the resolver of
+    each link, which takes the link from its object if that contains it, and otherwise invokes the function for all objects.
+
+    AWSJSON is passed parsed, and a result that is a structure is written as text. The error of an envelope becomes the field's, with `code` as
+    errorType and `info` as errorInfo. Errors of links are added to the response. `events`: the events that it sent. `batches`: those of links.
     """
 
     def __init__(self, appsync: AppSync, app: App, most: int = 200) -> None:
@@ -121,7 +122,7 @@ class StandIn:
         return resolve
 
     def _linked(self, source: dict[str, Any], info: GraphQLResolveInfo, **arguments: Any) -> Any:
-        """The resolver of a link, as `link.js` has it."""
+        """The resolver of a link, as in `link.js`."""
         name, written = info.field_name, json.loads(json.dumps(arguments))
         held = source.get(name, UNSET)
         if held is not UNSET and alike(source.get(f"{name}()"), written):
@@ -131,7 +132,7 @@ class StandIn:
         return self._batched((type_, name), json.loads(json.dumps({**event, **told(info)})), info.path.as_list()[:-1])
 
     async def _batched(self, place: tuple[str, str], event: dict[str, Any], path: list[Any]) -> Any:
-        """Return the function's answer to the event, batched with other objects that wait for the same link."""
+        """Return the function's result for the event, batched with other objects that wait for the same link."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         waiting = self._waiting.setdefault(place, [])
@@ -168,8 +169,8 @@ def alike(held: dict[str, str] | None, given: dict[str, Any]) -> bool:
 
 
 def told(info: GraphQLResolveInfo) -> dict[str, Any]:
-    """What AppSync tells a resolver of the selection: the text with inline fragments as they are and named ones unnamed, and the
-    paths of all fields by their aliases, fragments merged."""
+    """Return the members of an event about the selection: its text, with inline fragments and without the names of named ones, and the paths of all
+    fields by alias, with fragments merged."""
     sets = [node.selection_set for node in info.field_nodes if node.selection_set]
     text = (
         print_ast(SelectionSetNode(selections=tuple(one for some in sets for one in some.selections))) if sets else ""
@@ -224,7 +225,7 @@ READS: dict[str, Callable[[Any], Any]] = {
 
 
 def everything_of(schema: GraphQLSchema, name: str, depth: int = 4) -> str:
-    """A selection of all that a root field answers."""
+    """Return a selection of everything that a root field returns."""
     roots = [root for root in (schema.query_type, schema.mutation_type) if root]
     return _selection(next(root.fields[name] for root in roots if name in root.fields), depth)
 
@@ -239,7 +240,7 @@ def _selection(field: GraphQLField, depth: int) -> str:
 
 
 def document_of(schema: GraphQLSchema, name: str, arguments: Any) -> str:
-    """A document that asks for all of a field, each argument (required ones too) by a variable of its own."""
+    """Return a document that selects everything of a field. Each argument, required or not, has its own variable."""
     kind = "query" if schema.query_type and name in schema.query_type.fields else "mutation"
     root = schema.query_type if kind == "query" else schema.mutation_type
     assert root is not None

@@ -1,4 +1,4 @@
-"""Counts what the backends of the town are asked."""
+"""Counts the calls of the town's backends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gallery and the town on fresh engines, and the ways to ask them: hosted, and as AppSync does."""
+"""The gallery and the town on new engines, with clients of both: hosted, and through AppSync."""
 
 from __future__ import annotations
 

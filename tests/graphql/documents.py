@@ -1,5 +1,5 @@
-"""Generated documents that fit a schema: fragments named and inline, aliases, fields that merge, directives, variables with and
-without values, arguments of every type."""
+"""Generated documents that fit a schema: named and inline fragments, aliases, merged fields, directives, variables with and without values, arguments
+of every type."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCALARS: dict[str, list[Any]] = {
 
 
 class Generator:
-    """One document and its variables. `texts` and `ids`: values that items have, so that something is found."""
+    """One document and its variables. `texts` and `ids`: values that items have, so that filters match."""
 
     def __init__(self, schema: GraphQLSchema, random: Random, texts: list[str], ids: list[str], depth: int = 3) -> None:
         self._schema, self._random, self._depth = schema, random, depth
@@ -139,7 +139,7 @@ class Generator:
         return {name: self._value(type_.fields[name].type, depth - 1) for name in [*needed, *chosen]}
 
     def _spelled(self, type_: Any, value: Any) -> str:
-        """The value as a literal, in parts or whole as a variable."""
+        """Return the value as a literal, in which parts or the whole may be variables."""
         random = self._random
         if random.random() < 0.3:
             absent = not is_non_null_type(type_) and random.random() < 0.15
@@ -158,7 +158,7 @@ class Generator:
 
 
 def literal(type_: Any, value: Any, inner: Any = None) -> str:
-    """A value in GraphQL's own spelling."""
+    """Return a value as a GraphQL literal."""
     spell = inner or literal
     if value is None:
         return "null"

@@ -1,4 +1,4 @@
-"""An app with one of everything that GraphQL has to spell: every kind of attribute, odd keys, access rules, actions."""
+"""An app with one of everything that GraphQL has a type for: every kind of attribute, unusual keys, access rules, actions."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Specimen:
 
 @stored(key=("person", "club"), access=public)
 class Membership:
-    """A key of two attributes and nothing else: an update has nothing to change."""
+    """An item with only the two attributes of its key, so that an update has nothing to change."""
 
     person: str
     club: int

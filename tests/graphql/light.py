@@ -1,4 +1,4 @@
-"""A small app whose action stands in a module of its own, as a Lambda loads it."""
+"""A small app with an action in its own module, as a Lambda function imports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""graphql-core's own executor over the same schema: resolvers for every field, called one by one. What the plans are held to."""
+"""The reference for plans: graphql-core's own executor with the same schema, which calls a resolver for each field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Custom actions: their annotations as GraphQL types, values there and back."""
+"""Custom actions: their annotations as GraphQL types, and their arguments and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AppSync's side: what its events answer, and that whole requests get the answers that the hosted endpoint gives."""
+"""Events of AppSync, and whole requests through AppSync, which have the responses of the hosted endpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ITEM = "id text count wide long ratio done at day ref price status shade level b
 
 
 def fill(app: App) -> None:
-    """The same data on a fresh engine, but for times."""
+    """Return the data without times, which differ on a new engine."""
     app.use("memory://")
     for number, text in enumerate("abcdefg"):
         item = {
@@ -98,7 +98,7 @@ def test_a_request_has_the_same_response_and_effect_through_appsync(
 
 
 def errors_of(answer: dict[str, Any]) -> list[Any]:
-    """Path, code and faults; the message of an error that AppSync itself raises (a value too big) has no code there."""
+    """Return path, code and faults of errors. An error that AppSync itself raises, for a value that is too large, has no code there."""
     told = [
         (error["path"], error["extensions"].get("code", "unsupported"), error["extensions"].get("faults"))
         for error in answer.get("errors", ())

@@ -1,4 +1,4 @@
-"""One token, every door: whoever REST takes it for, AppSync takes it for, whichever of its modes has looked at it."""
+"""A token identifies the same caller in AppSync as in REST, in each of AppSync's authorization modes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POOL = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC"
 
 
 def authenticator() -> Authenticator:
-    """An authenticator that also accepts a Cognito pool."""
+    """Return an authenticator that also accepts a Cognito pool."""
     keys = {"keys": [tokens.jwk("rsa", use="sig", alg="RS256"), tokens.jwk("ec")]}
     audience = frozenset({tokens.AUDIENCE})
     own = Issuer("persisty", OWN, Keys(lambda: keys_in(tokens.SECRET)), audience)
@@ -56,7 +56,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def by_authorizer(token: str) -> dict[str, Any]:
-    """Return the identity that AppSync makes of the answer of its Lambda authorizer."""
+    """Return the identity that AppSync makes from the result of its Lambda authorizer."""
     said = json.loads(json.dumps(verdict(authenticator(), {"authorizationToken": token, "requestContext": {}})))
     assert said["isAuthorized"] is True
     return {"identity": {"resolverContext": said["resolverContext"]}}

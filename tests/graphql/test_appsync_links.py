@@ -1,4 +1,4 @@
-"""Links through AppSync's events: what is selected is answered in one call of the function, as the hosted endpoint answers it."""
+"""Links through AppSync's events: one call of the function returns everything that is selected, with the response of the hosted endpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache of documents: bounded by cost, and the value used longest ago goes first."""
+"""The cache of documents: it is limited by cost and drops the least recently used value."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Compiled plans against graphql-core's own executor: generated documents have the same data, and the same errors by path and code.
-And through AppSync they have the answers that they have hosted."""
+Through AppSync they have the responses of the hosted endpoint."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def schema() -> GraphqlSchema:
 def differ(
     reference: Reference, schema: GraphqlSchema, generated: Generator, text: str, caller: Caller, kind: str
 ) -> Any:
-    """The error codes of a document that has the same answer both ways; None if it does not fit the schema after all."""
+    """Return the error codes of a document, after checking that both responses are equal. None if the document does not fit the schema."""
     if kind == "mutation":
         town.fill()
     found = schema.execute(text, generated.variables, caller=caller)
@@ -63,7 +63,7 @@ def differ(
 
 
 def timeless(data: Any) -> Any:
-    """Without the ids that were made up on the way."""
+    """Return the content without generated ids."""
     return json.loads(NEW.sub('"new"', json.dumps(data)))
 
 
@@ -113,5 +113,5 @@ def test_generated_documents_have_the_same_response_through_appsync(schema: Grap
 
 
 def codes(answer: dict[str, Any]) -> set[str]:
-    """What AppSync itself cannot carry has no code there. It also tells errors of links in what it nulls afterwards."""
+    """Return the comparable errors. AppSync has no code for a value that it cannot represent, and it reports errors of links in places that it sets to null."""
     return {error["extensions"].get("code", "unsupported") for error in answer.get("errors", ())}

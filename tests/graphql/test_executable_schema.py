@@ -33,7 +33,7 @@ BAD = [
 
 @pytest.fixture
 def growing(monkeypatch: pytest.MonkeyPatch) -> GraphqlSchema:
-    """The schema of the town as if it were large."""
+    """Return the schema of the town, treated as a large one."""
     monkeypatch.setattr(executable_schema.ExecutableSchema.__init__, "__kwdefaults__", {"small": 0})
     return GraphqlSchema(town.app, WIDE)
 

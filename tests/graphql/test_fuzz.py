@@ -1,4 +1,4 @@
-"""Generated requests that fit the schema: never an internal error, and the same answer hosted and through AppSync."""
+"""Generated requests that fit the schema: no internal errors, and the same response hosted and through AppSync."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def values_of(type_: Any, depth: int = 4) -> st.SearchStrategy[Any]:
-    """Values that an input type takes, most members absent."""
+    """Generate values of an input type, with most members absent."""
     if isinstance(type_, GraphQLNonNull):
         return _present(type_.of_type, depth)
     return st.none() | _present(type_, depth)
@@ -77,7 +77,7 @@ def _present(type_: Any, depth: int) -> st.SearchStrategy[Any]:
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    """A document that asks all of one root field, and its variables."""
+    """Generate a document that selects everything of one root field, and its variables."""
     roots = [root for root in (SCHEMA.query_type, SCHEMA.mutation_type) if root]
     fields = {
         name: field for root in roots for name, field in root.fields.items() if name not in {"breaks", "tree", "echo"}
@@ -109,7 +109,7 @@ def test_a_valid_request_has_a_response_without_internal_errors(
 
 
 def timeless(data: Any) -> Any:
-    """Without what differs from one run to the next: times, and what is generated."""
+    """Return the content without times and generated values, which differ in each run."""
     if isinstance(data, dict):
         gone = {"created_at", "updated_at", "id", "cursor"}
         return {name: timeless(value) for name, value in data.items() if name not in gone}

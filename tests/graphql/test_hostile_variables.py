@@ -1,4 +1,4 @@
-"""Variables made to cost time: their check is linear, and ends at the bound on errors."""
+"""Variables that are made to cost time: their check is linear and stops at the limit of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Idempotency-Key` with a mutation: it is carried out once, and the whole response is sent again."""
+"""`Idempotency-Key` with a mutation: it is executed once, and the whole response is replayed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SET = 'mutation { accountUpdate(key: "a", changes: {balance: 1}) { balance } }'
 
 @dataclass
 class Asking:
-    """An app and its endpoint."""
+    """Return an app and its endpoint."""
 
     app: App
     endpoint: GraphqlEndpoint
@@ -62,7 +62,7 @@ class Asking:
 
     @property
     def stored(self) -> int:
-        """The number of stored requests."""
+        """Return the number of stored requests."""
         return self.app.requests.count()
 
 
@@ -147,7 +147,7 @@ def test_a_document_that_is_not_executed_stores_nothing(asking: Asking) -> None:
 
 
 def test_a_caller_without_access_to_any_field_stores_no_record(asking: Asking) -> None:
-    """Not even a malformed key is looked at before."""
+    """The access is checked before the key, even a malformed one."""
     assert asking.code(WRITE, "no UUID", NOBODY, t="x") == "unauthenticated"
     assert asking.stored == 0
 
@@ -231,7 +231,7 @@ def test_an_app_without_idempotency_ignores_the_key() -> None:
 
 @pytest.mark.parametrize("wrong", ["requests", "response"])
 def test_errors_of_the_store_of_requests(asking: Asking, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
-    """Nothing is done if the key cannot be stored. A mutation that is done is answered, even if its response cannot be stored."""
+    """Nothing is executed if the key cannot be stored. An executed mutation has its response, even if that cannot be stored."""
     if wrong == "requests":
         fail_to_create(monkeypatch, "persisty_request")
         assert asking.code(WRITE, t="coffee") == "backend_unavailable"

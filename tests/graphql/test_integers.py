@@ -1,4 +1,4 @@
-"""Integers of 64 bits: whatever REST stores is read, asked for and written in GraphQL, hosted and on AppSync, or refused. None is rounded."""
+"""Integers of 64 bits in GraphQL, hosted and on AppSync: they are read, filtered and written exactly, or rejected. None is rounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limit of introspection: the standard queries are answered, larger ones are not."""
+"""The limit of introspection: it allows the standard queries and rejects larger ones."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Links as fields: one call of a backend for each link and level, however many items have it; rules of whoever asks; errors that
-stay where they are."""
+"""Links as fields: one call of a backend for each link and level, for any number of items; the rules of the caller; errors of only their place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`editBatch`: edits of several stores in one mutation, hosted and as AppSync asks, under the access rules of each store."""
+"""`editBatch`: edits of several stores in one mutation, hosted and through AppSync, under the access rules of each store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists and objects of items as GraphQL types, hosted and as AppSync does: what they look like, and values there and back."""
+"""Lists and objects in items as GraphQL types, hosted and through AppSync: their types, and values in both directions."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def data(ask: Any, text: str, **variables: Any) -> Any:
 
 
 def plain(answer: Any) -> Any:
-    """The answer with AWSJSON read, whose spaces are not the same on AppSync."""
+    """Return the response with decoded AWSJSON, whose spaces differ on AppSync."""
     if isinstance(answer, dict):
         return {name: plain(one) for name, one in answer.items()}
     if isinstance(answer, list):

@@ -1,4 +1,4 @@
-"""Changes out of a table's stream, published to the GraphQL API: signed requests to an endpoint that answers as AppSync does."""
+"""Changes of a table's stream, published to the GraphQL API by signed requests to a simulated AppSync endpoint."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def record(number: int, item: Any, name: str = "INSERT", table: str = "post-live
 
 
 class Recorder:
-    """Publishes to a list; what `refuses` names fails."""
+    """Publishes to a list. Items that `refuses` names fail."""
 
     def __init__(self, *refuses: str, error: type[PersistyError] = BackendUnavailable) -> None:
         self.texts: list[str] = []

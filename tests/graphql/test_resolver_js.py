@@ -1,4 +1,4 @@
-"""The resolvers' own JavaScript, run by Node: what is asked of the function, and what a link is taken from."""
+"""The JavaScript of the resolvers, run by Node: the events that they send to the function, and the sources of links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema text: complete, valid, free of clashes, and of nothing that AppSync lacks."""
+"""The schema text: complete, valid, without clashes, and with only the scalars of AppSync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reader of selection sets reads what graphql-core reads, and refuses what it refuses."""
+"""The parser of selection sets accepts and rejects the same texts as graphql-core."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PRINTED = """{
 
 
 def read(selections: SelectionSetNode) -> Parts:
-    """Return graphql-core's selection in the form of the reader."""
+    """Return graphql-core's selection in the form of the parser."""
     fields: list[Any] = []
     inline: list[Any] = []
     spread = False

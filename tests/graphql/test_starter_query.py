@@ -1,4 +1,4 @@
-"""GraphiQL opens on a query that the app answers, whatever it offers."""
+"""GraphiQL first shows a query that works for the app, with any items and actions."""
 
 from __future__ import annotations
 

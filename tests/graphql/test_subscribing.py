@@ -1,4 +1,4 @@
-"""Subscriptions on AppSync: what the function answers when one begins."""
+"""Subscriptions on AppSync: the function's result when one begins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def surface() -> AppSync:
 
 
 def asked(field: str, selection: str = "{ id }", listed: tuple[str, ...] = ("id",), **arguments: Any) -> dict[str, Any]:
-    """The event of a subscription that begins."""
+    """Return the event of a subscription that begins."""
     return {
         "fieldName": field,
         "arguments": arguments,

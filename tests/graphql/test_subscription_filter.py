@@ -1,4 +1,4 @@
-"""Filters as AppSync applies them: wherever one compiles it says of every event what our own matcher says of the item."""
+"""Filters in AppSync's form: every compiled filter passes exactly the events whose items match in Python."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Room:
 
 @stored(access=public)
 class Event:
-    """Every kind that can be compared, always there and perhaps not."""
+    """An item with every kind that can be compared, required and optional."""
 
     id: UUID
     text: str

@@ -1,4 +1,4 @@
-"""Documents whose validation would take a time that grows with the square of their length."""
+"""Documents whose validation would take time that grows with the square of their length."""
 
 from __future__ import annotations
 

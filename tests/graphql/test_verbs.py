@@ -1,4 +1,4 @@
-"""Every verb through the hosted endpoint, with real answers."""
+"""Every verb through the hosted endpoint, with complete responses."""
 
 from __future__ import annotations
 

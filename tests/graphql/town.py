@@ -1,5 +1,4 @@
-"""An app with links of every kind, rules for items and for attributes, numbers that GraphQL cannot carry, and actions that answer
-what they should not."""
+"""An app with links of every kind, rules for items and for attributes, numbers that GraphQL cannot represent, and actions with invalid results."""
 
 import enum
 from typing import Annotated, Any
@@ -182,7 +181,7 @@ ID = "00000000-0000-4000-8000-{:012d}"
 
 
 def fill(target: App = app, url: str = "memory://") -> None:
-    """The same town each time."""
+    """Return the same town each time."""
     target.use(url)
     target.prepare()
     for number in range(3):

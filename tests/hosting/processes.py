@@ -1,4 +1,4 @@
-"""`persisty serve` in a process of its own, over an app that a test writes and may edit."""
+"""Run `persisty serve` in its own process, with an app that the test writes and may change."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def seed(app: App) -> int:
 
 
 class Served:
-    """A server that runs. `out` and `log` are what it has written so far."""
+    """A running server. `out` and `log` have its output so far."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self.process, self._folder = process, folder
@@ -82,7 +82,7 @@ class Served:
         return (self._folder / "log").read_text()
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """The answer."""
+        """Return the response."""
         return httpx.get(f"{self.url}{path}", timeout=30, **options)
 
     def refuses(self) -> bool:
@@ -91,7 +91,7 @@ class Served:
 
 
 def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return the result of `found` as soon as there is one."""
+    """Wait for a result of `found` and return it."""
     until = time.monotonic() + seconds
     while not (known := found()):
         if time.monotonic() > until:
@@ -102,7 +102,7 @@ def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
 
 @contextmanager
 def serving(folder: Path, app: str, *options: str, **settings: str) -> Iterator[Served]:
-    """The server of an app whose module is in the folder."""
+    """Start the server of an app whose module is in the folder."""
     written = folder.with_name(f"{folder.name}-written")  # outside of what is watched
     written.mkdir()
     command = [sys.executable, "-m", "persisty", "serve", app, "--port", "0", *options]

@@ -1,4 +1,4 @@
-"""Conditional requests through the server and through the function: the same answers, which say nothing that is not so."""
+"""Conditional requests through the server and through a Lambda function have the same responses."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def app() -> App:
 
 @pytest.fixture
 def function(app: App, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The function's handler, over the same app."""
+    """Return the function's handler for the same app."""
     monkeypatch.setenv("PERSISTY_APP", "tests.unit.lambdas.laptop:app")
     monkeypatch.setenv("PERSISTY_URL", "memory://")
     monkeypatch.setenv("PERSISTY_STAGE", "live")  # the module is loaded once for all tests

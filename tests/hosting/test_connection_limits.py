@@ -1,4 +1,4 @@
-"""Heads are bounded, and requests that do not arrive end, over a real server."""
+"""The limits of heads and the timeouts of incomplete requests, with a real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server answers browsers for pages of other origins, on REST and GraphQL alike."""
+"""The server responds to pages of other origins, on REST and GraphQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`persisty serve` and `persisty token` on one machine: the one accepts what the other prints, with nothing configured."""
+"""`persisty serve` accepts the tokens of `persisty token` on the same machine without any configuration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ app = App("diary", items=[Diary], url="memory://")
 
 
 def environment() -> dict[str, str]:
-    """This process's, without settings of persisty's."""
+    """Return the environment of this process without settings of persisty."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PERSISTY_")}
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
@@ -44,7 +44,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
-    """The URL of a server in a directory with nothing but an app."""
+    """Return the URL of a server in a directory that contains only an app."""
     (tmp_path / "diary.py").write_text(APP)
     command = [sys.executable, "-m", "persisty", "serve", "diary:app", "--port", "0"]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A server on SQLite whose file another process has locked, whose actions are in long transactions, whose disk is full or whose file is gone."""
+"""A server on SQLite whose file is locked by another process or by long transactions of actions, is deleted, or is on a full disk."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def talking(talk: Talk) -> None:
 
 
 async def answers_at_once(client: httpx.AsyncClient) -> None:
-    """Health, reads and GraphQL queries; a waiting write would take seconds."""
+    """Check health, reads and GraphQL queries. A write that waits would take seconds."""
     begun = time.monotonic()
     for _ in range(5):
         for path in ("/health", "/api/note?limit=5", "/api/note-count", "/ready"):

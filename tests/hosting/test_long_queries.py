@@ -1,4 +1,4 @@
-"""A server on SQLite answers other requests while it runs a query that takes long, and ends one that takes too long."""
+"""A server on SQLite serves other requests during a long query, and aborts one that takes too long."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[httpx.Asy
 
 
 async def longest_pause(work: Any) -> tuple[Any, float]:
-    """Return the result of the work, and the longest time for which the event loop stood still meanwhile."""
+    """Return the result of the work, and the longest time for which the event loop was blocked."""
     task, longest = asyncio.ensure_future(work), 0.0
     while not task.done():
         begun = time.monotonic()

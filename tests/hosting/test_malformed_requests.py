@@ -1,4 +1,4 @@
-"""A request that is not HTTP is answered with 400, on every path, and every response has its safe headers."""
+"""A malformed request gets 400 on every path, and every response has its security headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages where their scripts are not built: an answer, not a traceback."""
+"""The pages without built scripts: an error response instead of a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A response's head and body go out in one write, and whatever is not a plain response still gets through."""
+"""Head and body of a response are sent in one write, and streams and other messages still work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from persisty.hosting.uvicorn_protocols import MAX_BUFFERED, Corked, Protocol
 
 
 class Transport:
-    """Notes what is done to it."""
+    """Records the calls of its methods."""
 
     def __init__(self) -> None:
         self.done: list[Any] = []

@@ -1,4 +1,4 @@
-"""A caller with too many requests gets 429, by name or by address; other callers do not."""
+"""A caller with too many requests gets 429, by subject or by address. Other callers do not."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_network_of_ipv6_is_one_client(address: str | None, counted: str | Non
 
 @pytest.fixture
 def client(messenger: App, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Asks one server from an address: the statuses of the answers."""
+    """Sends requests to one server from an address and returns the statuses."""
     monkeypatch.setenv("PERSISTY_RATE_LIMIT", "3/h")
     monkeypatch.setenv("PERSISTY_CORS_ORIGINS", "*")
     server = Server(messenger)

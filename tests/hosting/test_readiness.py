@@ -1,4 +1,4 @@
-"""`/health` answers while the process lives, `/ready` only if the engine answers, which is asked rarely."""
+"""`/health` is 200 while the process runs. `/ready` is 200 only if the engine responds, which is checked rarely."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Visit:
 
 
 class Engine:
-    """Answers after it is let to, or fails. Counts how often it is asked."""
+    """An engine that responds when the test allows it, or fails. Counts its queries."""
 
     embedded, deployed = True, False
 

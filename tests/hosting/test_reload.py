@@ -1,4 +1,4 @@
-"""`persisty serve --reload` answers as the sources say, also after they were wrong for a while."""
+"""`persisty serve --reload` serves the current sources, also after they had an error for a while."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def text_of(url: str, key: str) -> object:
 
 
 def made(url: str) -> object:
-    """Return the text of an item that is created now."""
+    """Create an item and return its text."""
     try:
         made = httpx.post(f"{url}/api/note", json={"id": "a"}, timeout=10).json()
         httpx.delete(f"{url}/api/note/a", timeout=10)

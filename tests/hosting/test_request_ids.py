@@ -1,4 +1,4 @@
-"""Every answer names its request; what a client calls it is kept where nothing can be hidden in it."""
+"""Every response has the id of its request. A client's own id is used if it has only plain characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Below a root path, routing and every URL in a response are as the client sees them."""
+"""Below a root path, routing works and every URL in a response is that of the client."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def stripped(inner: ASGIApp, root: str) -> ASGIApp:
 
 
 def through(kind: str, app: App, root: str, patch: pytest.MonkeyPatch) -> tuple[ASGIApp, str]:
-    """Return a host below the root path, and the beginning of the paths that it is asked for."""
+    """Return a host below the root path, and the prefix of the paths in its requests."""
     if kind == "mounted":
         return mounted(app, root), root
     if kind == "root_path in the path":

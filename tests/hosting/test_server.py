@@ -1,4 +1,4 @@
-"""The server gives the bytes that the surfaces give, bounds what it reads, and its pages load nothing from elsewhere."""
+"""The server sends the bytes of the surfaces and limits the size of requests. Its pages load nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANN = uuid5(NAMESPACE_URL, "messenger/ann")
 
 
 def bearer(app: App, subject: object = ANN, *scopes: str) -> dict[str, str]:
-    """The headers of somebody who is logged in."""
+    """Return the headers of an authenticated caller."""
     return {"authorization": f"Bearer {app.authenticator.token(Caller(str(subject), frozenset(scopes)))}"}
 
 

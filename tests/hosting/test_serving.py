@@ -1,4 +1,4 @@
-"""`persisty serve` as a process: its log, its metrics, its workers, and how it ends."""
+"""`persisty serve` as a process: its log, its metrics, its workers, and its shutdown."""
 
 from __future__ import annotations
 

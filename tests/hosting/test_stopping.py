@@ -1,4 +1,4 @@
-"""A server that stops under load answers every request that was sent to it: on idle, busy and queued connections."""
+"""A server that stops under load responds to every request: on idle, busy and queued connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAD = b"POST /api/note HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\
 
 
 def answer(connection: socket.socket) -> bytes:
-    """The head of the response, b"" if the connection ended before it."""
+    """Return the head of the response, b"" if the connection was closed before it."""
     told = b""
     while b"\r\n\r\n" not in told:
         piece = connection.recv(65536)
@@ -33,7 +33,7 @@ def answer(connection: socket.socket) -> bytes:
 
 
 class Client(threading.Thread):
-    """Creates items until it is refused. `keeps`: over one connection as long as it lasts, with pauses of `pause` seconds."""
+    """Creates items until the connection is refused. `keeps`: use one connection for as long as it is open, with pauses of `pause` seconds."""
 
     def __init__(self, port: int, number: int, keeps: bool, pause: float) -> None:
         super().__init__(daemon=True)

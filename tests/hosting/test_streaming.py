@@ -1,4 +1,4 @@
-"""An export is sent as it is made, others are served in between, and it ends when nobody listens."""
+"""An export is sent as it is produced, other requests are served meanwhile, and it ends when the client disconnects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def entries(pages: int) -> App:
 
 
 class Made:
-    """Chunks that tell where they were made, and whether they were let go of."""
+    """Chunks that record the thread of their production, and whether they were closed."""
 
     def __init__(self, count: int) -> None:
         self.threads: list[threading.Thread] = []
@@ -60,7 +60,7 @@ class Made:
 
 
 def run(made: Made, here: bool, leaves: Callable[[list[bytes]], bool], meanwhile: list[int] | None = None) -> list[Any]:
-    """Return the bytes sent to a client that leaves after some."""
+    """Return the bytes sent to a client that disconnects after some chunks."""
     sent: list[Any] = []
 
     async def serve() -> None:

@@ -1,4 +1,4 @@
-"""Responses in one message: the same bytes as in two, on every kind of connection, and no header that begins another."""
+"""Responses in one message have the same bytes as in two, on every kind of connection, and a header cannot inject another."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def port() -> Iterator[int]:
 
 
 def exchanged(port: int, request: bytes) -> bytes:
-    """Return all that the server sends until it closes the connection."""
+    """Return everything that the server sends until it closes the connection."""
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
         connection.sendall(request)
         found = b""
@@ -100,7 +100,7 @@ def test_a_header_with_a_control_character_is_rejected(value: str) -> None:
 
 
 def answered(application: Any, path: str) -> list[Any]:
-    """Return the messages of a server that answers at once, without an event loop."""
+    """Return the messages of a server that responds at once, without an event loop."""
     messages: list[Any] = []
 
     async def receive() -> Any:

@@ -1,5 +1,5 @@
-"""The hosts that the table runs through, each over a world of its own: the server at a port, the functions behind an HTTP API, and AppSync
-before its function, for which `tests/graphql/asking.py` stands in."""
+"""The hosts that the table runs through, each with its own app: the server at a port, the functions behind an HTTP API, and AppSync with its
+function, which `tests/graphql/asking.py` simulates."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Ask = Callable[[Row], Answer]
 
 
 def fill() -> None:
-    """The world as every host finds it."""
+    """Return the same initial app for every host."""
     makers, articles, slots, notes = (app.store(one) for one in (Maker, Article, Slot, Note))
     for number, name in ((900, "Ann & Sons"), (901, "Böll")):
         makers.create({"id": item_id(number), "name": name})
@@ -111,7 +111,7 @@ def hosted() -> Iterator[Ask]:
 
 
 def _fresh(name: str) -> ModuleType:
-    """A function's module as a new process has it: other tests may have loaded it for another app, and taken its logger."""
+    """Return a function's module as in a new process: other tests may have imported it for another app and configured its logger."""
     sys.modules.pop(name, None)
     logger = logging.getLogger("persisty")
     logger.handlers.clear()
@@ -122,7 +122,7 @@ def _fresh(name: str) -> ModuleType:
 
 @contextmanager
 def gateway() -> Iterator[Ask]:
-    """An HTTP API gives the path decoded, but for `%25`."""
+    """Return the path in the form of an HTTP API: decoded, except `%25`."""
     functions = {name: _fresh(f"lambdas.{name}") for name in ("rest", "graphql")}
     context = SimpleNamespace(
         function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="r", log_stream_name="l"
@@ -165,7 +165,7 @@ def plain(answer: Answer) -> Answer:
 
 
 def as_appsync(body: bytes) -> Mapping[str, Any]:
-    """A GraphQL answer as far as AppSync may be compared: without where in the document an error stands."""
+    """Return the comparable part of a GraphQL response: without the locations of errors, which differ on AppSync."""
     found = json.loads(body)
     if "errors" in found:
         found["errors"] = sorted(

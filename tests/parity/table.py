@@ -1,6 +1,6 @@
-"""The table of requests that every host answers alike: REST and GraphQL, as nobody, as somebody and as staff.
+"""The table of requests that have the same response through every host: REST and GraphQL, as an anonymous caller, as a user and as staff.
 
-Rows are asked from top to bottom in one world, so later ones meet what earlier ones did.
+The rows are sent in order to one app, so later ones depend on the effects of earlier ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def item_id(number: int) -> str:
 
 
 class Row(Struct, frozen=True):
-    """One request. `who` is a name in `CALLERS`; `appsync` None: through AppSync, too, if it is GraphQL; else why not."""
+    """One request. `who`: a name in `CALLERS`. `appsync`: the reason to skip AppSync; None for no reason."""
 
     name: str
     method: str
@@ -36,7 +36,7 @@ class Row(Struct, frozen=True):
 
 
 def rest(name: str, line: str, body: Any = None, who: str = "nobody", **headers: str) -> Row:
-    """`line`: `GET /api/article?limit=2`."""
+    """Return a row for REST. `line`: `GET /api/article?limit=2`."""
     method, _, target = line.partition(" ")
     path, _, query = target.partition("?")
     raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
@@ -51,7 +51,7 @@ def graphql(name: str, text: str, who: str = "nobody", appsync: str | None = Non
 
 
 def keyed(row: Row, key: str) -> Row:
-    """The request with an `Idempotency-Key`, which AppSync does not pass on."""
+    """Return the request with an `Idempotency-Key`, which AppSync does not pass to the function."""
     headers = {**row.headers, "idempotency-key": key}
     return structs.replace(row, headers=headers, appsync="AppSync has no idempotency keys")
 
@@ -148,7 +148,7 @@ def writes() -> Iterator[Row]:
 
 
 def conditional() -> Iterator[Row]:
-    """Notes, which nobody changes without saying which they mean."""
+    """Return requests for notes, whose writes need a condition."""
     note, change = (
         f"/api/note/{item_id(700)}",
         'mutation ($k: ID!, $w: NoteWhere) { noteUpdate(key: $k, changes: {text: "theirs"}, when: $w) { text } }',
@@ -165,7 +165,7 @@ def conditional() -> Iterator[Row]:
 
 
 def repeated() -> Iterator[Row]:
-    """Requests that are sent twice with one `Idempotency-Key`."""
+    """Return requests that are sent twice with one `Idempotency-Key`."""
     for who in WHO:
         key, article = f"00000000-0000-4000-8000-0000000000{len(who)}", {"code": f"k{who}", "price": "1"}
         for name in ("once", "again"):

@@ -1,4 +1,4 @@
-"""The same request gives the same bytes through every host, and leaves the same behind."""
+"""The same request has the same response bytes and the same effect through every host."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_no_host_sends_an_attribute_that_no_caller_may_read(host: str) -> None:
 
 
 def test_the_table_has_every_kind_of_request() -> None:
-    """A table of refusals alone would prove little."""
+    """A table with only errors would prove little."""
     found, stored = answers("hosted", "memory")
     statuses = {status for status, _ in found}
     assert {200, 201, 204, 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428} <= statuses

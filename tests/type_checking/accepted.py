@@ -1,4 +1,4 @@
-"""What both checkers accept, with the types that they give; it also runs."""
+"""Code that both checkers accept, with the types that they infer. It also runs."""
 
 from __future__ import annotations
 

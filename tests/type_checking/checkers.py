@@ -1,4 +1,4 @@
-"""mypy and pyright, strict, without a plugin: what each reports, by file and line."""
+"""Run mypy and pyright, strict and without a plugin, and return their reports by file and line."""
 
 from __future__ import annotations
 

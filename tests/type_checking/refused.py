@@ -1,4 +1,4 @@
-"""What both checkers refuse: every line that ends in `# refused`, and no other."""
+"""Code that both checkers reject: every line that ends in `# refused`, and no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both checkers accept what is right, refuse what is wrong, and pass the code of every page."""
+"""Both checkers accept valid code, reject wrong code, and accept the code of every page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARK = "# refused"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with everything to check, so that each checker runs once."""
+    """Return a folder with all code to check, so that each checker runs once."""
     made = tmp_path_factory.mktemp("typing")
     for name in OURS:
         shutil.copy(HERE / name, made / name)

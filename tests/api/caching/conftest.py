@@ -25,7 +25,7 @@ def ask(app: App) -> Client:
 
 @pytest.fixture
 def etag(app: App, ask: Client) -> Callable[[type[Any]], str]:
-    """Creates an item and tells its tag."""
+    """Return a function that creates an item and returns its ETag."""
 
     def of(item: type[Any]) -> str:
         app.store(item).create({"id": "1", "text": "first"})

@@ -87,7 +87,7 @@ class Diary:
 
 @stored(access=Access(read=everyone, update=everyone, delete=everyone))
 class Covert:
-    """Its version and its time are not everybody's to know."""
+    """An item whose version and time only some callers may read."""
 
     id: str
     text: str = ""

@@ -1,1 +1,1 @@
-"""A request that is repeated with one `Idempotency-Key` is carried out once, and gets the same response."""
+"""A request that is repeated with the same `Idempotency-Key` is executed once and gets the same response."""

@@ -67,7 +67,7 @@ def look(text: str) -> str:
 
 
 class Clock:
-    """Time as the test says it."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.5

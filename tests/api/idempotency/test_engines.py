@@ -31,7 +31,7 @@ AT_ONCE = 16
 
 @pytest.fixture(params=RACED)
 def anywhere(request: pytest.FixtureRequest) -> Iterator[App]:
-    """The app on an engine of its own."""
+    """Return the app with a new engine."""
     server, url = ENGINES[request.param]
     place, stage = server and request.getfixturevalue(server), next(STAGES)
     found = made(url.format(place=place, stage=stage, process=os.getpid()), stage=stage)

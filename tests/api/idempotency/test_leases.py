@@ -48,8 +48,8 @@ def test_a_request_that_ends_after_its_lease_overwrites_nothing(app: App, clock:
 def test_a_response_stored_during_a_takeover_is_not_overwritten(
     app: App, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """the first:   ……………………………………………………… the answer ……
-    another:     looks: given up ………………………………… takes over? No: looks again"""
+    """the first:   ……………………………………………………… its response ……
+    another:     reads: lease expired ………………………………… cannot take over, reads again"""
     idempotency, read = Idempotency(app, clock), app.requests.read
 
     def slow() -> Response:

@@ -1,4 +1,4 @@
-"""A repeated request with one `Idempotency-Key` is carried out once, and gets the same response."""
+"""A repeated request with the same `Idempotency-Key` is executed once and gets the same response."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ CREATED = "subscription { articleCreated { code } }"
 
 
 class Place(str):
-    """The address of a server, and the server."""
+    """Yield the address of a server, and the server."""
 
     server: Server
 
@@ -37,7 +37,7 @@ class Place(str):
         return sum(map(len, self.server.socket.fan_out._followers.values()))
 
     def reaches(self, followers: int) -> bool:
-        """Wait until so many subscriptions run."""
+        """Wait until this many subscriptions are running."""
         until = time.monotonic() + 10
         while self.followers() != followers and time.monotonic() < until:
             time.sleep(0.005)
@@ -63,7 +63,7 @@ def running(server: Server, around: Any = None) -> Iterator[Place]:
 
 
 class Client:
-    """A connection, spoken to in messages."""
+    """A connection that sends and receives messages of the protocol."""
 
     def __init__(self, connection: ClientConnection, place: Place) -> None:
         self.connection, self.place = connection, place
@@ -79,7 +79,7 @@ class Client:
         self.say("subscribe", name, {"query": query, "variables": variables})
 
     def begin(self, name: str, query: str, **variables: Any) -> None:
-        """Subscribe, and wait until that has begun."""
+        """Subscribe, and wait until the subscription has begun."""
         before = self.place.followers()
         self.ask(name, query, **variables)
         assert self.place.reaches(before + 1), self.hear()
@@ -113,7 +113,7 @@ def client(place: Place, caller: Caller | None = None, token: str | None = None)
 
 
 def create(place: Place, code: str, **more: Any) -> str:
-    """Create an article over REST, as the staff; its id."""
+    """Create an article over REST as a member of staff, and return its id."""
     token = app.authenticator.token(STAFF)
     body = {"code": code, "price": "1.50", **more}
     made = httpx.post(f"http://{place}/api/article", json=body, headers={"authorization": f"Bearer {token}"})

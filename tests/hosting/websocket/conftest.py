@@ -16,7 +16,7 @@ from .clients import Place, running
 
 @pytest.fixture(params=["memory", "sqlite", "threads"])
 def place(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """A server: over engines that it calls where it is, and over one for which it uses threads."""
+    """Yield a server: with engines that it calls in the event loop, and with one that it calls in threads."""
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", SECRET)
     monkeypatch.setattr(app, "_authenticator", None)
     app.use("memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/shop.db")
@@ -31,7 +31,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The app, of which a test makes a server itself."""
+    """Yield the app, for tests that make their own server."""
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", SECRET)
     monkeypatch.setattr(app, "_authenticator", None)
     app.use("memory://")
