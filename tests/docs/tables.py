@@ -93,10 +93,10 @@ def graphql() -> str:
         "operations and fragments of a document": Limits().definitions,
         "comparisons of fields with one response name in one place": Limits().comparisons,
         "members and elements of the variables": Limits().values,
-        "values of an answer (complexity)": Limits().complexity,
+        "values of a response (complexity)": Limits().complexity,
         "values about the schema (introspection)": "a quarter more than the complete introspection query",
-        "items that one link may ask for": MOST_AT_ONCE,
-        "items below links in an answer": MOST_IN_ALL,
+        "items that one link may request": MOST_AT_ONCE,
+        "items of links in a response": MOST_IN_ALL,
     }
     return table(
         ["what", "at most"], ([what, most if isinstance(most, str) else f"{most:,}"] for what, most in told.items())
