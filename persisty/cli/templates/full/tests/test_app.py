@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from persisty import App, Caller, Conflict, Forbidden, PersistyError
+from persisty import App, Caller, Conflict, Forbidden, InvalidInput
 
 from appname.actions import Wanted, buy
 from appname.app import Line, Product, Purchase, Status
@@ -25,8 +25,10 @@ def test_a_purchase_is_placed_with_its_lines(app: App) -> None:
 
 
 def test_a_purchase_of_a_missing_product_stores_nothing(app: App) -> None:
-    with pytest.raises(PersistyError):
-        buy([Wanted(uuid4())], ANN)
+    seed(app)
+    with pytest.raises(InvalidInput) as refused:
+        buy([Wanted(key_of("TEA-1")), Wanted(uuid4())], ANN)
+    assert [fault.path for fault in refused.value.faults] == ["/lines/1/product_id"]
     assert app.store(Purchase).count() == 0
 
 
