@@ -86,7 +86,9 @@ def _evolution(
     mirrored: frozenset[str] = frozenset() if table is None else table.mirrored
     stored, changes = _changes(stored, record, meta, migrator.engine, make, dropped, mirrored)
     if record is not None:
-        changes = list(_doubtful(changes, record, meta, make, app.abandoned | dropped, mirrored))
+        changes = list(
+            _doubtful(changes, record, meta, make, app.abandoned | dropped, mirrored, keeps_names=table is None)
+        )
     if name != meta.name:
         changes.insert(0, _renamed(make, name, meta.name, migrator))
     return Evolution(name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine)
@@ -145,10 +147,13 @@ def _doubtful(
     make: Changes,
     abandoned: Collection[str],
     mirrored: Collection[str],
+    *,
+    keeps_names: bool,
 ) -> Iterator[Change]:
     """Yield the changes, blocked where values would vanish from sight: under a name that may be the former one of a new attribute, or in a column of
     a former name next to one of the new name to which nothing has copied them."""
-    hidden = {fault.path: fault.message for fault in hidden_values(record, meta, abandoned)}
+    found = hidden_values(record, meta, abandoned, keeps_names=keeps_names)
+    hidden = {fault.path: fault.message for fault in found}
     applied = {one.name for one in record.attributes}
     heirs = {old: one.name for one in meta.schema.attributes if one.name not in applied for old in one.former_names}
     for one in changes:

@@ -6,7 +6,7 @@ each row into a construct and decides nothing but how.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +31,7 @@ from ..backends.dynamodb.codec import WireCodec
 from ..backends.dynamodb.system_table import ID
 from ..errors import InvalidDeclaration
 from ..model.meta import StoreMeta
+from ..model.stored_names import stored_index
 from ..naming import system_table_name, table_name
 from .action_functions import WHOLE_REQUESTS, Actions, check_actions, function_name
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
@@ -148,13 +149,16 @@ def _check(configured: settings.Settings, spec: str, functions: Sequence[str]) -
 
 def _table(app: App, meta: StoreMeta[Any], followed: Sequence[Subscription]) -> Table:
     codec = WireCodec(meta)
-    partition, *sort = (KeyAttribute(name, codec.tag(name)) for name in codec.schema)
-    indexes = tuple(
-        Index(index.name, *_index_key(tuple(KeyAttribute(name, codec.tag(name)) for name in index.attributes)))
-        for index in meta.indexes
-    )
+
+    def key(names: Iterable[str]) -> tuple[KeyAttribute, ...]:
+        return tuple(KeyAttribute(codec.stored.get(name, name), codec.tag(name)) for name in names)
+
+    partition, *sort = key(codec.schema)
+    indexes = tuple(Index(stored_index(meta, index), *_index_key(key(index.attributes))) for index in meta.indexes)
     name, stream = table_name(app.name, app.stage, meta.name), any(one.meta is meta for one in followed)
-    return Table(meta.name, name, partition, sort[0] if sort else None, indexes, stream, meta.expires)
+    return Table(
+        meta.name, name, partition, sort[0] if sort else None, indexes, stream, codec.stored.get(meta.expires or "")
+    )
 
 
 def _index_key(key: tuple[KeyAttribute, ...]) -> tuple[KeyAttribute, tuple[KeyAttribute, ...]]:

@@ -25,6 +25,7 @@ from .schema import AttributeSchema, Enumeration, IndexSchema, Schema, Value, ca
 from .schema_differences import form, remedy
 from .schema_types import Choice, Named
 from .stored_before import value_before
+from .stored_names import stored_names, stored_renames
 from .value_conversions import CONVERSIONS
 
 DYNAMODB = "dynamodb"
@@ -109,12 +110,12 @@ class Changes:
 def changes_of(stored: Schema, declared: StoreMeta[Any], engine: str) -> list[Change]:
     """Return the changes from a stored schema to the declaration, in the order in which they are applied. The caller compares the names of the
     stores. `engine`: the name of the engine that stores the items."""
-    make, renamed = Changes(declared.name, engine), renames(stored, declared.schema)
+    make, keeps_names = Changes(declared.name, engine), engine == DYNAMODB
+    renamed = (stored_renames if keeps_names else renames)(stored, declared.schema)
     return [
-        *_attributes(stored, declared, renamed, make),
+        *_attributes(stored, declared, renamed, make, keeps_names=keeps_names),
         *_key(stored, declared.schema, renamed, make),
-        # DynamoDB's indexes refer to attributes by name, so an index over a renamed attribute is a new index
-        *_indexes(stored, declared.schema, {} if engine == DYNAMODB else renamed, make),
+        *_indexes(stored, declared.schema, renamed, make),
         *_links(stored, declared.schema, make),
         *_item(stored, declared.schema, make),
     ]
@@ -132,13 +133,18 @@ def renames(stored: Schema, declared: Schema) -> dict[str, str]:
 
 
 def _attributes(
-    stored: Schema, declared: StoreMeta[Any], renamed: Mapping[str, str], make: Changes
+    stored: Schema, declared: StoreMeta[Any], renamed: Mapping[str, str], make: Changes, *, keeps_names: bool
 ) -> Iterator[Change]:
+    """Yield the changes of attributes. `keeps_names`: the engine stores an attribute under its first name."""
     before = {one.name: one for one in stored.attributes}
     former = {name: old for old, name in renamed.items()}
     for one in declared.schema.attributes:
         known = before.get(former.get(one.name, one.name))
-        if one.name in former:
+        if keeps_names and one.name in renamed and one.name not in former:
+            known = None  # its name is the former one of another
+        if keeps_names:
+            yield from _moved(stored, declared.schema, known, one, make)
+        elif one.name in former:
             old = former[one.name]
             yield make.make("attribute_renamed", f"{old} is now {one.name}", one.name, before=old, after=one.name)
         if known is None:
@@ -153,6 +159,25 @@ def _attributes(
             if heir is not None:
                 message = f"{name} was renamed to {heir}, which has its values: drop it when no older code runs"
             yield make.make("attribute_removed", message, name)
+
+
+def _moved(
+    stored: Schema, declared: Schema, known: AttributeSchema | None, one: AttributeSchema, make: Changes
+) -> Iterator[Change]:
+    """Yield the change of an attribute that has another name, or that is stored under another one."""
+    if known is None:
+        return
+    places = stored_names(stored)
+    was, now = places[known.name], stored_names(declared)[one.name]
+    if was != now:
+        taken = now in places.values()
+        blocked = f"{now} has values of its own: remove the former name of {one.name}" if taken else None
+        message = f"{one.name} is stored as {now}, was {was}: its values are moved, and older code no longer finds them"
+        yield make.make("attribute_renamed", message, one.name, before=was, after=now, blocked=blocked)
+    elif known.name != one.name:
+        message = f"{known.name} is now {one.name}: items still store it as {now}"
+        change = make.make("attribute_renamed", message, one.name, before=was, after=now)
+        yield structs.replace(change, effect=Effect.SAFE)
 
 
 def _added(declared: StoreMeta[Any], one: AttributeSchema, make: Changes) -> Change:
@@ -274,19 +299,20 @@ def _indexes(stored: Schema, declared: Schema, renamed: Mapping[str, str], make:
     }
     for one in sorted(before - {*declared.indexes}, key=_ordered):
         kind = "unique" if one.unique else "index"
-        yield make.make(f"{kind}_removed", f"{_index(one)} is no longer declared", _named(one))
+        yield make.make(f"{kind}_removed", f"{_index(one)} is no longer declared", index_label(one))
     for one in declared.indexes:
         if one not in before:
             kind = "unique" if one.unique else "index"
             checked = ": no two items may share the values" if one.unique else ": it is built from the stored items"
-            yield make.make(f"{kind}_added", f"{_index(one)} is new{checked}", _named(one))
+            yield make.make(f"{kind}_added", f"{_index(one)} is new{checked}", index_label(one))
 
 
 def _ordered(index: IndexSchema) -> tuple[Any, ...]:
     return (index.unique, index.attributes)
 
 
-def _named(index: IndexSchema) -> str:
+def index_label(index: IndexSchema) -> str:
+    """Return the name of the change of an index."""
     return "-".join(("unique" if index.unique else "by", *index.attributes))
 
 

@@ -14,11 +14,16 @@ from .meta import StoreMeta
 from .schema import AttributeSchema, Definition, Enumeration, Schema
 from .schema_types import Choice, List, Named, OneOf, Python, Type
 from .stored_before import value_before
+from .stored_names import predecessors, stored_names
 from .value_conversions import KIND_OF
 
 OPAQUE: dict[type[Type], str] = {Python: "any", List: "list"}
 """Types with a form of their own. `any` is not compared: a schema only names such a type."""
 KEYED = "Stored items keep their old key: declare it again, or `persisty migrate` gives them the new one"
+MOVED = (
+    "Stored items have it as {was}, and this declaration stores it as {now}. If its values were copied from {now}, remove its former name. Otherwise stop older "
+    "code, and run `persisty migrate`"
+)
 TIMES = frozenset({"created", "updated"})
 """Generators of times."""
 SIMILAR = 0.75
@@ -34,7 +39,10 @@ def differences(
     `mirrored`: columns of former names whose values the new columns have, too.
     """
     name, schema = declared.name, declared.schema
-    if stored.key != schema.key:
+    kept = stored_names(stored)
+    now_kept = stored_names(schema)
+    same_key = columns is None and [kept[one] for one in stored.key] == [now_kept[one] for one in schema.key]
+    if stored.key != schema.key and not same_key:
         yield Fault(
             f"/{name}",
             "The key is another one. " + ("Copy the items to a store of another name" if columns is None else KEYED),
@@ -43,12 +51,17 @@ def differences(
         )
     before = {one.name: one for one in stored.attributes}
     now = {one.name for one in schema.attributes}
+    values = predecessors(stored, schema)
     for one in schema.attributes:
         path = f"/{name}/{one.name}"
         former = next((old for old in one.former_names if old in before and old not in now), None)
         renamed = columns is not None and one.name in columns and (former not in columns or former in mirrored)
         known = before.get(one.name) or (before[former] if former and renamed else None)
-        if known is not None:
+        if columns is None:  # the values stay under the first name
+            known = values.get(one.name)
+        if columns is None and known is not None and kept[known.name] != now_kept[one.name]:
+            yield Fault(path, MOVED.format(name=one.name, was=kept[known.name], now=now_kept[one.name]))
+        elif known is not None:
             was, is_ = form(stored, known), form(schema, one)
             if was != is_ and "any" not in (was, is_):
                 how = "convert them" if columns is None else "`persisty migrate` converts them"
@@ -67,14 +80,19 @@ def differences(
             yield Fault(path, f"Stored items have no value for it: {remedy(one)}{renaming}")
 
 
-def hidden_values(stored: Schema, declared: StoreMeta[Any], abandoned: Collection[str] = ()) -> Iterator[Fault]:
+def hidden_values(
+    stored: Schema, declared: StoreMeta[Any], abandoned: Collection[str] = (), *, keeps_names: bool = False
+) -> Iterator[Fault]:
     """Yield a fault for each new attribute that may be a renamed one: stored items read with a value of the new attribute, so the values under the
     former name would be lost without an error.
 
-    `abandoned`: attributes whose values are no longer needed, such as `car.odometer`.
+    `abandoned`: attributes whose values are no longer needed, such as `car.odometer`. `keeps_names`: the engine stores an attribute under its first
+    name, so older code reads the values of newer code's name.
     """
     name, schema = declared.name, declared.schema
     before = {one.name for one in stored.attributes}
+    if keeps_names:
+        before |= predecessors(stored, schema).keys()
     now = {former for one in schema.attributes for former in (one.name, *one.former_names)}
     gone = [one for one in stored.attributes if one.name not in now and f"{name}.{one.name}" not in abandoned]
     for one in schema.attributes:

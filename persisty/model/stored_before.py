@@ -21,6 +21,7 @@ from .generators import VERSION
 from .indexes import Index
 from .meta import Attribute, StoreMeta
 from .schema import Schema
+from .stored_names import as_stored, stored_names
 from .type_construction import FACTORIES
 
 
@@ -43,11 +44,13 @@ def late_indexes(stored: Schema | None, declared: StoreMeta[Any]) -> list[Index]
     `stored`: the schema that was applied last, None if it is unknown. Such an index is new or has a new attribute, and the attribute has
     a value in stored items that lack it.
     """
-    names = set() if stored is None else {one.name for one in stored.attributes}
-    indexes = set() if stored is None else {one.attributes for one in stored.indexes}
+    names = set() if stored is None else {*stored_names(stored).values()}
+    indexes = set() if stored is None else {as_stored(stored, one).attributes for one in stored.indexes}
+    now = stored_names(declared.schema)
 
     def late(index: Index) -> bool:
-        defaulted = [name for name in index.attributes if value_before(declared.attributes[name]) is not None]
-        return bool(defaulted) and (index.attributes not in indexes or not names.issuperset(defaulted))
+        defaulted = [now[name] for name in index.attributes if value_before(declared.attributes[name]) is not None]
+        known = as_stored(declared.schema, index).attributes in indexes
+        return bool(defaulted) and (not known or not names.issuperset(defaulted))
 
     return [index for index in declared.indexes if late(index)]

@@ -116,7 +116,8 @@ class AppliedSchemas:
         for meta in metas:
             record = applied.get(meta.name)
             if record is not None and record.hash != meta.schema.hash:
-                hidden = list(hidden_values(schema_from_json(record.schema), meta, abandoned))
+                keeps_names = self._table_of(meta.name, meta.engine) is None
+                hidden = list(hidden_values(schema_from_json(record.schema), meta, abandoned, keeps_names=keeps_names))
                 faults += hidden if hidden and not self._is_empty(meta.name, meta.engine) else ()
         _raise(faults)
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Not, Or, OrderBy
 from ...model.key_bounds import MAX_PARTITION, MAX_SORT
 from ...model.meta import StoreMeta
+from ...model.stored_names import stored_index
 from ...query.evaluation import matcher
 from ...query.filter_algebra import combine
 from .codec import SORT, WireCodec
@@ -58,7 +59,7 @@ def access_paths(meta: StoreMeta[Any], codec: WireCodec, index_attributes: int) 
     for index in meta.indexes:
         first, *others = index.attributes[:index_attributes]
         optional = tuple(name for name in others if meta.attributes[name].optional)
-        paths.append(AccessPath(index.name, first, tuple(others), optional))
+        paths.append(AccessPath(stored_index(meta, index), first, tuple(others), optional))
     return tuple(paths)
 
 

@@ -45,7 +45,7 @@ class _Condition(Expression):
     """A filter as PartiQL: names are written out, values are passed in the order of their question marks."""
 
     def name(self, attribute: str) -> str:
-        return _quoted(attribute)
+        return _quoted(self._codec.stored.get(attribute, attribute))
 
     def raw(self, wire: dict[str, Any]) -> str:
         return "?"
@@ -68,7 +68,7 @@ class Statements:
 
     def __init__(self, meta: StoreMeta[Any], codec: WireCodec, table: str) -> None:
         self._meta, self._codec, self._table = meta, codec, _quoted(table)
-        self._key_is = " AND ".join(f"{_quoted(name)} = ?" for name in codec.schema)
+        self._key_is = " AND ".join(f"{_quoted(name)} = ?" for name in codec.stored_key)
         self._texts: dict[Shape, str] = {}
 
     def of(self, write: Write) -> dict[str, Any] | None:
@@ -151,7 +151,8 @@ class Statements:
         where = self._key_is + (f" AND ({condition})" if condition else "")
         if isinstance(write, Delete):
             return f"DELETE FROM {self._table} WHERE {where} RETURNING ALL OLD *"
-        changes = list(zip(*shape[1], strict=True))
+        names, hows = shape[1]
+        changes = [(self._codec.stored[name], how) for name, how in zip(names, hows, strict=True)]
         sets = " ".join(CHANGES[how].format(_quoted(name)) for name, how in changes if how != "remove")
         removes = " ".join(f"REMOVE {_quoted(name)}" for name, how in changes if how == "remove")
         clauses = " ".join(part for part in (sets, removes) if part) or f"REMOVE {_quoted(NOTHING_STORED)}"

@@ -20,6 +20,7 @@ from ...model.key_bounds import MAX_PARTITION, MAX_SORT
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.stored_before import value_before
+from ...model.stored_names import stored_names_of
 from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from ...model.validation import changed
 from ...query.evaluation import matcher
@@ -85,8 +86,10 @@ class WireCodec:
 
     def __init__(self, meta: StoreMeta[Any]) -> None:
         self._kinds = {name: wire_kind(attribute) for name, attribute in meta.attributes.items()}
+        self.stored = stored = stored_names_of(meta)
+        """Attribute → the name under which it is stored."""
         self._encoders = tuple(
-            (name, meta.attributes[name].get, kind.tag, kind.encode) for name, kind in self._kinds.items()
+            (stored[name], meta.attributes[name].get, kind.tag, kind.encode) for name, kind in self._kinds.items()
         )
         self.cells = {name: (kind.tag, kind.encode) for name, kind in self._kinds.items()}
         indexed = {name for index in meta.indexes for name in index.attributes}
@@ -99,17 +102,20 @@ class WireCodec:
         }
         self.absent = {name: value() for name, value in self.before.items()}
         self.nullable = frozenset(name for name in self.before if meta.attributes[name].optional)
-        self._nulls = tuple((name, meta.attributes[name].get) for name in self.nullable)
+        self._nulls = tuple((stored[name], meta.attributes[name].get) for name in self.nullable)
         self._optional = frozenset(name for name, attribute in meta.attributes.items() if attribute.optional)
         self._cells = {
             name: (nullable_cell if name in self.nullable else cell)(kind.tag, kind.type)
             for name, kind in self._kinds.items()
         }
-        self._loose: Any = msgspec.defstruct("LooseRow", [(name, Any, None) for name in self._cells], gc=False)
+        self._loose: Any = msgspec.defstruct(
+            "LooseRow", [(name, Any, None) for name in self._cells], rename=stored, gc=False
+        )
         row: Any = msgspec.defstruct(
             "Row",
             [(name, type_ | None, None) for name, type_ in self._cells.items()],
             namespace={LOOSE: self._loose},
+            rename=stored,
             gc=False,
         )
         self._row = row
@@ -120,7 +126,9 @@ class WireCodec:
         self.executed = ExecutedBatch[row]
         self._partial: dict[tuple[str, ...], Convert] = {}
         self._joined = len(meta.key.attributes) > 2
-        self._key = tuple((name, self._kinds[name].tag, self._kinds[name].encode) for name in meta.key.attributes)
+        self._key = tuple(
+            (stored[name], self._kinds[name].tag, self._kinds[name].encode) for name in meta.key.attributes
+        )
         self._short = not self._joined and all(one.kind not in UNBOUNDED for one in meta.key_attributes)
 
     def absent_matches(self, comparison: Compare) -> bool | None:
@@ -137,6 +145,11 @@ class WireCodec:
         """Return the attributes of the table's key: the partition key, and the sort key if there is one."""
         key = self._meta.key.attributes
         return (key[0], SORT) if self._joined else key
+
+    @property
+    def stored_key(self) -> tuple[str, ...]:
+        """The attributes of `schema`, under the names that they are stored by."""
+        return tuple(self.stored.get(name, name) for name in self.schema)
 
     def tag(self, name: str) -> str:
         return "S" if name == SORT else self._kinds[name].tag

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
+from operator import itemgetter
 from time import sleep
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from ...deferred import deferred
 from ...errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, SchemaMismatch, Unsupported
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
+from ...model.stored_names import stored_index, stored_names_of
 from ...naming import system_table_name, table_name
 from ...store.backend import Backend, Write, WriteResult
 from ...store.engine_urls import read_url
@@ -77,7 +79,7 @@ class DynamoDbEngine:
         for meta, table in tables:
             self._add_indexes(meta, table)
             if meta.expires is not None:
-                self._expire(meta, meta.expires)
+                self._expire(meta, stored_names_of(meta)[meta.expires])
 
     def table(self, name: str) -> None:
         """Return None: a DynamoDB table has no columns."""
@@ -152,10 +154,10 @@ class DynamoDbEngine:
             "TableName": self._table(meta),
             "BillingMode": "PAY_PER_REQUEST",
             "AttributeDefinitions": definitions(meta, codec, self.options),
-            "KeySchema": key_schema(codec.schema),
+            "KeySchema": key_schema(codec.stored_key),
         }
         if meta.indexes:
-            payload["GlobalSecondaryIndexes"] = [gsi(index, self.options) for index in meta.indexes]
+            payload["GlobalSecondaryIndexes"] = [gsi(meta, index, self.options) for index in meta.indexes]
         return payload
 
     def _create_table(self, payload: dict[str, Any]) -> None:
@@ -169,7 +171,7 @@ class DynamoDbEngine:
         """Create the indexes that an existing table lacks, one at a time, as DynamoDB requires. Its items are completed first."""
         existing = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
         for index in meta.indexes:
-            if index.name not in existing:
+            if stored_index(meta, index) not in existing:
                 table = self._add_index(meta, index, table)
 
     def _add_index(
@@ -181,7 +183,7 @@ class DynamoDbEngine:
         payload = {
             "TableName": self._table(meta),
             "AttributeDefinitions": definitions(meta, WireCodec(meta), self.options),
-            "GlobalSecondaryIndexUpdates": [{"Create": gsi(index, self.options)}],
+            "GlobalSecondaryIndexUpdates": [{"Create": gsi(meta, index, self.options)}],
         }
         self._call("UpdateTable", payload)
         return self._wait(self._table(meta), patient=True)
@@ -201,8 +203,9 @@ class DynamoDbEngine:
     def add_index(self, meta: StoreMeta[Any], name: str, report: Report) -> None:
         """Complete the items for an index, create it and wait until it is active."""
         table = self._wait(self._table(meta), patient=True)
-        if name not in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
-            self._add_index(meta, next(one for one in meta.indexes if one.name == name), table, report)
+        index = next(one for one in meta.indexes if one.name == name)
+        if stored_index(meta, index) not in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
+            self._add_index(meta, index, table, report)
 
     def remove_index(self, store: str, name: str) -> None:
         """Delete an index, and wait until it is deleted."""
@@ -281,13 +284,15 @@ def definitions(meta: StoreMeta[Any], codec: WireCodec, options: Options) -> lis
     """Return the attributes of the keys of a table and its indexes, with their types."""
     indexed = (name for index in meta.indexes for name in index.attributes[: options.index_attributes])
     used = {*codec.schema, *indexed}
-    return [{"AttributeName": name, "AttributeType": codec.tag(name)} for name in sorted(used)]
+    found = [{"AttributeName": codec.stored.get(name, name), "AttributeType": codec.tag(name)} for name in sorted(used)]
+    return sorted(found, key=itemgetter("AttributeName"))
 
 
-def gsi(index: Index, options: Options) -> dict[str, Any]:
+def gsi(meta: StoreMeta[Any], index: Index, options: Options) -> dict[str, Any]:
+    stored = [stored_names_of(meta)[name] for name in index.attributes]
     return {
-        "IndexName": index.name,
-        "KeySchema": key_schema(index.attributes[: options.index_attributes]),
+        "IndexName": stored_index(meta, index),
+        "KeySchema": key_schema(stored[: options.index_attributes]),
         "Projection": {"ProjectionType": "ALL"},
     }
 

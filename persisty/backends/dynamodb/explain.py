@@ -8,6 +8,7 @@ from typing import Any
 from ...model.expressions import ALL, And, Compare, Filter, Or, OrderBy
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
+from ...model.stored_names import stored_index
 from ...query.explain import Explanation, advised_index
 from ...query.filter_algebra import combine
 from .access_paths import Conjunction, QueryPlan, hidden_attributes, parts_of
@@ -35,7 +36,8 @@ def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit
         access = "union" if isinstance(plan, UnionPlan) else "scan" if plan.path is None else "index"
         keys = [_condition(codec, one) for one in queries if one.conditions]
         detail = [_request(one) for one in queries]
-    indexes = {one.path.index for one in queries if one.path is not None}
+    names = {stored_index(meta, one): one.name for one in meta.indexes}
+    indexes = {names.get(one.path.index or "", one.path.index) for one in queries if one.path is not None}
     return Explanation(
         engine="dynamodb",
         access=access,

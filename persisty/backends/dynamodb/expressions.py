@@ -38,7 +38,7 @@ class Expression:
         place = self._placed.get(attribute)
         if place is None:
             place = self._placed[attribute] = f"#{len(self._placed)}"
-            self.names[place] = attribute
+            self.names[place] = self._codec.stored.get(attribute, attribute)
         return place
 
     def value(self, attribute: str, value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...model.meta import StoreMeta
+from ...model.stored_names import stored_index
 from ...store.backend import Patch, Put, Write
 from .codec import WireCodec
 
@@ -44,7 +45,7 @@ class Guards:
         for index in self._meta.uniques:
             values = [(name, self._meta.attributes[name].get(item)) for name in index.attributes]
             if all(value is not None for _, value in values):
-                found[self._id(index.name, values)] = index.name
+                found[self._id(stored_index(self._meta, index), values)] = index.name
         return found
 
     def _id(self, index: str, values: list[tuple[str, Any]]) -> str:

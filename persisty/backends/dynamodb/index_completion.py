@@ -37,7 +37,7 @@ def complete(
             continue
         optional = meta.attributes[attribute].optional
         value = value_before(meta.attributes[attribute])
-        if value is None or (optional and attribute in indexed):
+        if value is None or (optional and codec.stored[attribute] in indexed):
             continue  # an absent attribute is null
         wire = codec.value(attribute, value())
         _change(call, passes, name, codec, attribute, "attribute_not_exists(#0)", "SET #0 = :0", wire)
@@ -56,7 +56,8 @@ def _change(
     value: dict[str, Any],
 ) -> None:
     """Update all items that meet a condition, each only if it still does."""
-    names = {"#0": attribute, **{f"#{place}": name for place, name in enumerate(codec.schema, 1)}}
+    stored = codec.stored[attribute]
+    names = {"#0": stored, **{f"#{place}": name for place, name in enumerate(codec.stored_key, 1)}}
     values = {":0": value}
 
     def run(key: Wire) -> None:
@@ -67,7 +68,7 @@ def _change(
                 "Key": key,
                 "UpdateExpression": update,
                 "ConditionExpression": f"attribute_exists(#1) AND {condition}",
-                "ExpressionAttributeNames": {"#0": attribute, "#1": codec.schema[0]},
+                "ExpressionAttributeNames": {"#0": stored, "#1": codec.stored_key[0]},
                 "ExpressionAttributeValues": values,
             },
         )

@@ -4,7 +4,8 @@ An added attribute needs no step, because items that lack it read with its defau
 that was killed is begun again and skips what it has done, and the writes of others stay.
 
 ```
-attribute renamed     SET #new = #old REMOVE #old   if #old is there and #new is not
+attribute renamed     nothing: it keeps its stored name, see `model.stored_names`
+former name removed   SET #new = #old REMOVE #old   if #old is there and #new is not
 attribute removed     REMOVE #old                   if `--allow` names it
 attribute required    SET #a = default              if it is null
 index added           the items get what they lack for it, then UpdateTable Create, until the table is ACTIVE
@@ -24,8 +25,9 @@ from msgspec import structs
 from ...errors import SchemaMismatch
 from ...model.meta import StoreMeta
 from ...model.schema import IndexSchema, Schema
-from ...model.schema_changes import Change, Effect
+from ...model.schema_changes import Change, Effect, index_label
 from ...model.stored_before import value_before
+from ...model.stored_names import as_stored, stored_names, stored_names_of, stored_renames
 from ...naming import index_name
 from ...store.migration import Evolution, Report, Step, check_kinds
 from .codec import WireCodec
@@ -74,17 +76,15 @@ class DynamoDbMigrator:
         base = record or (None if declared is None else declared.schema)
         if table is None or base is None:
             return None
-        known = [
-            one for schema in (record, declared and declared.schema) if schema is not None for one in schema.indexes
-        ]
-        names = {index_name(one.attributes, one.unique): one for one in known}
+        known = {} if record is None else {_name(record, one): as_stored(record, one) for one in record.indexes}
+        now = {} if declared is None else _declared_indexes(declared.schema, base)
         found = [
-            names.get(one["IndexName"]) or _read(one)
+            now.get(one["IndexName"]) or known.get(one["IndexName"]) or _read(one)
             for one in table.get("GlobalSecondaryIndexes", ())
             if one["IndexStatus"] == "ACTIVE"  # one that is being built is waited for
+            # a unique index of a deployment has no rows for the values of stored items
+            and (record is None or one["IndexName"] in known or not _read(one).unique)
         ]
-        if record is not None:  # a unique index of a deployment has no rows for the values of stored items
-            found = [one for one in found if not one.unique or one in record.indexes]
         return structs.replace(base, indexes=tuple(found))
 
     def count(self, name: str) -> int:
@@ -102,7 +102,7 @@ class DynamoDbMigrator:
         faults = [
             fault
             for change in evolution.changes
-            for fault in self._items.faults(evolution.name, evolution.declared, change)
+            for fault in self._items.faults(evolution.name, evolution.stored, evolution.declared, change)
         ]
         if faults:
             raise SchemaMismatch("The stored items do not survive the changes, so nothing was changed", faults=faults)
@@ -121,7 +121,7 @@ class DynamoDbMigrator:
         order = {"index_removed": 0, "unique_removed": 0, "index_added": 2, "unique_added": 2}
         items = self.count(evolution.name)
         found = [
-            self._step(evolution.declared, one, items)
+            self._step(evolution.stored, evolution.declared, one, items)
             for one in sorted(changes, key=lambda one: order.get(one.kind, 1))
         ]
         return [one for one in found if one is not None]
@@ -173,33 +173,34 @@ class DynamoDbMigrator:
                     items,
                 )
 
-    def _step(self, declared: StoreMeta[Any], one: Change, items: int) -> Step | None:
+    def _step(self, stored: Schema, declared: StoreMeta[Any], one: Change, items: int) -> Step | None:
         """Return the step of a change, None if it needs none."""
         store, name = declared.name, one.name
+        place = stored_names_of(declared).get(name) or stored_names(stored).get(name, name)
         match one.kind:
+            case "attribute_renamed" if one.before == one.after:
+                return None
             case "attribute_renamed":
-                names, condition = (
-                    {"#0": str(one.before), "#2": name},
-                    "attribute_exists(#0) AND attribute_not_exists(#2)",
-                )
-                title = f"{one.message}: older code no longer finds it"
-                return self._backfill(declared, title, condition, "SET #2 = #0 REMOVE #0", names, {}, items)
+                names = {"#0": str(one.before), "#2": str(one.after)}
+                condition = "attribute_exists(#0) AND attribute_not_exists(#2)"
+                return self._backfill(declared, one.message, condition, "SET #2 = #0 REMOVE #0", names, {}, items)
             case "attribute_removed":
                 return self._backfill(
-                    declared, one.message, "attribute_exists(#0)", "REMOVE #0", {"#0": name}, {}, items
+                    declared, one.message, "attribute_exists(#0)", "REMOVE #0", {"#0": place}, {}, items
                 )
             case "attribute_required":
                 make = value_before(declared.attributes[name])
                 if make is None:
                     return None
                 value = {":0": WireCodec(declared).value(name, make()), ":1": NULL}
-                return self._backfill(declared, one.message, "#0 = :1", "SET #0 = :0", {"#0": name}, value, items)
+                return self._backfill(declared, one.message, "#0 = :1", "SET #0 = :0", {"#0": place}, value, items)
             case "index_added":
                 request = f"UpdateTable {store}: create {name}"
                 return self._made(one, request, items, lambda report: self._tables.add_index(declared, name, report))
             case "index_removed" | "unique_removed":
-                request = f"UpdateTable {store}: delete {name}"
-                return self._made(one, request, None, lambda report: self._tables.remove_index(store, name))
+                index = _stored_indexes(stored, declared.schema)[name]
+                request = f"UpdateTable {store}: delete {index}"
+                return self._made(one, request, None, lambda report: self._tables.remove_index(store, index))
             case "unique_added":
                 return self._guarded(declared, one, items)
             case kind if kind in MADE:
@@ -262,6 +263,31 @@ class DynamoDbMigrator:
 
         requests = (f"PutItem of a row for each value of {one.name}", f"UpdateTable {declared.name}: create {one.name}")
         return Step(title=one.message, statements=requests, run=run, items=items)
+
+
+def _name(schema: Schema, index: IndexSchema) -> str:
+    """Return the name of an index in DynamoDB."""
+    return index_name(as_stored(schema, index).attributes, index.unique)
+
+
+def _declared_indexes(declared: Schema, stored: Schema) -> dict[str, IndexSchema]:
+    """Return the declared indexes by their names in DynamoDB, over the attributes as the stored schema names them."""
+    former = {name: old for old, name in stored_renames(stored, declared).items()}
+    return {
+        _name(declared, one): structs.replace(one, attributes=tuple(former.get(name, name) for name in one.attributes))
+        for one in declared.indexes
+    }
+
+
+def _stored_indexes(stored: Schema, declared: Schema) -> dict[str, str]:
+    """Return the names in DynamoDB of the stored indexes, by the names of their changes."""
+    renamed = stored_renames(stored, declared)
+    return {
+        index_label(structs.replace(one, attributes=tuple(renamed.get(name, name) for name in one.attributes))): _name(
+            stored, one
+        )
+        for one in stored.indexes
+    }
 
 
 def _read(index: Mapping[str, Any]) -> IndexSchema:

@@ -56,7 +56,10 @@ class Positions:
         self.check(one, after)
         try:
             start = self._codec.key(tuple(after[name] for name in self._meta.key.attributes))
-            return {**start, **{name: self._codec.value(name, after[name]) for name in _indexed(one)}}
+            return {
+                **start,
+                **{self._codec.stored[name]: self._codec.value(name, after[name]) for name in _indexed(one)},
+            }
         except (TypeError, AttributeError) as error:
             raise InvalidCursor() from error
 

@@ -58,7 +58,7 @@ class Requests:
         if isinstance(write, Put):
             members["Item"] = self._codec.wire(write.item)
             members["ConditionExpression"] = "attribute_not_exists(#0)"
-            members["ExpressionAttributeNames"] = {"#0": self._codec.schema[0]}
+            members["ExpressionAttributeNames"] = {"#0": self._codec.stored_key[0]}
             return members
         members["Key"] = self._codec.key(write.key)
         values: list[dict[str, Any]] = []

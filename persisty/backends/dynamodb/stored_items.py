@@ -9,9 +9,11 @@ import msgspec
 
 from ...errors import Fault
 from ...model.meta import StoreMeta
+from ...model.schema import Schema
 from ...model.schema_changes import Change, members
 from ...model.stored_before import value_before
 from ...model.stored_form import exact_attribute
+from ...model.stored_names import predecessors, stored_names
 from ...model.unreadable_items import UNREADABLE, is_readable
 from .codec import WireCodec
 from .guard_backfill import LISTED, Tables
@@ -32,24 +34,25 @@ class StoredItems:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def faults(self, name: str, declared: StoreMeta[Any], change: Change) -> Iterator[Fault]:
+    def faults(self, name: str, stored: Schema, declared: StoreMeta[Any], change: Change) -> Iterator[Fault]:
         """Yield a fault if stored items would be unreadable after a change."""
+        place = _place(stored, declared.schema, change.name)
         copied = name != declared.name and change.kind == "key_changed"
         blocked = change.blocked or (None if copied else REFUSED.get(change.kind))
         if blocked is not None:
             if (
                 change.kind == "attribute_added"
             ):  # a table has no columns, so items may have a value from before the attribute was removed
-                yield from self._listed(change, name, LACKS, {":0": {"S": "NULL"}}, blocked)
+                yield from self._listed(change, place, name, LACKS, {":0": {"S": "NULL"}}, blocked)
             elif next(self.pages(name, {"Limit": 1}), []):
                 yield Fault(change.path, blocked, change.after, change.before)
             return
         attribute = declared.attributes.get(change.name)
         if change.kind == "attribute_required" and attribute is not None and value_before(attribute) is None:
             message = f"These items have no {change.name}. Give them one first, or declare a default"
-            yield from self._listed(change, name, LACKS, {":0": {"S": "NULL"}}, message)
+            yield from self._listed(change, place, name, LACKS, {":0": {"S": "NULL"}}, message)
         if change.kind == "nested_narrowed" and attribute is not None:
-            yield from self._unreadable(change, declared, name)
+            yield from self._unreadable(change, place, declared, name)
         if change.kind == "members_removed":
             schema = next(one for one in declared.schema.attributes if one.name == change.name)
             codec, kind = WireCodec(declared), declared.attributes[change.name]
@@ -60,9 +63,9 @@ class StoredItems:
             named = {f":{place}": value for place, value in enumerate(values)}
             condition = f"attribute_exists(#0) AND NOT (#0 IN ({', '.join(named)}))"
             message = "These items have a value that is no longer declared. Give them another one first"
-            yield from self._listed(change, name, condition, named, message)
+            yield from self._listed(change, place, name, condition, named, message)
 
-    def _unreadable(self, change: Change, declared: StoreMeta[Any], name: str) -> Iterator[Fault]:
+    def _unreadable(self, change: Change, place: str, declared: StoreMeta[Any], name: str) -> Iterator[Fault]:
         """Yield a fault with the keys of the items whose stored value is none of the declared type."""
         kind, keys, found = wire_kind(exact_attribute(declared, change.name)), self._keys(name), list[str]()
 
@@ -71,7 +74,7 @@ class StoredItems:
             if kind.decode is not None:
                 kind.decode(value)
 
-        names = {"#0": change.name, **keys}
+        names = {"#0": place, **keys}
         scan = {
             "ConsistentRead": True,
             "ProjectionExpression": ", ".join(names),
@@ -79,17 +82,19 @@ class StoredItems:
         }
         for page in self.pages(name, scan):
             for wire in page:
-                value = wire.get(change.name, NULL)
+                value = wire.get(place, NULL)
                 if value != NULL and not is_readable(value, decode):
                     found.append("~".join(str(next(iter(wire[one].values()))) for one in keys.values()))
         if found:
             more = " and more" if len(found) > LISTED else ""
             yield Fault(change.path, UNREADABLE, found=", ".join(found[:LISTED]) + more)
 
-    def _listed(self, change: Change, name: str, condition: str, values: Wire, message: str) -> Iterator[Fault]:
+    def _listed(
+        self, change: Change, place: str, name: str, condition: str, values: Wire, message: str
+    ) -> Iterator[Fault]:
         """Yield a fault with the keys of the items that meet a condition."""
         found: list[str] = []
-        for page in self._scan(name, condition, {"#0": change.name}, values):
+        for page in self._scan(name, condition, {"#0": place}, values):
             found += ["~".join(str(next(iter(part.values()))) for part in key.values()) for key in page]
             if len(found) > LISTED:
                 break
@@ -135,3 +140,9 @@ class StoredItems:
             if not page.get("LastEvaluatedKey") or "Limit" in scan:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _place(stored: Schema, declared: Schema, name: str) -> str:
+    """Return the name under which the values of a declared attribute are stored now."""
+    known = predecessors(stored, declared).get(name)
+    return stored_names(declared).get(name, name) if known is None else stored_names(stored)[known.name]

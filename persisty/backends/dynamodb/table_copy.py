@@ -23,9 +23,9 @@ from msgspec import UNSET
 from ...errors import Conflict
 from ...model.meta import StoreMeta
 from ...model.schema import Schema
-from ...model.schema_changes import renames
 from ...model.stored_before import value_before
 from ...model.stored_form import compile_stored
+from ...model.stored_names import predecessors
 from ...model.unreadable_items import unreadable
 from ...store.migration import Report
 from .codec import WireCodec
@@ -50,16 +50,20 @@ class TableCopy:
         self._tables, self._declared = tables, declared
         self.origin, self.target = origin, target
         self._former = compile_stored(stored)
-        self._heirs = renames(stored, declared.schema)
         self._codec, self._old = WireCodec(declared), WireCodec(self._former)
-        self._marks = tuple(self._heirs.get(name, name) for name in stored.key)
+        known, now = predecessors(stored, declared.schema), self._codec.stored
+        was = self._old.stored
+        self._heirs = {was[one.name]: now[name] for name, one in known.items() if was[one.name] != now[name]}
+        """Stored name of the former table → that of the new one."""
+        self._marks = tuple(self._heirs.get(name, name) for name in map(self._old.stored.__getitem__, stored.key))
         """The attributes of the former key, as a copied item has them."""
         before = {name: make() for name, one in declared.attributes.items() if (make := value_before(one)) is not None}
-        self._defaults = {name: self._codec.value(name, value) for name, value in before.items() if value is not None}
-        indexed = {self._heirs.get(name, name) for index in stored.indexes for name in index.attributes}
-        self._absent = self._defaults.keys() - self._codec.before.keys() - indexed
+        self._defaults = {now[name]: self._codec.value(name, one) for name, one in before.items() if one is not None}
+        before_indexed = {name for index in stored.indexes for name in index.attributes}
+        indexed = {name for name, one in known.items() if one.name in before_indexed}
+        self._absent = {now[name] for name in before.keys() - self._codec.before.keys() - indexed} & {*self._defaults}
         """Attributes of a new key or index, whose absence is the default in the former table and null in the new one."""
-        self._required = {name for name in self._defaults if not declared.attributes[name].optional}
+        self._required = {now[name] for name in before if not declared.attributes[name].optional} & {*self._defaults}
         self._lock = threading.Lock()
         self._shared: dict[str, None] = {}
         self._unreadable: dict[str, None] = {}
@@ -178,10 +182,10 @@ class TableCopy:
         return copy | {name: heirs[name] for name in self._marks if name not in copy and heirs.get(name, NULL) != NULL}
 
     def _key(self, wire: Wire) -> Wire:
-        return {name: wire[name] for name in self._codec.schema}
+        return {name: wire[name] for name in self._codec.stored_key}
 
     def _former_key(self, wire: Wire) -> Wire:
-        return {name: wire[name] for name in self._old.schema}
+        return {name: wire[name] for name in self._old.stored_key}
 
     def _origin(self, copy: Wire) -> Wire | None:
         """Return the key of the item that a copy was made of, None if it is no copy."""
@@ -198,7 +202,7 @@ class TableCopy:
         same = " AND ".join(f"#{place} = :{place}" for place in range(len(self._marks)) if f":{place}" in values)
         return {
             "ConditionExpression": f"attribute_not_exists(#key) OR ({same})",
-            "ExpressionAttributeNames": {"#key": self._codec.schema[0], **names},
+            "ExpressionAttributeNames": {"#key": self._codec.stored_key[0], **names},
             "ExpressionAttributeValues": values,
         }
 

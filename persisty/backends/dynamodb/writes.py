@@ -24,6 +24,7 @@ from ...errors import BackendUnavailable, PersistyError, Throttled
 from ...model.expressions import ALL, And, Compare, Filter
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...model.stored_names import stored_names_of
 from ...query.evaluation import matcher
 from ...query.filter_algebra import combine, names_in
 from ...store.backend import Bulk, BulkWrite, Delete, Outcome, Patch, Put, Write, WriteResult
@@ -162,7 +163,7 @@ class Writes(Generic[T]):
         return None
 
     def allocate(self, sequence: str, count: int) -> int:
-        return self._system.allocate(self.meta.name, sequence, count)
+        return self._system.allocate(self.meta.name, stored_names_of(self.meta)[sequence], count)
 
     def _side_by_side(self, writes: Sequence[Write], positions: Sequence[int], results: Results) -> None:
         """Write distinct items: as statements, and one by one if a statement cannot express the write or does not settle it."""

@@ -92,8 +92,12 @@ def test_numbers_of_a_url_bound_what_tables_do() -> None:
 
 def test_longer_indexes_than_the_engine_allows_are_made_of_their_first_attributes() -> None:
     index = Index("owner", "color", "count")
-    assert [one["AttributeName"] for one in engine.gsi(index, Options())["KeySchema"]] == ["owner", "color", "count"]
-    assert engine.gsi(index, Options(index_attributes=2)) == {
+    assert [one["AttributeName"] for one in engine.gsi(THING, index, Options())["KeySchema"]] == [
+        "owner",
+        "color",
+        "count",
+    ]
+    assert engine.gsi(THING, index, Options(index_attributes=2)) == {
         "IndexName": "by-owner-color-count",
         "KeySchema": [
             {"AttributeName": "owner", "KeyType": "HASH"},

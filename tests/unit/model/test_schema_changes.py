@@ -96,7 +96,7 @@ def test_an_index_over_a_renamed_attribute_is_the_same_index() -> None:
 def test_effects_on_dynamodb_differ() -> None:
     found = changes("dynamodb")
     assert found["index_added", "by-price"].effect == "waves"
-    assert found["attribute_renamed", "mileage"].effect == "slow"
+    assert found["attribute_renamed", "mileage"].effect == "safe", "items keep the name under which they store it"
 
 
 def test_a_removed_attribute_must_be_allowed_by_name() -> None:
