@@ -127,17 +127,28 @@ class Conditions:
                 return and_(true(), *(self.where(part, bind) for part in parts))
             case ("or", *parts):
                 return or_(false(), *(self.where(part, bind) for part in parts))
-            case ("not", ("exists", *_) as inner):
-                return not_(self.where(inner, bind))
+            case ("not", ("exists", name, meta, other, _) as inner):
+                condition = not_(self.where(inner, bind))
+                return or_(self.column(name).is_(None), condition) if self._collects(meta, other) else condition
             case ("not", inner):
                 return or_(self.column(inner[1]).is_(None), not_(self.where(inner, bind)))
             case ("exists", name, meta, other, inner):
                 there = self._beside(meta)
+                if self._collects(meta, other):
+                    found = there.column(other)
+                    return self.column(name).in_(select(found).where(found.is_not(None), there.where(inner, bind)))
                 matches = select(ONE).where(there.column(other) == self.column(name), there.where(inner, bind))
                 return exists(matches.correlate(self._table))
             case (operator, name, *extra):
                 return COMPARISONS[operator](self._dialect, self.column(name), bind, *extra)
         raise TypeError(f"not a shape: {shape!r}")
+
+    def _collects(self, meta: StoreMeta[Any], other: str) -> bool:
+        """Return whether the values of the other item's matches are collected once, because no index finds the matches of one value: an engine that
+        does not join an `EXISTS` would read the whole table for each row."""
+        if not self._dialect.reads_each:
+            return False
+        return other != meta.key.attributes[0] and all(index.attributes[0] != other for index in meta.indexes)
 
     def key_is(self, bind: Bind) -> Any:
         return and_(*(self._table.c[name] == bind() for name in self._meta.key.attributes))

@@ -75,6 +75,7 @@ class Dialect(Struct, frozen=True):
     converting: Callable[[str, str, str], tuple[str, str | None]]
     remedies: Mapping[str, str]
     explain: str
+    reads_each: bool
     explained: Callable[[Sequence[str], Mapping[str, str]], EnginePlan]
 
 

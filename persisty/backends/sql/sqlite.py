@@ -180,6 +180,7 @@ SQLITE = Dialect(
     converting=_converting,
     remedies=REMEDIES,
     explain="EXPLAIN QUERY PLAN ",
+    reads_each=True,
     explained=_read_plan,
 )
 

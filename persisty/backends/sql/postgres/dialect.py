@@ -202,6 +202,7 @@ POSTGRES = Dialect(
     converting=converting,
     remedies=REMEDIES,
     explain="EXPLAIN ",
+    reads_each=False,
     explained=_read_plan,
 )
 
