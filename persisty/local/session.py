@@ -88,8 +88,11 @@ class Session:
     def follow(self, stop: Event) -> None:
         """Follow the project's files until `stop` is set."""
         for changes in watch(self._project.folder, watch_filter=_filter(), stop_event=stop, debounce=200, step=50):
+            files = [Path(path) for _, path in changes]
+            if not any(map(self._concerns, files)):
+                continue
             try:
-                self.changed([Path(path) for _, path in changes])
+                self.changed(files)
             except PersistyError as error:
                 self._say(f"Not reloaded: {error}")
 
@@ -99,12 +102,14 @@ class Session:
         before = self._declaration
         found = read_declaration(self._project.folder, self._project.options)
         self._declaration = found
+        changed = before is None or before.plan != found.plan
         if self._copies.update(found):
-            for function in self._running.values():
-                function.replace(function.code)
+            for name, function in self._running.items():
+                if not (changed and self._publishes(name)):
+                    function.replace(function.code)
             self._warm()
             self._say(f"Reloaded in {time.monotonic() - begun:.1f} s")
-        if before is None or before.plan != found.plan or any(map(self._of_infrastructure, files)):
+        if changed or any(map(self._of_infrastructure, files)):
             assembly = self._synth()
             if digest_of(assembly) != self._digest:
                 self._deploy(assembly)
@@ -115,12 +120,21 @@ class Session:
         """End the functions, the streams and the resolvers."""
         self._retire(self._running, self._streams, self._resolvers)
 
+    def _publishes(self, function: str) -> bool:
+        """Return whether a function publishes to AppSync. It gets new code with AppSync's new schema, which its mutations have to fit."""
+        return self.deployed is not None and function == self.deployed.reader
+
+    def _concerns(self, file: Path) -> bool:
+        """Return whether a file may change what runs: not a log, nor a database next to the app."""
+        return file.suffix == ".py" or self._is_shipped(file) or self._of_infrastructure(file)
+
+    def _is_shipped(self, file: Path) -> bool:
+        found = self._declaration
+        return found is not None and file in {Path(found.root, one) for one in found.files}
+
     def _of_infrastructure(self, file: Path) -> bool:
-        if self._declaration is None or not file.is_relative_to(self._project.folder):
-            return False
-        shipped = {Path(self._declaration.root, one) for one in self._declaration.files}
         named = file.name in INFRASTRUCTURE or file.name.startswith("requirements")
-        return named or (file.suffix == ".py" and file.parent == self._project.folder and file not in shipped)
+        return named or (file.suffix == ".py" and file.parent == self._project.folder and not self._is_shipped(file))
 
     def _synth(self) -> Path:
         """Return a new assembly. The last one stays: its layers are in use."""

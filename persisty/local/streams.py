@@ -11,12 +11,12 @@ from datetime import datetime
 from threading import Event, Thread
 from typing import Any
 
-from ..deploy.events import BATCH
+from ..deploy.events import BATCH, RETRIES
 from .emulator import REGION, Emulator
 from .functions import FunctionFailed
 
-PAUSE, RETRIES = 0.15, 5
-"""Seconds between two looks at a stream, and how often a batch is delivered again."""
+PAUSE, AGAIN = 0.15, 1.0
+"""Seconds between two looks at a stream, and before a batch is delivered again."""
 
 Deliver = Callable[[dict[str, Any]], Any]
 """(event) → the function's result."""
@@ -54,7 +54,7 @@ class Streams:
 
     def _send(self, records: list[dict[str, Any]]) -> None:
         """Deliver records in order, and again from the first one that failed."""
-        for _ in range(RETRIES):
+        for _ in range(RETRIES + 1):
             try:
                 said = self._deliver({"Records": records}) or {}
             except FunctionFailed as error:
@@ -66,7 +66,7 @@ class Streams:
                 if first is None:
                     return
                 records = records[first:]
-            if self._stop.wait(1):
+            if self._stop.wait(AGAIN):
                 return
         self._say(f"Stream: {len(records)} changes were not delivered")
 

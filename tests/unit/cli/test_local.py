@@ -1,0 +1,58 @@
+"""Reasons for which `persisty local` does not start, each one line."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from persisty.cli import local
+from persisty.cli.main import main
+from persisty.errors import InvalidDeclaration
+from persisty.local.deployment import Cdk
+from persisty.local.emulator import Emulator
+from persisty.local.server import Front
+from persisty.local.session import FOLDER, Project, running
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as caught:
+        main(["local", *arguments])
+    return int(str(caught.value)), capsys.readouterr().err
+
+
+def test_a_missing_library_names_the_extra(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "LIBRARIES", ("nothing_like_it",))
+    said = "Error: nothing_like_it is not installed: pip install 'persisty[local]'\n"
+    assert refused(capsys, "shop:app") == (2, said)
+
+
+def test_a_port_in_use_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = refused(capsys, "shop:app", "--port", str(port))
+    assert (code, said) == (1, f"Error: cannot listen at 127.0.0.1:{port}: Address already in use\n")
+
+
+def test_a_machine_without_node_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InvalidDeclaration, match="needs Node 20 or later"):
+        Cdk(tmp_path, [], Emulator("http://localhost:1"))
+
+
+def test_a_project_runs_once(tmp_path: Path) -> None:
+    import fcntl
+
+    folder = tmp_path / FOLDER
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with (
+            pytest.raises(InvalidDeclaration, match="runs locally already"),
+            running(Project("http://localhost:1", tmp_path, [], {}), Front(), print),
+        ):
+            raise AssertionError("it runs twice")
