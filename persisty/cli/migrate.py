@@ -80,7 +80,11 @@ def command(
             typer.echo(f"Continued a migration that had failed: {migration.unfinished}")
         _print_left(planned)
         steps = sum(len(one.steps) for one in planned)
-        typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")
+        waiting = [one.evolution.declared.name for one in planned if one.waits and one.evolution.declared is not None]
+        if waiting:
+            typer.echo(f"Copied, and not in use before the switch: {', '.join(waiting)}. Steps done: {steps}")
+        else:
+            typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")
 
 
 def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate: float | None) -> None:

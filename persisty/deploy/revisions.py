@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from ..application import App
-from ..errors import Conflict, Fault, InvalidDeclaration
+from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
 from ..model.schema import Schema
 from ..model.schema_json import document_from_json, document_of, schema_to_json
 from ..model.stored_form import compile_stored, reversed_names
@@ -136,10 +136,16 @@ def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
 
 def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None = None) -> list[Planned]:
     """Run a revision and record it. An item that the revision removes is left alone if the app declares it. Raises `Conflict` if another process has
-    run it meanwhile."""
+    run it meanwhile, and `SchemaMismatch` if it has copied items and may not switch to the copy."""
     target = revision.schemas("AFTER")
     removed = _names(revision.schemas("BEFORE")) - _names(target) - app.metas.keys()
     planned = _run(app, revision, "upgrade", target, removed, revision.members["ALLOWED"], progress, rate)
+    waiting = [f"switch:{one.evolution.declared.name}" for one in planned if one.waits and one.evolution.declared]
+    if waiting:
+        faults = [
+            Fault("/ALLOWED", "The items are copied. Stop older code, and allow the switch", one) for one in waiting
+        ]
+        raise SchemaMismatch(f"{revision.path} is not finished: add what is expected to its ALLOWED", faults=faults)
     revision_records(app).create({"app": app.name, "revision": revision.name})
     return planned
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
 from persisty.backends.dynamodb import table_copy
+from persisty.cli.migrate import command
 from persisty.deploy.migration import Migration
+from persisty.deploy.revisions import pending, revisions_in, upgrade, write_revision
 from persisty.store.migration import Step
 
 from .test_dynamodb_migration import Tables, effects, tables
@@ -258,6 +261,38 @@ def test_a_downgrade_copies_back_what_was_written_after_the_switch(tables: Table
     app.store(Vehicle).delete("002")
     app, _ = tables.migrated(CarAgain, allow=("switch:car",))
     assert {one.id: one.odometer for one in app.store(CarAgain).search_all()} == {"000": 0, "001": 11}
+
+
+def test_a_revision_is_finished_when_its_switch_is_allowed(tables: Tables, tmp_path: Path) -> None:
+    tables.filled(Car, *ROWS[:3])
+    path = write_revision(tables.app(Vehicle), "Vehicles", (), tmp_path)
+    assert path is not None
+    [revision] = revisions_in(tmp_path)
+    with pytest.raises(SchemaMismatch, match="not finished") as caught:
+        upgrade(tables.app(Vehicle), revision, lambda step, items: None)
+    assert [fault.expected for fault in caught.value.faults] == [SWITCH]
+    path.write_text(path.read_text().replace("ALLOWED = []", f'ALLOWED = ["{SWITCH}"]'))
+    [revision] = revisions_in(tmp_path)
+    app = tables.app(Vehicle)
+    assert [one.name for one in pending(app, [revision])] == [revision.name]
+    upgrade(app, revision, lambda step, items: None)
+    app.prepare()
+    assert sorted(vehicles(app)) == ["000", "001", "002"]
+
+
+def test_the_command_says_that_a_copy_waits_for_its_switch(
+    moto_endpoint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
+    tables.filled(Car, *ROWS[:3])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("persisty.cli.migrate.load", lambda app, url: (tables.app(Vehicle), "shop:app"))
+    command()
+    out = capsys.readouterr().out
+    assert "--allow switch:vehicle" in out
+    assert "Copied, and not in use before the switch: vehicle" in out
+    command(allow=[SWITCH])
+    assert "fits its declarations" in capsys.readouterr().out
 
 
 def _killed(app: App, number: int, *allowed: str) -> bool:
