@@ -13,7 +13,21 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from . import cache, catalogue, dynamodb, graphql, handlers, imports, postgres, rest, round_trips, rules, sqlite, start
+from . import (
+    cache,
+    catalogue,
+    dynamodb,
+    graphql,
+    handlers,
+    imports,
+    postgres,
+    rest,
+    round_trips,
+    rules,
+    sqlite,
+    start,
+    synth,
+)
 from .measure import Row
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -29,6 +43,7 @@ SUITES = {
     "rest": rest,
     "graphql": graphql,
     "start": start,
+    "synth": synth,
 }
 
 

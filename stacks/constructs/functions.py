@@ -78,11 +78,16 @@ class Functions:
         self._runtime_folder = runtime_layer(target)
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", self._runtime_folder)
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
+        # by name, not by reference: an export would keep a table from leaving its stack
+        self._table_arns = cdk.Stack.of(scope).format_arn(service="dynamodb", resource="table", resource_name="")
+        self._code = function_code(
+            plan, target
+        )  # the same for all: to find its files takes longer than to make a construct
 
     def make(self, function: Function, *, snap_start: bool = False) -> lambdas.Function:
         """Make a function, with its role, its log group and the layers that the part does not have yet. `snap_start`: it starts from snapshots."""
         name, options, network = pascal(function.name), self._options, self._surroundings
-        folder = function_code(self._plan, self._target)
+        folder = self._code
         check_unzipped([folder, self._runtime_folder, *map(self._dependency_folder, function.layers)])
         size = options.functions.get(function.name, function.size)
         log_group = logs.LogGroup(
@@ -145,8 +150,7 @@ class Functions:
         tables = {table.store: table for table in self._plan.tables}
         for grant in function.grants:
             table = tables[grant.store]
-            # by name, not by reference: an export would keep the table from leaving its stack
-            arn = cdk.Stack.of(self._scope).format_arn(service="dynamodb", resource="table", resource_name=table.name)
+            arn = f"{self._table_arns}{table.name}"
             role.add_to_policy(iam.PolicyStatement(actions=list(grant.actions), resources=[arn]))
             on_indexes = [action for action in grant.actions if action in INDEX_ACTIONS]
             if on_indexes and table.indexes:

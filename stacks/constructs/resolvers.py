@@ -38,6 +38,7 @@ def add_resolvers(
             sources[name] = api.add_none_data_source("Publisher", description="Returns its input")
         else:
             sources[name] = api.add_lambda_data_source(f"{pascal(name)}Source", functions[name])
+    runtime = appsync.FunctionRuntime.JS_1_0_0  # read once: each read is a call of the CDK's process
     code = {kind: appsync.Code.from_inline(joined(files)) for kind, files in CODE.items()}
     for field in plan.fields:
         appsync.Resolver(
@@ -47,7 +48,7 @@ def add_resolvers(
             data_source=sources[field.function],
             type_name=field.type,
             field_name=field.name,
-            runtime=appsync.FunctionRuntime.JS_1_0_0,
+            runtime=runtime,
             code=code[_kind(field)],
             caching_config=_caching(field),
             max_batch_size=field.batch or None,
