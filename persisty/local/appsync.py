@@ -92,7 +92,7 @@ class AppSync:
         result = await graphql(
             self.schema, document, variable_values=dict(variables or {}), operation_name=name, context_value=request
         )
-        errors = [told(error) for error in result.errors or ()] + request.added
+        errors = [as_sent(error) for error in result.errors or ()] + request.added
         return {"data": result.data, **({"errors": errors} if errors else {})}
 
     def _resolver(self, field: GraphQLField, resolver: Resolver) -> Callable[..., Any]:
@@ -171,7 +171,7 @@ class AppSync:
                     future.set_result(result)
 
 
-def told(error: GraphQLError) -> dict[str, Any]:
+def as_sent(error: GraphQLError) -> dict[str, Any]:
     """Return an error as AppSync sends it: its type and info next to its message."""
     extensions = error.extensions or {}
     kind = extensions.get("errorType") or ("ValidationError" if error.path is None else None)

@@ -1,7 +1,7 @@
 """The process of a function: `python -S -P function_runtime.py HANDLER NAME MEMORY ARN`, with the function's code and layers on the path and nothing else.
 
 It reads a line of JSON for each event from standard input and writes a line for each result. The first line says whether the handler was imported.
-Whatever the function prints goes to standard error. It ends when standard input closes. Uses nothing but Python's own library.
+The output of the function goes to standard error. It ends when standard input closes. Uses nothing but Python's own library.
 """
 
 from __future__ import annotations
@@ -37,12 +37,18 @@ def failure(error: BaseException) -> dict[str, Any]:
     return {"errorMessage": str(error), "errorType": type(error).__name__}
 
 
+def place_of(error: BaseException) -> str:
+    """Return the file and line from which an error comes, without Python's own machinery of imports."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<frozen")]
+    return f"{frames[-1].filename}:{frames[-1].lineno}"
+
+
 def main() -> None:
     events, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
 
-    def tell(**members: Any) -> None:
+    def send(**members: Any) -> None:
         results.write(json.dumps(members).encode() + b"\n")
         results.flush()
 
@@ -50,11 +56,10 @@ def main() -> None:
     module, _, attribute = handler_name.rpartition(".")
     try:
         handler = getattr(import_module(module), attribute)
-    except BaseException as error:  # whatever a module raises, the parent has to hear of it
-        traceback.print_exc()
-        tell(error=failure(error))
+    except BaseException as error:  # the parent reports every error of a module
+        send(error={**failure(error), "errorMessage": f"{error} ({place_of(error)})"})
         return
-    tell(ready=True)
+    send(ready=True)
     for line in events:
         given = json.loads(line)
         try:
@@ -62,9 +67,9 @@ def main() -> None:
             result = json.loads(json.dumps(handler(given["event"], context)))
         except Exception as error:  # the error is the result, as on Lambda
             traceback.print_exc()
-            tell(error=failure(error))
+            send(error=failure(error))
         else:
-            tell(result=result)
+            send(result=result)
 
 
 if __name__ == "__main__":

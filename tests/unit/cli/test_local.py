@@ -38,7 +38,7 @@ def test_a_port_in_use_is_named(
     assert (code, said) == (1, f"Error: cannot listen at 127.0.0.1:{port}: Address already in use\n")
 
 
-def test_a_machine_without_node_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_node_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InvalidDeclaration, match="needs Node 20 or later"):
         Cdk(tmp_path, [], Emulator("http://localhost:1"))

@@ -74,8 +74,11 @@ def test_changed_code_runs_after_replace(function: RunningFunction) -> None:
     assert function.invoke(1)["word"] == "changed now"
 
 
-def test_a_handler_that_cannot_be_imported_says_why(function: RunningFunction) -> None:
+def test_a_handler_that_cannot_be_imported_says_why_and_where(
+    function: RunningFunction, capfd: pytest.CaptureFixture[str]
+) -> None:
     (function.code.paths[0] / "main.py").write_text("import nothing_like_it")
-    with pytest.raises(FunctionFailed, match="nothing_like_it") as caught:
+    with pytest.raises(FunctionFailed, match=r"nothing_like_it' \(.*main\.py:1\)") as caught:
         function.warm()
     assert caught.value.kind == "ModuleNotFoundError"
+    assert capfd.readouterr().err == ""
