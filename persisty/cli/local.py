@@ -62,7 +62,11 @@ def command(
         for line in front.urls(url):
             console.print(line, markup=False)
         config = uvicorn.Config(
-            application(front), log_level="warning", lifespan="off", timeout_graceful_shutdown=2, server_header=False
+            application(front, project.options["app"].partition(":")[0]),
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+            server_header=False,
         )
         try:
             uvicorn.Server(config).run(sockets=[listening])

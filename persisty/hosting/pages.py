@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+from html import escape
 from pathlib import Path
 from string import Template
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, request_response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +29,9 @@ log = logging.getLogger("persisty")
 
 HERE = Path(__file__).parent
 PAGES = {one.path: one.name for one in fixed(Surface.PAGE)}
+
+WITHOUT_APP = ("docs.html", "graphiql.html")
+"""Pages that need no more of an app than its name."""
 
 POLICY = (
     "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
@@ -47,6 +51,20 @@ def routes(app: App) -> list[BaseRoute]:
     pages: list[BaseRoute] = [Route(path, _page(app, name)) for path, name in PAGES.items()]
     files = [Mount(one.stem.rstrip("/"), _files(one.name)) for one in fixed(Surface.FOLDER)]
     return [*pages, *files]
+
+
+def routes_without_app(name: str) -> list[BaseRoute]:
+    """Return the routes of the REST documentation and GraphiQL for an app that runs in other processes, and of the files that they load."""
+    values = {"name": escape(name), "query": ""}
+
+    def page(file: str) -> ASGIApp:
+        async def show(request: Request) -> Response:
+            return HTMLResponse(Template((HERE / "pages" / file).read_text()).substitute(values))
+
+        return SecureHeaders(request_response(show))
+
+    pages: list[BaseRoute] = [Route(path, page(file)) for path, file in PAGES.items() if file in WITHOUT_APP]
+    return [*pages, *(Mount(one.stem.rstrip("/"), _files(one.name)) for one in fixed(Surface.FOLDER))]
 
 
 def _page(app: App, name: str) -> ASGIApp:

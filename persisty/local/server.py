@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..hosting.pages import routes_without_app
 from .appsync import AppSync
 from .deployed import Deployed
 from .functions import FunctionFailed, RunningFunction
@@ -22,6 +23,9 @@ MAX_BODY = 10 * 1024 * 1024
 
 URLS = {"REST": "/api", "OpenAPI": "/openapi.json", "GraphQL": "/graphql"}
 """Name of a part of the HTTP API → its path."""
+
+PAGES = {"REST documentation": ("/docs", "OpenAPI"), "GraphiQL": ("/graphiql", "GraphQL")}
+"""Title of a page → its path, and the URL that it needs. They are for this machine: AWS serves no pages."""
 
 
 class Front:
@@ -45,6 +49,7 @@ class Front:
     def urls(self, place: str) -> list[str]:
         """Return a line for each URL. `place`: of the server."""
         lines = [f"{name}: {place}{path}" for name, path in self._paths.items()]
+        lines += [f"{title}: {place}{page}" for title, (page, needs) in PAGES.items() if needs in self._paths]
         if self.realtime.api is not None:
             lines.append(f"AppSync: {place}{PATH}")
             lines.append(f"AppSync subscriptions: {place.replace('http', 'ws', 1)}{REALTIME}")
@@ -64,8 +69,8 @@ class Front:
             return own_response(TIMED_OUT if error.kind == "Sandbox.Timedout" else FAILED)
 
 
-def application(front: Front) -> Starlette:
-    """Return the server: AppSync's endpoints, and the HTTP API on every other path."""
+def application(front: Front, name: str) -> Starlette:
+    """Return the server: AppSync's endpoints, the pages /docs and /graphiql, and the HTTP API on every other path."""
 
     async def http(request: Request) -> Response:
         scope: Any = request.scope
@@ -90,4 +95,6 @@ def application(front: Front) -> Starlette:
         ]
         return response
 
-    return Starlette(routes=[*front.realtime.routes(), Route("/{path:path}", http, methods=METHODS)])
+    return Starlette(
+        routes=[*front.realtime.routes(), *routes_without_app(name), Route("/{path:path}", http, methods=METHODS)]
+    )
