@@ -10,7 +10,7 @@ from ..settings import AwsEnvironment
 from .sigv4 import Credentials
 
 Provider = Callable[[], Credentials]
-"""Gives the credentials to sign the next request with."""
+"""Return the credentials for the next request."""
 
 
 def provider(environment: AwsEnvironment) -> Provider:
@@ -22,7 +22,7 @@ def provider(environment: AwsEnvironment) -> Provider:
 
 
 def _chain() -> Provider:
-    """botocore's chain (profiles, SSO, containers, instances). Refreshing is botocore's: each call asks it again."""
+    """botocore's chain (profiles, SSO, containers, instances). botocore refreshes them, so each call reads them again."""
     try:
         import botocore.exceptions
         import botocore.session

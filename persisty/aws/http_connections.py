@@ -1,7 +1,7 @@
 """A minimal HTTP/1.1 client for one host: persistent connections, one request at a time on each.
 
-http.client spends more on parsing headers than DynamoDB takes to answer; this reads the three headers it needs. Source
-of the format: RFC 9112.
+http.client takes longer to parse headers than DynamoDB takes to respond. This client reads only the three headers that it needs.
+Source of the format: RFC 9112.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from time import monotonic
 from msgspec import Struct
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 6.0
-"""Seconds. DynamoDB answers the largest page in one; all attempts together stay within what API Gateway waits."""
+"""Seconds. DynamoDB returns the largest page within one; all attempts together take less than the timeout of API Gateway."""
 ANSWER_TIMEOUT = 30.0
-"""Seconds for a whole answer, however steadily its pieces come."""
+"""Seconds for a whole response, even if its parts arrive regularly."""
 IDLE_CHECK = 1.0
-"""Seconds after which an idle connection is looked at before it is used: the other side may have closed it, as it does
-while a Lambda function is frozen."""
+"""Seconds after which an idle connection is checked before it is used. The server may have closed it, for example while a
+Lambda function was frozen."""
 RECEIVE = 65_536
-"""Bytes read at once. A buffer of 128 KB or more is a mapping of its own, made and undone at every call."""
+"""Bytes read at once. A buffer of 128 KB or more is a separate memory mapping, created and removed at every call."""
 MAX_IDLE = 32
 """Idle connections in the pool."""
 MAX_HEAD, MAX_BODY = 65_536, 67_108_864
-"""Bytes: DynamoDB's answers hold at most 16 MB of items, which JSON makes somewhat more."""
+"""Bytes. A response of DynamoDB has at most 16 MB of items, and JSON is somewhat larger."""
 
 
 class HttpError(Exception):
-    """The connection was lost or the answer is no HTTP. `reused`: an idle connection was closed before it answered."""
+    """The connection was lost, or the response is not HTTP. `reused`: an idle connection was closed before the response."""
 
     def __init__(self, message: str, *, reused: bool = False) -> None:
         self.reused = reused
@@ -37,7 +37,7 @@ class HttpError(Exception):
 
 
 class Unreachable(OSError):
-    """There is no connection; nothing was sent."""
+    """The connection cannot be opened. Nothing was sent."""
 
 
 class Answer(Struct, frozen=True):
@@ -57,18 +57,18 @@ class Connection:
         self._deadline = 0.0
 
     def stale(self) -> bool:
-        """Closed, or talking out of turn."""
+        """Return whether the connection was idle and is closed, or has bytes that no request is waiting for."""
         if monotonic() - self.used < IDLE_CHECK:
             return False
         return bool(select.select([self._socket], [], [], 0)[0])
 
     def exchange(self, request: bytes) -> Answer:
-        """Send a request and read its answer; `HttpError` or `OSError` if that fails."""
+        """Send a request and return the response. `HttpError` or `OSError` if that fails."""
         self.send(request)
         return self.receive()
 
     def send(self, request: bytes) -> None:
-        """Send a request, whose answer `receive` reads."""
+        """Send a request. `receive` returns the response."""
         self._deadline = monotonic() + ANSWER_TIMEOUT
         try:
             self._socket.sendall(request)
@@ -78,7 +78,7 @@ class Connection:
             raise HttpError("connection lost", reused=self._answered and not self._buffer) from error
 
     def receive(self) -> Answer:
-        """Read the answer to the request that was sent."""
+        """Return the response to the request that was sent."""
         try:
             head = self._until(b"\r\n\r\n")
         except TimeoutError:
@@ -130,12 +130,12 @@ class Connection:
         while missing > 0:
             parts.append(self._received())
             missing -= len(parts[-1])
-        whole = b"".join(parts)  # once: a large answer comes in many pieces
+        whole = b"".join(parts)  # once: a large response arrives in many parts
         self._buffer = whole[size:]
         return whole if len(whole) == size else whole[:size]
 
     def _received(self) -> bytes:
-        if monotonic() > self._deadline:  # the socket's own timeout is for each piece
+        if monotonic() > self._deadline:  # the socket's own timeout is for each part
             raise TimeoutError("the answer took too long")
         received = self._socket.recv(RECEIVE)
         if not received:
@@ -144,7 +144,7 @@ class Connection:
 
 
 def _header(head: bytes, name: bytes) -> bytes | None:
-    """The value of a header; all in lower case."""
+    """Return the value of a header. Both are in lower case."""
     mark = b"\r\n" + name + b":"
     start = head.find(mark)
     if start < 0:
@@ -154,18 +154,18 @@ def _header(head: bytes, name: bytes) -> bytes | None:
 
 
 class Pool:
-    """Connections to one host. Taking and giving back are single list operations, which threads may share."""
+    """Connections to one host. Threads may share the pool: a connection is taken and returned by one list operation."""
 
     def __init__(self, host: str, port: int, wrap: Callable[[socket.socket], socket.socket] | None) -> None:
         self._host, self._port, self._wrap = host, port, wrap
         self._idle: list[Connection] = []
 
     def exchange(self, request: bytes) -> Answer:
-        """Send a request and read its answer."""
+        """Send a request and return the response."""
         return self.receive(self.send(request))
 
     def send(self, request: bytes) -> Connection:
-        """Send a request. Returns the connection from which `receive` reads the answer."""
+        """Send a request. Return the connection for `receive`."""
         connection = self._take()
         try:
             connection.send(request)
@@ -175,7 +175,7 @@ class Pool:
         return connection
 
     def receive(self, connection: Connection) -> Answer:
-        """Read an answer, and keep the connection for later requests."""
+        """Return a response, and put the connection back for later requests."""
         try:
             answer = connection.receive()
         except BaseException as error:
@@ -194,12 +194,12 @@ class Pool:
     def _lost(self, connection: Connection, error: BaseException) -> None:
         connection.close()
         if isinstance(error, HttpError) and error.reused:
-            self.close()  # what closed one idle connection, a Lambda's freeze say, closed the others
+            self.close()  # the cause, such as a frozen Lambda function, has closed the other idle connections too
 
     def _take(self) -> Connection:
         while True:
             try:
-                connection = self._idle.pop()  # the one used last: the others may rest and be closed
+                connection = self._idle.pop()  # the one used last: the others may be closed when they are idle for long
             except IndexError:
                 return self._connect()
             if not connection.stale():

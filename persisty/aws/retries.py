@@ -1,4 +1,4 @@
-"""Retries of calls to AWS: which refusals are worth another attempt, and the loop that makes the attempts."""
+"""Retries of calls to AWS: the errors after which a call is repeated, and the loop that repeats it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ THROTTLES = frozenset(
     }
 )
 TRANSIENT = THROTTLES | {"InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException"}
-"""Errors worth another attempt."""
+"""Errors after which a call is repeated."""
 
 
 class AwsError(Exception):
-    """The service refused a call. `kind` is the error's short name, `body` all it said: `Item`, `CancellationReasons`.
+    """The service rejected a call. `kind` is the error's short name, `body` the whole response: `Item`, `CancellationReasons`.
 
-    `in_doubt`: an attempt before the refused one may have been carried out without its answer arriving, so that a
-    condition may be false because this very call made it so.
+    `in_doubt`: the response to an earlier attempt was lost, and that attempt may have taken effect. A condition may then be
+    false because of this very call.
     """
 
     def __init__(self, kind: str, message: str, body: Mapping[str, Any], *, in_doubt: bool = False) -> None:
@@ -37,9 +37,9 @@ class AwsError(Exception):
 
 
 class Retry(Exception):
-    """This attempt failed in a way that another may not.
+    """An attempt failed, and another may succeed.
 
-    `error` is what it ends in if none is left. `in_doubt`: the service may have carried the attempt out all the same.
+    `error` is raised if no attempt is left. `in_doubt`: the attempt may have taken effect.
     """
 
     def __init__(self, error: PersistyError, *, at_once: bool = False, in_doubt: bool = True) -> None:
@@ -50,7 +50,7 @@ class Retry(Exception):
 def retrying(attempt_call: Callable[[], X], *, writes: bool, once: bool = False) -> X:
     """Call until the attempt does not raise `Retry`, at most `ATTEMPTS` times with backoff in between.
 
-    `writes`: a lost answer leaves doubt about whether the call took effect. `once`: do not send the call again when it may have taken
+    `writes`: the call writes, so after a lost response it may have taken effect. `once`: do not repeat a call that may have taken
     effect. The error of such a call has `in_doubt` in its details.
     """
     in_doubt = False
@@ -72,6 +72,6 @@ def retrying(attempt_call: Callable[[], X], *, writes: bool, once: bool = False)
 
 
 def exhausted(error: AwsError, service: str = "DynamoDB") -> PersistyError:
-    """The error of a transient fault that stayed."""
+    """Return the error of a transient fault that did not pass."""
     kind = Throttled if error.kind in THROTTLES else BackendUnavailable
     return kind(f"{service}: {error.kind}")

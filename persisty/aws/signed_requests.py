@@ -1,7 +1,7 @@
 """Signed requests to one host over persistent connections: a POST of JSON to one path, for a service of AWS.
 
-What fails on the way is a `Retry`, for `retries.retrying`. The clock is corrected by the server's, which refuses signatures of
-other times.
+A request that fails on the network raises `Retry`, for `retries.retrying`. Signatures use the server's time, because the server
+rejects signatures of other times.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .sigv4 import CONTENT_TYPE, Signer
 SKEW = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
 """Errors that a wrong clock causes, among other things."""
 CLOCK_TOLERANCE = 60.0
-"""Seconds that a clock may be off without being the cause; AWS accepts 5 minutes."""
+"""Seconds of difference between the clocks that do not cause an error. AWS accepts 5 minutes."""
 
 
 def _tls(host: str, ca_bundle: str | None) -> Callable[[socket.socket], socket.socket]:
@@ -33,7 +33,7 @@ def _tls(host: str, ca_bundle: str | None) -> Callable[[socket.socket], socket.s
 
 class SignedHost:
     """`url`: scheme, host, perhaps a port, and the path. `ca_bundle`: a file of certificates to trust instead of the system's.
-    `name`: the service's in errors. Safe to share between threads."""
+    `name`: that of the service in errors. Safe to share between threads."""
 
     def __init__(
         self,
@@ -60,14 +60,14 @@ class SignedHost:
         self._moment = (0, "")
 
     def exchange(self, body: bytes, target: str = "") -> Answer:
-        """Send a request and read its answer; a `Retry` if that fails."""
+        """Send a request and return the response. `Retry` if that fails."""
         try:
             return self._pool.exchange(self.request(body, target))
         except (HttpError, OSError) as error:
             raise self._retry(error) from error
 
     def send(self, body: bytes, target: str = "") -> Callable[[], Answer]:
-        """Send a request. Returns a function that reads its answer, and raises a `Retry` if the one or the other failed."""
+        """Send a request. Return a function that returns the response, and raises `Retry` if sending or receiving failed."""
         try:
             connection = self._pool.send(self.request(body, target))
         except (HttpError, OSError) as error:
@@ -90,13 +90,13 @@ class SignedHost:
         return Retry(BackendUnavailable(f"{self._name} cannot be reached: {error}"), in_doubt=not unsent)
 
     def request(self, body: bytes, target: str = "") -> bytes:
-        """The request as it goes out. `target`: what AWS's JSON protocol calls the operation, where the service speaks it."""
+        """Return the bytes of a request. `target`: the operation, for a service that uses AWS's JSON protocol."""
         signed = self._signer.headers(target, body, self._credentials(), self._now())
         head = f"POST {self._path} HTTP/1.1\r\n{signed}Content-Length: {len(body)}\r\n\r\n"
         return head.encode("latin-1") + body
 
     def _now(self) -> str:
-        """Return the time as signatures spell it, formatted once a second."""
+        """Return the time in the format of signatures. It is formatted once a second."""
         second = int(time() + self._skew)
         known, text = self._moment
         if known != second:

@@ -1,7 +1,7 @@
 """AWS Signature Version 4 for one service and one shape of request: a POST of JSON to one path.
 
-Source: "Signing AWS API requests" in the AWS Identity and Access Management User Guide. The tests hold it equal to
-botocore's signer over generated requests.
+Source: "Signing AWS API requests" in the AWS Identity and Access Management User Guide. The tests compare it with
+botocore's signer on generated requests.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Signer:
         self._key: tuple[str, str, bytes] = ("", "", b"")
 
     def headers(self, target: str, body: bytes, credentials: Credentials, moment: str) -> str:
-        """The signed header lines, each ending in CRLF. `moment` is UTC as `20261123T101500Z`. No `target`, no such header."""
+        """Return the signed header lines, each with CRLF. `moment` is UTC as `20261123T101500Z`. Without a `target` its header is left out."""
         token = credentials.session_token
         signed, security, operation = "content-type;host;x-amz-date", "", ""
         if token:

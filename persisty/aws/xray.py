@@ -1,6 +1,6 @@
 """Subsegments of AWS X-Ray: the calls to a service, in the trace of the invocation that makes them.
 
-Lambda gives the trace in a variable of the environment, anew for each invocation, and runs a daemon that takes segments by UDP. A datagram costs
+Lambda sets the trace in a variable of the environment for each invocation, and runs a daemon that receives segments by UDP. A datagram costs
 microseconds and is never awaited; the X-Ray SDK costs 250 ms at each cold start.
 
 Sources: "Tracing header" and "AWS X-Ray segment documents" in the AWS X-Ray Developer Guide; "Using AWS Lambda environment variables".
@@ -19,7 +19,7 @@ from .. import settings
 
 HEADER = b'{"format":"json","version":1}\n'
 MOST = 64_000
-"""Bytes of a datagram that the daemon takes."""
+"""Most bytes of a datagram that the daemon accepts."""
 
 
 def sampled(header: str | None) -> tuple[str, str] | None:

@@ -1,1 +1,1 @@
-"""Deployment: the plan of an app as plain data, and what acts on it."""
+"""Deployment: the plan of an app as plain data, and the commands that use it."""

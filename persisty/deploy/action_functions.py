@@ -1,7 +1,7 @@
-"""Custom actions with functions of their own: their grants, variables and statements, and those of the functions that also execute them.
+"""Custom actions with a separate function: its grants, variables and statements, and those of the other functions that execute the action.
 
 An action's function answers its route of the HTTP API and its field of AppSync. A whole GraphQL request is executed by the function behind `/graphql`,
-with every action in it, so that this function also has what they need.
+with every action in it, so this function has the grants and variables of all actions.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from .grants import Verbs, every_verb
 from .options import ActionOptions
 
 KIND = "action"
-"""The row of the tables of functions that an action's own function follows."""
+"""Key in the tables of functions for the function of an action."""
 WHOLE_REQUESTS = "graphql_http"
 Actions = Mapping[str, ActionOptions]
 
 
 def function_name(action: str) -> str:
-    """Return the name of an action's own function."""
+    """Return the name of the function of an action."""
     return f"{KIND}_{snake(action)}"
 
 
@@ -55,7 +55,7 @@ def executed_by(function: str, actions: Collection[str], own: Actions) -> tuple[
 
 
 def verbs_used(app: App, executed: Collection[str], own: Actions) -> Verbs:
-    """Return the verbs that actions may use. One that declares no stores may use every verb of every store."""
+    """Return the verbs that actions may use. An action that declares no stores may use every verb of every store."""
     found: dict[str, set[str]] = {}
     for name in executed:
         declared = own[name].stores if name in own else None
@@ -65,7 +65,7 @@ def verbs_used(app: App, executed: Collection[str], own: Actions) -> Verbs:
 
 
 def variables_used(executed: Collection[str], own: Actions) -> dict[str, str]:
-    """Return the variables that actions declare, those of secrets included."""
+    """Return the variables that actions declare, including those of secrets."""
     return {
         name: value
         for one in executed

@@ -1,4 +1,4 @@
-"""The alarms of a deployment, in one table: which metric of which resource, and the value from which it calls for a person.
+"""The alarms of a deployment, in one table: the metric of a resource, and its threshold.
 
 Sources: the pages on metrics of the developer guides of AWS Lambda, Amazon API Gateway, AWS AppSync and Amazon SQS.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 PERIOD = 300
-"""Seconds of a period. A resource without requests has no values, and no alarm."""
+"""Seconds of a period. A resource without requests has no values and raises no alarm."""
 FUNCTION, STREAM, QUEUE, HTTP, GRAPHQL = "function", "stream", "queue", "http", "graphql"
 
 

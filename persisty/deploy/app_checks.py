@@ -1,7 +1,7 @@
-"""Find every mistake of an app, and what its author probably did not mean, without running it: the checks of `persisty check`, in one table.
+"""Find every mistake of an app and every probable one without running it: the checks of `persisty check`, in one table.
 
-A mistake stops a server or a deployment. A warning does not, because the declaration says what it says: a store that no caller can reach, a rule that
-no caller can meet, a link that DynamoDB can only follow by a scan.
+A mistake stops a server or a deployment. A warning does not, because the declaration is valid: for example, a store that no caller can reach, a rule
+that no caller can meet, a link that DynamoDB can only follow by a scan.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Finding(Struct, frozen=True):
 
 
 class Checked(Struct, frozen=True):
-    """The subject of the checks: an app, its place `module:attribute`, the settings of this process, and those of its deployment."""
+    """The input of the checks: an app, its place `module:attribute`, the settings of this process, and those of its deployment."""
 
     app: App
     spec: str
@@ -50,7 +50,7 @@ class Checked(Struct, frozen=True):
 
 
 def findings(checked: Checked) -> Iterator[Finding]:
-    """Yield what every check finds. A mistake that two checks meet is found once."""
+    """Yield the findings of every check. A mistake that two checks find is yielded once."""
     found: set[Fault] = set()
     for name, (severity, check) in CHECKS.items():
         for fault in _faults(check, checked):
@@ -72,39 +72,39 @@ def _faults(check: Callable[[Checked], Iterator[Fault]], checked: Checked) -> It
 
 
 def _actions(checked: Checked) -> Iterator[Fault]:
-    """Actions that no host can serve: without a rule, with a trigger that nothing runs, with a name or path of another."""
+    """Find actions that no host can serve: without a rule, with a trigger that no host runs, with the name or path of another."""
     action_operations(checked.app)
     return iter(())
 
 
 def _rest(checked: Checked) -> Iterator[Fault]:
-    """Names that collide in REST and OpenAPI."""
+    """Find names that collide in REST and OpenAPI."""
     document(checked.app)
     return iter(())
 
 
 def _graphql(checked: Checked) -> Iterator[Fault]:
-    """Names that collide in GraphQL."""
+    """Find names that collide in GraphQL."""
     sdl(operations(checked.app).values(), subscriptions=subscriptions(checked.app.metas.values()))
     return iter(())
 
 
 def _identity(checked: Checked) -> Iterator[Fault]:
-    """Settings of identity with which a server of this stage does not start."""
+    """Find settings of identity with which a server of this stage does not start."""
     needed = looks_at_callers(checked.app)
     authenticator_of(checked.here, checked.app.stage, settings.token_secret(), needed=needed)
     return iter(())
 
 
 def _deployment(checked: Checked) -> Iterator[Fault]:
-    """Settings, names and limits of AWS that a deployment refuses."""
+    """Find settings and names that a deployment rejects, and limits of AWS that it exceeds."""
     deployed = checked.deployed
     plan_of(checked.app, checked.spec, configured=deployed.settings, variables=deployed.variables)
     return iter(())
 
 
 def _local_stage(checked: Checked) -> Iterator[Fault]:
-    """A server whose tokens are signed with a secret that was generated in its folder."""
+    """Find a server whose tokens are signed with a secret that was generated in its folder."""
     configured, stage = checked.here, checked.app.stage
     given = settings.token_secret() or configured.token_key_file or configured.token_secret_arn
     if stage in LOCAL_STAGES and not given and not configured.token_issuers and looks_at_callers(checked.app):
@@ -117,14 +117,14 @@ def _local_stage(checked: Checked) -> Iterator[Fault]:
 
 
 def _reachable(checked: Checked) -> Iterator[Fault]:
-    """Stores that only the app's own code can use."""
+    """Find stores that only the app's own code can use."""
     for meta in checked.app.metas.values():
         if not any(meta.rule(verb).allows(verb) for verb in VERBS):
             yield Fault(f"/{meta.name}/access", "No API has this store: it declares no access", "access= of @stored")
 
 
 def _rules(checked: Checked) -> Iterator[Fault]:
-    """Rules that no caller can meet, and creates that no caller can complete."""
+    """Find rules that no caller can meet, and creates that no caller can complete."""
     for meta in checked.app.metas.values():
         for path, rule in rules_of(meta.access, meta.attributes.values()):
             if is_unmet(rule, meta):
@@ -137,7 +137,7 @@ def _rules(checked: Checked) -> Iterator[Fault]:
 
 
 def _indexes(checked: Checked) -> Iterator[Fault]:
-    """Attributes that links and owners go by, which DynamoDB can only find by a scan."""
+    """Find attributes of links and owners by which DynamoDB can only search with a scan."""
     asked: dict[tuple[str, str], str] = {}
     metas = checked.app.metas
     for meta in metas.values():

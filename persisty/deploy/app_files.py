@@ -1,8 +1,8 @@
-"""The files of an app that its functions need: its modules, what these import, and the data files next to them. Nothing is imported here.
+"""The files of an app that its functions need: its modules, the modules that they import, and the data files next to them. Nothing is imported here.
 
-A module is shipped with the other modules and the data files of its package. A subpackage is shipped if a shipped module imports from it, so that
-packages of other apps, tests, and what lies next to the app stay out. Imports within functions count. A module that is named in a string, as for
-`import_module("shop.reports.daily")`, counts too.
+A module is shipped with the other modules and the data files of its package. A subpackage is shipped if a shipped module imports from it.
+Packages of other apps, tests and other files next to the app are therefore left out. Imports within functions count, and so does a module that is named
+in a string, as in `import_module("shop.reports.daily")`.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ LEFT_OUT = (
     "node_modules",
     "venv",
 )
-"""Files and folders that are never shipped unless a module imports them: hidden ones such as `.env`, tests, local databases, keys."""
+"""Files and folders that are shipped only if a module imports them: hidden ones such as `.env`, tests, local databases, keys."""
 NOT_OF_THE_APP = frozenset({"persisty", "persisty_cdk", "persisty_lambdas"})
-"""Packages that are shipped as a layer or with every function, or not at all."""
+"""Packages that are not files of the app. Functions have persisty in a layer and the handlers in their own folder, and need no CDK."""
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
 
 def app_files(root: Path, modules: Iterable[str], extra: Iterable[str] = ()) -> tuple[Path, ...]:
     """Return the files below `root` to ship, relative to it and sorted.
 
-    `modules`: those that a function loads: the app's, and those of its actions. `extra`: further files, relative to `root`. `InvalidDeclaration` if
+    `modules`: the modules that a function loads, of the app and of its actions. `extra`: further files, relative to `root`. `InvalidDeclaration` if
     the app's module is not below `root`.
     """
     files: set[Path] = set()
     left, seen = list(modules), set[str]()
-    # next to an installed app are the libraries that it requires, which layers have
+    # next to an installed app are the libraries that it requires; the layers have them
     tops = {name.partition(".")[0] for name in left} if any(root.glob("*.dist-info")) else None
     if left and _file(root, left[0]) is None:
         raise InvalidDeclaration(
@@ -70,7 +70,7 @@ def app_files(root: Path, modules: Iterable[str], extra: Iterable[str] = ()) -> 
 
 
 def _shipped(name: str, tops: Collection[str] | None) -> bool:
-    """Return whether a module may be a part of the app. `tops`: the top packages of an installed app."""
+    """Return whether a module may belong to the app. `tops`: the top packages of an installed app."""
     top = name.partition(".")[0]
     return top not in NOT_OF_THE_APP and (tops is None or top in tops)
 
@@ -82,7 +82,7 @@ def _file(root: Path, name: str) -> Path | None:
 
 
 def _package_files(root: Path, file: Path) -> Iterator[Path]:
-    """Return the modules and data files of a module's package. Next to a top module there may be anything, so nothing else is shipped."""
+    """Return the modules and data files of a module's package. For a top-level module, only the module is shipped, because the other files next to it may not belong to the app."""
     if file.parent == root:
         return
     for one in file.parent.iterdir():
@@ -102,7 +102,7 @@ def _left_out(name: str) -> bool:
 
 
 def _imported(root: Path, file: Path) -> Iterator[str]:
-    """Return the names that a module may import. Names that are no modules of the app are dropped later."""
+    """Return the names that a module may import. Names that are not modules of the app are dropped later."""
     parts = file.relative_to(root).with_suffix("").parts
     package = parts[:-1]
     top = f"{parts[0]}."
@@ -119,7 +119,7 @@ def _imported(root: Path, file: Path) -> Iterator[str]:
 
 
 def app_root(spec: str) -> Path:
-    """Return the folder from which the app at `spec`, `module:attribute`, is imported: the working directory for an app that is not found."""
+    """Return the folder from which the app at `spec`, `module:attribute`, is imported. Return the working directory if the app is not found."""
     place = module_place(top_name(spec))
     if place is None:
         return Path.cwd()

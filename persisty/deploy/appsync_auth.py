@@ -1,8 +1,8 @@
 """AppSync's authorization modes and the directives of its fields, from the same settings and rules as REST, as plain data.
 
-A function, the Lambda authorizer, verifies tokens of persisty's own, and then all other tokens too: if AppSync verifies an issuer's JWTs, it treats
-every JWT as one of these. Without tokens of persisty's own, AppSync verifies those of the issuers: Cognito's pools by one mode, every other OpenID
-Connect issuer by another. An API key gives access to what the rules allow anonymous callers; if that is nothing, there is no key. The default mode
+The Lambda authorizer verifies the tokens that persisty signs. It then verifies all other tokens too: if AppSync verifies an issuer's JWTs, it treats
+every JWT as one of these. If persisty signs no tokens, AppSync verifies those of the issuers: Cognito's pools by one mode, every other OpenID
+Connect issuer by another. An API key gives the access that the rules allow anonymous callers. If they allow none, the API has no key. The default mode
 requires a token.
 
 Source: "Configuring authorization and authentication to secure your GraphQL APIs" in the AWS AppSync Developer Guide.
@@ -78,14 +78,14 @@ def anonymous(operation: Operation) -> bool:
 
 
 def _may(meta: StoreMeta[Any], verb: str) -> bool:
-    """A rule that is a function decides when it is asked, not here."""
+    """Return whether the rules may allow an anonymous caller. A rule that is a function decides at each request, so it may."""
     return not cacheable(meta) or Policy(meta, ANONYMOUS).allows(verb)
 
 
 def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -> Directives:
     """Return the directives of fields and types. With one mode there are none.
 
-    Types carry all modes of the fields that lead to them. A link that leads an anonymous caller nowhere carries only the modes of callers with a token.
+    Types have all modes of the fields that return them. A link whose target an anonymous caller cannot read has only the modes of callers with a token.
     Attributes that a caller may not read are null, as in REST.
     """
     if len(modes) < 2:

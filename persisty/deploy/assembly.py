@@ -1,4 +1,4 @@
-"""Read what the CDK has synthesised: the stacks of an assembly, and the DynamoDB tables and secrets in their templates, tables of nested stacks too.
+"""Read the output of the CDK: the stacks of an assembly, and the DynamoDB tables and secrets in their templates. Tables of nested stacks are included.
 
 Source: `manifest.json` of a cloud assembly, package @aws-cdk/cloud-assembly-schema; AWS::DynamoDB::Table in the AWS CloudFormation Template Reference.
 """
@@ -33,7 +33,7 @@ class StackShape(Struct, frozen=True):
 
 
 def stacks_of(folder: Path) -> tuple[StackShape, ...]:
-    """Return the stacks of an assembly, in the order of the manifest, in which a stack comes after those that it depends on."""
+    """Return the stacks of an assembly, in the order of the manifest, in which a stack follows those that it depends on."""
     manifest = msgspec.json.decode((folder / "manifest.json").read_bytes())
     found = []
     for id_, artifact in manifest.get("artifacts", {}).items():

@@ -24,11 +24,11 @@ APP = "persisty_cdk"
 APPS = (f"python3 -m {APP}", f"python -m {APP}")
 """Values of `app` in `cdk.json` that stand for that module. It runs in the Python of the command."""
 SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "CDK_DISABLE_CLI_TELEMETRY": "1"}
-"""Variables of the CDK: no banner about Node 20, which works, and nothing sent to others."""
+"""Variables of the CDK: no banner about Node 20, which works, and no telemetry."""
 
 
 def cdk_command(folder: Path) -> list[str]:
-    """Return the words that start the CDK's command line. `InvalidDeclaration` if the machine has neither it nor Node."""
+    """Return the command that runs the CDK's command line. `InvalidDeclaration` if the machine has neither it nor Node."""
     if (folder / OWN).is_file():
         return [str(folder / OWN)]
     for program, words in (("cdk", []), ("npx", ["--yes", f"aws-cdk@{VERSION}"])):
@@ -40,7 +40,7 @@ def cdk_command(folder: Path) -> list[str]:
 
 
 def app_words(declared: Mapping[str, object]) -> list[str]:
-    """Return the option that names the CDK app: none if `cdk.json` names one of the project's own."""
+    """Return the option that names the CDK app, empty if `cdk.json` names one of the project."""
     return ["--app", f'"{sys.executable}" -m {APP}'] if declared.get("app", APPS[0]) in APPS else []
 
 
@@ -58,12 +58,12 @@ def configuration(folder: Path) -> dict[str, object]:
 
 
 def context_words(context: Mapping[str, str | None]) -> list[str]:
-    """Return the options of a context. A value of None is left to `cdk.json`."""
+    """Return the options of a context. An option of None is left out, so `cdk.json` decides."""
     return [word for name, value in context.items() if value is not None for word in ("--context", f"{name}={value}")]
 
 
 def run_cdk(folder: Path, words: Sequence[str], *, quiet: bool = False) -> int:
-    """Run the CDK's command line and return its exit code. Its output is shown as it comes; if `quiet`, only when it fails."""
+    """Run the CDK's command line and return its exit code. Its output is shown immediately; if `quiet`, only when it fails."""
     output = subprocess.PIPE if quiet else None
     done = subprocess.run(
         [*cdk_command(folder), *words],

@@ -23,7 +23,7 @@ from .resources import Plan
 KB, GB = 1024, 1024**3
 READ_KB = 4
 TRANSACTION = 2
-"""Times that a transactional write costs."""
+"""Factor of the cost of a transactional write."""
 HTTP_BYTES = 512 * KB
 MESSAGE_BYTES = 5 * KB
 INDEX_OVERHEAD = 100
@@ -33,7 +33,7 @@ HOURS = 730
 
 
 class CostLine(Struct, frozen=True):
-    """A number of units of one resource in a month, and what they cost in dollars."""
+    """A number of units of one resource in a month, and their cost in dollars."""
 
     resource: str
     unit: str
@@ -42,7 +42,7 @@ class CostLine(Struct, frozen=True):
 
 
 def cost_of(app: App, plan: Plan, options: Options, load: Load, prices: Mapping[str, Price]) -> list[CostLine]:
-    """Return the lines of a deployment. A resource without any use has none."""
+    """Return the lines of a deployment. An unused resource has no line."""
 
     def line(resource: str, price: str, units: float) -> CostLine:
         known = prices[price]

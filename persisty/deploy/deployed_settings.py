@@ -1,11 +1,11 @@
-"""The settings of a deployment: those that `cdk.json` declares for a stage, and those of the deploying shell, which replace them visibly.
+"""The settings of a deployment: those that `cdk.json` declares for a stage, and those of the deploying shell, which replace them with a note.
 
     "settings": {
       "*": {"PERSISTY_LOG_LEVEL": "WARNING"},
       "prod": {"PERSISTY_CORS_ORIGINS": "https://shop.example.com", "PAYMENTS_URL": "https://pay.example.com"}
     }
 
-A stage takes the variables under `*`, then its own. An empty text unsets a variable. Variables that are not persisty's are the app's own: every
+A stage takes the variables under `*`, then its own. An empty text unsets a variable. All other variables are the app's own: every
 function that loads the app gets them, and the shell does not replace them.
 """
 

@@ -1,4 +1,4 @@
-"""Read what is deployed: the tables with their indexes from DynamoDB, the stacks and their tables from CloudFormation, secrets that no stack has."""
+"""Read the deployed resources: tables with their indexes from DynamoDB, stacks with their tables from CloudFormation, secrets that no stack has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STUCK = {
     "ROLLBACK_FAILED": "its creation failed, and so did its removal: find the reason in its events, then `cdk destroy {stack}`",
     "DELETE_FAILED": "its deletion failed: find the reason in its events, then `cdk destroy {stack}`",
 }
-"""Status of a stack that no deployment can start from → what it means and the way out. Source: "Stack status codes" in the AWS CloudFormation User Guide."""
+"""Status of a stack that blocks a deployment → its meaning and the remedy. Source: "Stack status codes" in the AWS CloudFormation User Guide."""
 
 
 class Deployed(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Deployed(Struct, frozen=True):
 
 
 def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
-    """Return what is deployed of these stacks. `session`: a session of boto3.
+    """Return the deployed resources of these stacks. `session`: a session of boto3.
 
     `InvalidDeclaration` for a stack that is stuck, and for missing credentials or permissions; `BackendUnavailable` if AWS cannot be reached.
     """
@@ -79,14 +79,14 @@ def _status(client: Any, stack: str) -> str | None:
     try:
         return str(client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
     except client.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":  # there is no such stack
+        if error.response["Error"]["Code"] == "ValidationError":  # the stack does not exist
             return None
         raise
 
 
 def _retained(stacks: Sequence[StackShape], known: Sequence[str], session: Any, cloud: Any) -> tuple[str, ...]:
-    """Return the names of secrets that exist and are not in the stack that declares them. CloudFormation does not import them by name, as it does with
-    tables, and refuses to create a secret that exists."""
+    """Return the names of secrets that exist and are not in the stack that declares them. CloudFormation imports tables by name but not secrets,
+    and it fails to create a secret that exists."""
     found = []
     for stack in stacks:
         arns = list(_stacked(cloud, stack.name, SECRET)) if stack.secrets and stack.name in known else []

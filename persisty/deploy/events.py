@@ -1,6 +1,6 @@
-"""The events of a deployment, as plain data: streams of tables, a function, the mutations that it calls.
+"""The change events of a deployment, as plain data: streams of tables, a function, the mutations that it calls.
 
-They are computed from the plan of the APIs. Values that a stack knows only after its deployment are SSM parameters with names that follow from the
+They are computed from the plan of the APIs. Values that exist only after the deployment of a stack are SSM parameters, whose names are derived from the
 app's: a stream's ARN contains its creation time, and AppSync generates the id of an API.
 """
 
@@ -14,15 +14,15 @@ from .resources import HANDLERS, Function, Plan
 
 HANDLER = f"{HANDLERS}.stream.handler"
 BATCH = 100
-"""Records that the function is invoked with at most; what is there is handed on without waiting for more."""
+"""Most records of an invocation. The function is invoked without waiting for a full batch."""
 RETRIES, MAX_AGE = 8, 3600
-"""Retries of a record, and seconds until it is given up. It then goes to the dead-letter queue, and the stream continues."""
+"""Retries of a record, and seconds after which it is given up. It is then sent to the dead-letter queue, and the stream continues."""
 PLACE = ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE")
-"""Variables of the APIs' functions that this function has too: where the app and its stores are."""
+"""Variables that this function shares with the functions of the APIs: the places of the app and its stores."""
 
 
 class Source(Struct, frozen=True):
-    """The stream of a table. `parameter` has its ARN."""
+    """The stream of a table. `parameter`: the name of the SSM parameter with its ARN."""
 
     store: str
     table: str
@@ -30,7 +30,7 @@ class Source(Struct, frozen=True):
 
 
 class Events(Struct, frozen=True):
-    """`publishers`: the mutations that the function may call; `url` and `arn`: the parameters that have those of the API."""
+    """The change events of a deployment. `publishers`: the mutations that the function may call; `url` and `arn`: the SSM parameters with those of the API."""
 
     function: Function
     sources: tuple[Source, ...]
@@ -44,7 +44,7 @@ def stream_parameter(plan: Plan, store: str) -> str:
 
 
 def api_parameter(plan: Plan, what: str) -> str:
-    """`what`: `url` or `arn`."""
+    """Return the name of an SSM parameter of the API. `what`: `url` or `arn`."""
     return parameter_name(plan.app, plan.stage, "graphql", what)
 
 
@@ -53,7 +53,7 @@ def alarms_parameter(plan: Plan) -> str:
 
 
 def events_of(plan: Plan) -> Events | None:
-    """Return the events of a plan, or None if no caller can subscribe to anything."""
+    """Return the events of a plan, None if no caller can subscribe."""
     if not plan.publishers:
         return None
     known = plan.functions[0].environment

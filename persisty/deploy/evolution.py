@@ -1,6 +1,6 @@
 """The changes that an app's stored items need to fit its declarations, store by store: what `persisty diff` prints.
 
-What is stored is read from the engine; the schemas that were applied last say what a table alone does not. Nothing is created or changed.
+The stored attributes are read from the engine. The schemas that were applied last have the types and names that a table lacks. Nothing is created or changed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Records = dict[str, Record]
 
 
 SWITCH = "switch:"
-"""Begin of what `--allow` names to switch to the copy of a renamed item."""
+"""Prefix of the value of `--allow` that switches to the copy of a renamed item."""
 
 
 def migrator_of(app: App, engine: str | None) -> Migrator | None:
-    """Return the migrator of an engine of the app; None if its items need not follow a declaration."""
+    """Return the migrator of an engine of the app, None if the engine needs no migrations."""
     found = app.engine_named(engine)
     return found.migrator() if isinstance(found, Migrating) else None
 
@@ -51,8 +51,8 @@ def records_of(app: App) -> Records:
 
 
 def evolutions_of(app: App, allowed: Iterable[str] = (), removed: Collection[str] | None = None) -> list[Evolution]:
-    """Return the changes of each store that has some, those of removed items last. `allowed`: destructive changes that are made, whose attributes are
-    left behind on purpose. `removed`: the items that count as removed if the app does not declare them; None: every item that was applied."""
+    """Return the changes of each store that has changes, those of removed items last. `allowed`: destructive changes to make, which include the attributes
+    that are left behind on purpose. `removed`: the items that count as removed if the app does not declare them; None: every item that was applied."""
     dropped = frozenset(one.removeprefix("drop:") for one in allowed)
     records = records_of(app)
     found, heirs = [], set[str]()
@@ -70,7 +70,7 @@ def evolutions_of(app: App, allowed: Iterable[str] = (), removed: Collection[str
 def _evolution(
     app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records, dropped: frozenset[str]
 ) -> Evolution:
-    """Return the changes of a declared item, which may be none."""
+    """Return the changes of a declared item, possibly empty."""
     make = Changes(meta.name, migrator.engine)
     name = _stored_name(app, meta, migrator, records)
     record, engine, *_ = records.get(name, (None, meta.engine))
@@ -103,8 +103,8 @@ def _changes(
     dropped: frozenset[str],
     mirrored: frozenset[str],
 ) -> tuple[Schema, list[Change]]:
-    """Return what is stored and the changes. Values that have no conversion, or that a former declaration has left under this name, can be deleted by
-    name: then the attribute counts as removed, and as added anew."""
+    """Return the stored schema and the changes. Values without a conversion, or left by a former declaration under this name, can be deleted
+    with `--allow`: then the attribute counts as removed and added again."""
     applied = None if record is None else {one.name for one in record.attributes}
     if applied is not None:  # an interrupted migration has renamed some already
         applied |= {one.name for one in meta.schema.attributes if not applied.isdisjoint(one.former_names)}
@@ -150,8 +150,8 @@ def _doubtful(
     *,
     keeps_names: bool,
 ) -> Iterator[Change]:
-    """Yield the changes, blocked where values would vanish from sight: under a name that may be the former one of a new attribute, or in a column of
-    a former name next to one of the new name to which nothing has copied them."""
+    """Yield the changes. A change is blocked if code would no longer find stored values: a name may be the former one of a new attribute, or a column of
+    a former name exists together with one of the new name and its values were not copied."""
     found = hidden_values(record, meta, abandoned, keeps_names=keeps_names)
     hidden = {fault.path: fault.message for fault in found}
     applied = {one.name for one in record.attributes}
@@ -186,8 +186,8 @@ def _renamed(make: Changes, former: str, name: str, migrator: Migrator) -> Chang
 
 
 def _stored_name(app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records) -> str:
-    """Return the name under which the items of a store are stored: a former one, as long as the present name has no items. Where items are copied, as long
-    as the copy is not recorded."""
+    """Return the name under which the items of a store are stored. It is a former name while the present name has no items or, for copied items, while
+    the copy is not recorded."""
     engine = app.engine_named(meta.engine)
     former = [one for one in reversed(meta.schema.former_names) if one not in app.metas]
     known = [one for one in former if one not in records or records[one].engine == meta.engine]

@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "authorizer": (f"{HANDLERS}.authorizer.handler", "Who calls the GraphQL API of {app}"),
     KIND: (f"{HANDLERS}.action.handler", "A custom action of {app}"),
 }
-"""Function → its handler and description. Every custom action with a function of its own follows the last row."""
+"""Function → its handler and description. Every custom action with a separate function uses the last row."""
 AUTHORIZER = "authorizer"
 """The function that reads no store and executes no action."""
 RECORDING = ("rest", WHOLE_REQUESTS, KIND)
@@ -36,7 +36,7 @@ class Common(Struct, frozen=True, kw_only=True):
     """The parts of a deployment that its functions are computed from.
 
     `requests`: the stores of idempotency records. `variables`: the app's own. `configured`: the settings of the deployment. `secret`: the place of the token
-    secret. `tokens`: callers are verified. `eager`: loading the app imports servey.
+    secret. `tokens`: whether tokens of callers are verified. `eager`: loading the app imports servey.
     """
 
     app: App
@@ -84,7 +84,7 @@ def function_of(name: str, common: Common) -> Function:
 
 
 def _used(kind: str, executed: Sequence[str], common: Common) -> Verbs:
-    """Return the verbs of stores that a function uses: those of its actions, and those that it offers to callers."""
+    """Return the verbs of stores that a function uses: those of its actions and those of its callers."""
     offered = {} if kind in (AUTHORIZER, KIND) else offered_verbs(common.stores)
     used = verbs_used(common.app, executed, common.own)
     return {store: {*offered.get(store, ()), *used.get(store, ())} for store in {**offered, **used}}

@@ -14,7 +14,7 @@ from .resources import Grant
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
-"""A filter by keys is read, and how large a table is decides whether it may be scanned."""
+"""A filter by keys reads items, and the size of the table decides whether a scan is allowed."""
 INDEX_ACTIONS = ("dynamodb:Query",)
 """Actions that are also granted on a table's indexes. Only tables are scanned."""
 
@@ -28,22 +28,22 @@ VERB_ACTIONS: dict[str, tuple[str, ...]] = {
     "delete": ("dynamodb:DeleteItem", "dynamodb:GetItem"),
     "edit_batch": READ_ACTIONS,
 }
-"""Verb of a store → the DynamoDB actions it takes. Updates and deletes read where a condition is not DynamoDB's to decide;
-the edits of a batch take what their own verbs take, and are offered only where those are."""
+"""Verb of a store → the DynamoDB actions that it needs. Updates and deletes read an item if DynamoDB cannot evaluate the condition.
+The edits of a batch need the actions of their own verbs, and are offered only with these."""
 BATCH_ACTIONS = {
     "create": "dynamodb:PartiQLInsert",
     "update": "dynamodb:PartiQLUpdate",
     "delete": "dynamodb:PartiQLDelete",
 }
-"""Verb → what it takes as a statement of a batch."""
+"""Verb → the actions that it needs as a statement of a batch."""
 UNIQUE_ACTIONS: dict[str, tuple[str, ...]] = {
     "create": ("dynamodb:PutItem",),
     "update": ("dynamodb:PutItem", "dynamodb:DeleteItem"),
     "delete": ("dynamodb:DeleteItem",),
 }
-"""Verb of a store with unique indexes → what it takes of the system table."""
+"""Verb of a store with unique indexes → the actions that it needs on the system table."""
 SEQUENCE_ACTIONS: dict[str, tuple[str, ...]] = {"create": ("dynamodb:UpdateItem",)}
-"""Verb of a store with sequences → what it takes of the system table."""
+"""Verb of a store with sequences → the actions that it needs on the system table."""
 REQUEST_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 """Actions on the table of idempotency records."""
 READING = tuple(sorted(QUERY_ACTIONS))
@@ -54,13 +54,13 @@ WRITING = (
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
 )
-"""Actions on a table that a grantee outside the app is granted."""
+"""Actions on a table for a grantee outside the app."""
 SYSTEM = "persisty_system"
-"""The name that grants use for the system table, which has no store."""
+"""Name of the system table in grants. It has no store."""
 
 
 Verbs = Mapping[str, Collection[str]]
-"""Store → verbs of it."""
+"""Store → its verbs."""
 
 
 def offered_verbs(stores: Mapping[str, StoreOperation]) -> Verbs:
@@ -72,7 +72,7 @@ def offered_verbs(stores: Mapping[str, StoreOperation]) -> Verbs:
 
 
 def every_verb(app: App) -> Verbs:
-    """Return every verb of every store, which custom actions may use: they are the app's own code."""
+    """Return every verb of every store, which custom actions may use because they are the app's own code."""
     return dict.fromkeys(app.metas, tuple(VERB_ACTIONS))
 
 
@@ -109,7 +109,7 @@ def _checked(meta: StoreMeta[Any]) -> list[Link]:
 
 
 def _reached(meta: StoreMeta[Any], verbs: Sequence[str]) -> list[StoreMeta[Any]]:
-    """Return the items that filters, responses and rules reach through links: those that some caller may read, and those that a rule names."""
+    """Return the items that filters, responses and rules reach through links: those that a caller may read, and those that a rule names."""
     found: dict[str, StoreMeta[Any]] = {}
     left = [meta]
     while left:

@@ -1,4 +1,4 @@
-"""The Lambda layers that each function needs: a function carries only the libraries that it imports.
+"""The Lambda layers that each function needs: a function has only the libraries that it imports.
 
 Each layer is a row of `LAYERS` and a file `lambdas/requirements/NAME.txt`. With the layer of persisty's own code a function has at most five,
 which is Lambda's limit.
@@ -27,14 +27,14 @@ USES: dict[str, tuple[str, ...]] = {
     "action": (BASE, TOKENS, ACTIONS),
     "stream": (BASE,),
 }
-"""Function → the layers that it can make use of."""
+"""Function → the layers that it may need."""
 
 
 def layers_of(function: str, *, tokens: bool, actions: bool, eager: bool) -> tuple[str, ...]:
     """Return the layers of a function.
 
-    `tokens`: the deployment trusts an issuer. `actions`: the app has custom actions. `eager`: the app's own modules import servey, so that
-    every function does.
+    `tokens`: the deployment trusts an issuer. `actions`: the app has custom actions. `eager`: the app's own modules import servey, so
+    every function imports it.
     """
     left_out = {TOKENS: not tokens, ACTIONS: not actions}
     used = [name for name in USES[function] if not left_out.get(name, False)]

@@ -5,8 +5,8 @@ plan     evolutions_of(app) ─► Migrator.check ─► Migrator.steps       no
 apply    take the lease ─► for each engine: plan again ─► run the steps ─► record the schemas ─► App.prepare verifies
 ```
 
-SQLite's steps are one transaction with the records. On other engines each step stands by itself, and a migration that ended early is continued by
-planning again: what is done is no longer in the plan.
+SQLite's steps are one transaction with the records. On other engines each step is independent. After an interrupted migration, plan again:
+the new plan has only the remaining steps.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ..store.migration_lease import LEASES, Lease
 from .evolution import SWITCH, evolutions_of, migrator_of
 
 Progress = Callable[[Step, int], None]
-"""Called with a step and the number of items that it has done."""
+"""Callback with a step and the number of items that it has processed."""
 
 
 class Planned(Struct, frozen=True):
-    """The changes of one store and the steps that make them. `left`: changes that are not made, because they are destructive and not allowed."""
+    """The changes of one store and the steps that make them. `left`: changes that are not made because they are destructive and not allowed."""
 
     evolution: Evolution
     steps: tuple[Step, ...]
@@ -36,13 +36,13 @@ class Planned(Struct, frozen=True):
 
     @property
     def waits(self) -> bool:
-        """Return whether the items are copied, and the switch to the copy is not allowed yet."""
+        """Return whether the items are copied and the switch to the copy is not allowed yet."""
         return any(one.kind == "item_renamed" for one in self.left)
 
 
 class Migration:
-    """The migration of an app. `allowed`: the destructive changes that are made, such as `drop:car.note`. `unknown_allowed`: they may name changes
-    that are not there, as those of a revision that was run in part. `removed`: the items that count as removed if the app does not declare them;
+    """The migration of an app. `allowed`: the destructive changes to make, such as `drop:car.note`. `unknown_allowed`: they may include changes
+    that do not exist, such as those of a revision that was run in part. `removed`: the items that count as removed if the app does not declare them;
     None: every item that was applied. `rate`: items per second that a backfill does at most, None without a limit."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Migration:
         self._app, self._allowed = app, frozenset(allowed)
         self._unknown_allowed, self._removed = unknown_allowed, removed
         self.unfinished: str | None = None
-        """Why the last migration of the app has stopped, after `apply`. None if it has succeeded."""
+        """The reason for which the last migration of the app stopped, after `apply`. None if it succeeded."""
 
     def plan(self) -> list[Planned]:
         """Return the steps of each store that has changed. Raises `SchemaMismatch` if stored items do not survive a change."""
@@ -88,13 +88,13 @@ class Migration:
         return done
 
     def _adopt(self, evolutions: Iterable[Evolution]) -> None:
-        """Record what is copied, if it has no record: the next migration reads from it that the copy has begun."""
+        """Record the stores that are copied, if they have no record. The next migration reads from the record that the copy has begun."""
         for one in evolutions:
             if one.stored is not None and any(each.kind == "item_renamed" and each.allow for each in one.changes):
                 self._app.applied.adopt(structs.replace(one.stored, name=one.name), one.engine)
 
     def _migrated(self, engine: str | None, lease: Lease, progress: Progress) -> list[Planned]:
-        """Run the steps of one engine, planned from what is stored now."""
+        """Plan the steps of one engine from the items stored now, and run them."""
         migrator = migrator_of(self._app, engine)
         if migrator is None:
             return []
@@ -110,7 +110,7 @@ class Migration:
         return evolutions_of(self._app, self._allowed, self._removed)
 
     def _run(self, step: Step, lease: Lease, progress: Progress) -> None:
-        """Run a step, from where the last migration has stopped in it."""
+        """Run a step, from the point at which the last migration stopped."""
 
         def record(reached: Reached) -> None:
             lease.record(step.identifier, reached)
@@ -120,7 +120,7 @@ class Migration:
         start = lease.position(step.identifier)
         try:
             step.run(Report(lambda items: progress(step, items), start=start, record=record, rate=self._rate))
-        except (Conflict, SchemaMismatch):  # stored items stop it. They will be repaired, so all are looked at again
+        except (Conflict, SchemaMismatch):  # stored items stop it. They will be repaired, so all are read again
             lease.record(step.identifier, None)
             raise
         lease.record(step.identifier, None)
@@ -147,9 +147,9 @@ class Migration:
         return _faults_of(migrator, evolution)
 
     def _check_allowed(self, evolutions: Iterable[Evolution]) -> None:
-        """Raise `InvalidDeclaration` for an allowance that allows nothing, which is a mistake of spelling."""
+        """Raise `InvalidDeclaration` for an allowance that matches no change, probably a spelling mistake."""
         known = {change.allow for evolution in evolutions for change in evolution.changes if change.allow}
-        switched = {f"{SWITCH}{name}" for name in self._app.metas}  # an interrupted migration may have been at its end
+        switched = {f"{SWITCH}{name}" for name in self._app.metas}  # an interrupted migration may have made all changes
         wrong = [one for one in sorted(self._allowed) if one not in known | switched]
         if wrong and not self._unknown_allowed:
             expected = "one of " + ", ".join(sorted(known)) if known else "no --allow: no change is destructive"
@@ -157,8 +157,8 @@ class Migration:
             raise InvalidDeclaration("The migration has not begun", faults=faults)
 
     def _record(self, done: Iterable[Planned]) -> list[str]:
-        """Record the schemas that are applied now, and forget those of stores that are renamed or dropped. Returns the stores that code can use now: all
-        but those of copies that are not switched to."""
+        """Record the schemas that are applied now, and delete those of stores that are renamed or dropped. Return the stores that code can use now: all
+        except copies that are not switched to."""
         app, applied = self._app, self._app.applied
         waiting = {one.evolution.declared.name for one in done if one.waits and one.evolution.declared is not None}
         ready = [meta for meta in app.metas.values() if meta.name not in waiting]
@@ -169,7 +169,7 @@ class Migration:
         return [meta.name for meta in ready]
 
     def _record_former(self, one: Planned) -> None:
-        """Forget the schema of a store that was renamed or dropped, or note that it was copied."""
+        """Delete the schema of a store that was renamed or dropped, or record that it was copied."""
         name, declared = one.evolution.name, one.evolution.declared
         if one.waits or not one.steps or (declared is not None and declared.name == name):
             return
@@ -181,7 +181,7 @@ class Migration:
 
 
 def refused_changes(app: App, evolution: Evolution) -> dict[Change, str]:
-    """Return the changes that a migration refuses, each with the reason and the keys of the items that it would break. Reads stored items."""
+    """Return the changes that a migration rejects, each with the reason and the keys of the items that it would break. Reads stored items."""
     moved = {one: one.blocked or one.message for one in evolution.changes if one.kind == "engine_changed"}
     migrator = migrator_of(app, evolution.engine)
     if moved or migrator is None:
@@ -219,6 +219,6 @@ def _check_held(lease: Lease) -> None:
 
 
 def lease_of(app: App) -> Lease:
-    """Return the lease that a migration of an app takes, in the app's own engine. Creates its table."""
+    """Return the lease of the app's migrations, in the app's own engine. Creates its table."""
     app.engine.prepare([*app.system_stores, LEASES])
     return Lease(app.name, app.system_store(LEASES))

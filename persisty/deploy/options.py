@@ -20,7 +20,7 @@ from ..naming import MAX_STAGE, STAGE
 Memory = Annotated[int, Meta(ge=128, le=10_240)]
 """MB of a function. They also decide its share of CPU: less makes cold starts longer."""
 Timeout = Annotated[int, Meta(ge=1, le=29)]
-"""Seconds, below the 30 that both APIs wait."""
+"""Seconds, less than the timeout of 30 of both APIs."""
 Concurrency = Annotated[int, Meta(ge=0)]
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """Days for which CloudWatch can store a log."""
@@ -34,7 +34,7 @@ class Statement(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FunctionOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The size of one function. What is not set is that of the deployment. `reserved_concurrency`: instances that it has for itself, and at most."""
+    """The size of one function. A member that is not set has the value of the deployment. `reserved_concurrency`: the number of instances that are reserved for it, and its maximum."""
 
     memory: Memory | None = None
     timeout: Timeout | None = None
@@ -42,9 +42,9 @@ class FunctionOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ActionOptions(FunctionOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A custom action with a function of its own.
+    """A custom action with a separate function.
 
-    `environment`: variables that it has in addition to the app's. `secrets`: variable → ARN of a secret or parameter, which the function may read; the
+    `environment`: variables in addition to the app's. `secrets`: variable → ARN of a secret or parameter, which the function may read; the
     variable has the ARN. `statements`: further permissions. `stores`: store → verbs that it uses; by default every verb of every store.
     """
 
@@ -55,7 +55,7 @@ class ActionOptions(FunctionOptions, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of a deployment; docs/deploying.md has what each means. `options_of` parses them."""
+    """The options of a deployment, which docs/deploying.md describes. `options_of` parses them."""
 
     app: str
     stage: str = "dev"
@@ -88,7 +88,7 @@ NAMES = tuple(Options.__struct_fields__)
 ON_OFF = {"on": True, "off": False}
 """Words of the command line → values."""
 NESTED: dict[str, type[FunctionOptions]] = {"functions": FunctionOptions, "actions": ActionOptions}
-"""Option with rows → the options of a row."""
+"""Option with rows → the type of a row."""
 VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 ARN = re.compile(r"arn:[a-z-]+:(secretsmanager|ssm):[a-z0-9-]*:[0-9]*:.+")
 
@@ -98,7 +98,7 @@ TARGET = "persisty:target"
 
 
 def options_of(given: Mapping[str, Any]) -> Options:
-    """Return the options that are given by name. `InvalidDeclaration` lists every mistake, with its path.
+    """Return the options with these names and values. `InvalidDeclaration` lists every mistake, with its path.
 
     Values may be texts, as the command line passes them: `"512"`, `on`.
     """
@@ -125,7 +125,7 @@ def options_of(given: Mapping[str, Any]) -> Options:
 
 
 def _parsed(value: Any, kind: Any, path: str, faults: list[Fault]) -> Any:
-    """Return the value as its type has it. A fault is added for each mistake."""
+    """Convert a value to its type. A fault is added for each mistake."""
     fields = get_type_hints(kind, include_extras=True) if isinstance(kind, type) and issubclass(kind, Struct) else {}
     if fields and isinstance(value, Mapping):
         for name, part in value.items():
@@ -149,7 +149,7 @@ def _unknown(given: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _contradictions(options: Options) -> list[Fault]:
-    """Return the faults of values that are of the right type."""
+    """Return the faults of values that have the right type."""
     found = []
     if not options.app.partition(":")[0]:
         found.append(Fault("/app", "Not the place of an app", "module:attribute", options.app))

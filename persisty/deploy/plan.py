@@ -1,7 +1,7 @@
-"""The plan of a deployment: what an app needs on AWS, as plain data. No CDK, no I/O.
+"""The plan of a deployment: the resources that an app needs on AWS, as plain data. No CDK, no I/O.
 
-It is computed from the same metas, operations and names as the runtime, so what is deployed is what runs. `stacks/` turns
-each row into a construct and decides nothing but how.
+It is computed from the same metas, operations and names as the runtime, so both always agree. `stacks/` turns
+each row into a construct.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from .resources import Field, Index, KeyAttribute, Plan, Route, Table
 from .token_secret import token_secret_of
 
 BATCH = 200
-"""Objects for which AppSync asks the function for a link at once: their events have to fit into 6 MB."""
+"""Most objects of a link in one invocation by AppSync: their events must fit into 6 MB."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 NO_ACTIONS: Actions = MappingProxyType({})
 
@@ -71,7 +71,7 @@ def plan_of(
 
     `spec`: the place from which the functions load it, `module:attribute`. `graphql`: one of `GRAPHQL`. `live`: AppSync has subscriptions.
     `configured`: the settings of the deployment, by default those of this process. `variables`: the app's own variables. `own`: the custom actions
-    with a function of their own.
+    with a separate function.
     """
     if graphql not in GRAPHQL:
         raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
@@ -131,7 +131,7 @@ def plan_of(
 def _check(configured: settings.Settings, spec: str, functions: Sequence[str]) -> None:
     """Raise `InvalidDeclaration` for a setting with which a function would not start.
 
-    The file of the documents that `/graphql` may execute is deployed with the app's code. With such a file AppSync is refused, because it executes
+    The file of the documents that `/graphql` may execute is deployed with the app's code. With such a file AppSync is rejected, because it executes
     any document.
     """
     origins_of(configured.cors_origins)
@@ -173,12 +173,12 @@ def _system_table(app: App) -> tuple[Table, ...]:
 
 
 def _routes(actions: dict[str, ActionOperation], graphql: Sequence[str], own: Actions) -> tuple[Route, ...]:
-    """Return few routes with wildcards, because an HTTP API takes 300. They take every method: the surface knows which there are."""
+    """Return a small number of routes with wildcards, because an HTTP API has at most 300. They accept every method, and the surface rejects unknown ones."""
     paths = dict.fromkeys(route_of(one).path for one in actions.values())
     elsewhere = [path for path in paths if not path.startswith((ACTIONS, API))]
     rest = [
         route.path.rstrip("/") for route in fixed(Surface.REST)
-    ]  # an HTTP API takes no route that ends with a slash
+    ]  # an HTTP API accepts no route that ends with a slash
     some = [Route("ANY", path, "rest") for path in (f"{API}{{proxy+}}", *rest)]
     if any(path.startswith(ACTIONS) for path in paths):
         some.append(Route("ANY", f"{ACTIONS}{{proxy+}}", "rest"))
@@ -195,7 +195,7 @@ def _routes(actions: dict[str, ActionOperation], graphql: Sequence[str], own: Ac
 
 
 def _fields(operations: Sequence[Operation], own: Actions) -> Iterator[Field]:
-    """The root fields, and the links below them."""
+    """Return the root fields and their links."""
     for one in operations:
         alone = isinstance(one, ActionOperation) and one.name in own
         yield Field(

@@ -1,4 +1,4 @@
-"""From the options of a deployment to its plan: the app is loaded, and the settings of its stage are read."""
+"""Compute the plan of a deployment from its options: load the app, and read the settings of its stage."""
 
 from __future__ import annotations
 

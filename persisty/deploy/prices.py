@@ -1,4 +1,4 @@
-"""Prices of AWS in US dollars: the one table that `persisty cost` multiplies with. A TOML file replaces some of them, for another region or a discount.
+"""Prices of AWS in US dollars: the table that `persisty cost` uses. A TOML file replaces some of them, for another region or a discount.
 
 Region us-east-1, without free tiers and discounts. Source: the pricing pages of each service on aws.amazon.com.
 """
@@ -15,12 +15,12 @@ from msgspec import Struct
 from ..errors import Fault, InvalidDeclaration
 
 AS_OF = date(2026, 11, 1)
-"""The day for which the table was written."""
+"""The date of the prices."""
 MILLION = 1_000_000
 
 
 class Price(Struct, frozen=True):
-    """`usd` for `per` units of what the name says."""
+    """A price: `usd` for `per` units."""
 
     usd: float
     unit: str
@@ -49,8 +49,8 @@ PRICES: dict[str, Price] = {
 
 
 def prices_of(overrides: Mapping[str, Any]) -> dict[str, Price]:
-    """Return the table with other prices, by name, in dollars for the same number of units. `InvalidDeclaration` lists every unknown name and every
-    value that is no price."""
+    """Return the table with some prices replaced, in dollars for the same number of units. `InvalidDeclaration` lists every unknown name and every
+    value that is not a price."""
     faults: list[Fault] = []
     found = dict(PRICES)
     for name, usd in overrides.items():

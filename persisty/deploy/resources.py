@@ -1,4 +1,4 @@
-"""The records of a plan: the resources of a deployment as plain data. `plan.py` computes them, `stacks/` makes a construct of each."""
+"""The records of a plan: the resources of a deployment as plain data. `plan.py` computes them, and `stacks/` makes a construct from each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HANDLERS = "persisty_lambdas"
 
 
 class KeyAttribute(Struct, frozen=True):
-    """`type` is DynamoDB's: S, N or B."""
+    """An attribute of a key or an index. `type`: that of DynamoDB, S, N or B."""
 
     name: str
     type: str
@@ -27,8 +27,8 @@ class Index(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """`store` is the item's name, `name` the table's; `stream`: whether what is written goes into a stream, old and new; `ttl`: the attribute
-    that says when an item expires."""
+    """A table. `store`: the name of the item. `name`: that of the table. `stream`: whether a stream has the old and new item of each write. `ttl`: the
+    attribute with the time at which an item expires."""
 
     store: str
     name: str
@@ -40,15 +40,15 @@ class Table(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """DynamoDB actions on the table of a store; those in `INDEX_ACTIONS` on its indexes too."""
+    """DynamoDB actions on the table of a store. Those in `INDEX_ACTIONS` are granted on its indexes too."""
 
     store: str
     actions: tuple[str, ...]
 
 
 class Function(Struct, frozen=True):
-    """`secret`: the ARN of the secret or parameter that it reads, or `Plan.secret`; `layers`: the rows of `layers.LAYERS` that it needs; `secrets`:
-    ARNs of what custom actions read; `statements`: further permissions; `size`: memory and limits, if they are not the deployment's."""
+    """A function. `secret`: the ARN of the secret or parameter that it reads, or `Plan.secret`; `layers`: the rows of `layers.LAYERS` that it needs; `secrets`:
+    ARNs of secrets that custom actions read; `statements`: further permissions; `size`: memory and limits, if they differ from the deployment's."""
 
     name: str
     handler: str
@@ -71,8 +71,8 @@ class Route(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A field of the GraphQL API with a resolver. `function`: the function that it invokes; without one, a mutation returns its input and subscriptions
-    follow it. `caching`: how AppSync caches its responses. `batch`: for a link, the largest number of objects of `type` in one invocation."""
+    """A field of the GraphQL API with a resolver. `function`: the function that it invokes; a mutation without one returns its input, and subscriptions
+    receive it. `caching`: how AppSync caches its responses. `batch`: for a link, the largest number of objects of `type` in one invocation."""
 
     type: str
     name: str
@@ -82,10 +82,10 @@ class Field(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """`sdl` is AppSync's schema, empty if there is no such API; `auth`: its authorization modes, the default first; `introspection`: whether
+    """The plan of a deployment. `sdl`: AppSync's schema, empty without AppSync; `auth`: its authorization modes, the default first; `introspection`: whether
     AppSync answers introspection; `eager_actions`: loading the app imports servey, so every function needs it; `secret`: the name of the token
-    secret that the deployment generates; `variables`: the app's own variables, which every function that loads the app has; `stream_settings`: the
-    settings of the streams' function; `modules`: those that functions load, the app's first; `documents`: the file of GraphQL documents that they
+    secret that the deployment generates; `variables`: the app's own variables, of every function that loads the app; `stream_settings`: the
+    settings of the streams' function; `modules`: the modules that functions load, the app's first; `documents`: the file of GraphQL documents that they
     read."""
 
     app: str
@@ -106,7 +106,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def publishers(self) -> tuple[str, ...]:
-        """The mutations that subscriptions follow."""
+        """The mutations whose results are sent to subscribers."""
         return tuple(field.name for field in self.fields if field.function is None)
 
     @property

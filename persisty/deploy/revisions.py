@@ -1,7 +1,7 @@
-"""Revision files: changes that are written down, reviewed and run in order, on every engine alike.
+"""Revision files: changes of the schema that are reviewed and run in order, on every engine.
 
-A file has the exact schemas before and after of the items that it changes, so it depends on no declaration of the present, and functions that run it.
-The steps are planned for the engine and the items that it meets: the same file runs on a laptop's SQLite and on PostgreSQL. Items that the file does
+A file has functions that run it, and the exact schemas before and after of the items that it changes, so it does not depend on the present declarations.
+The steps are planned for the engine and its items: the same file runs on a laptop's SQLite and on PostgreSQL. Items that the file does
 not name are neither compared nor changed.
 
 ```
@@ -60,7 +60,7 @@ def downgrade(run):
 
 
 class Revision(Struct, frozen=True):
-    """A revision file. `name`: that of the file without the suffix, by which revisions are ordered."""
+    """A revision file. `name`: that of the file without the suffix. Revisions are ordered by it."""
 
     name: str
     path: Path
@@ -72,7 +72,7 @@ class Revision(Struct, frozen=True):
 
 
 class Run:
-    """One revision, on its way up or down in one database."""
+    """One revision while it is upgraded or downgraded in one database."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Run:
         self.planned += migration.apply(self._progress)
 
     def store(self, name: str) -> Store[Any]:
-        """Return a store of the revision as it is after `change`."""
+        """Return a store of the revision with the schema after `change`."""
         return self._app.store(name)
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class Run:
 
 
 def revisions_in(folder: Path) -> list[Revision]:
-    """Return the revision files of a folder in order. A file without the members of a revision is a mistake."""
+    """Return the revision files of a folder in order. `InvalidDeclaration` for a file without the members of a revision."""
     found = []
     for path in sorted(folder.glob("[0-9]*.py")):
         members = runpy.run_path(str(path))
@@ -135,7 +135,7 @@ def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
 
 
 def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None = None) -> list[Planned]:
-    """Run a revision and record it. An item that the revision removes is left alone if the app declares it. Raises `Conflict` if another process has
+    """Run a revision and record it. An item that the revision removes stays if the app declares it. Raises `Conflict` if another process has
     run it meanwhile, and `SchemaMismatch` if it has copied items and may not switch to the copy."""
     target = revision.schemas("AFTER")
     removed = _names(revision.schemas("BEFORE")) - _names(target) - app.metas.keys()
@@ -153,7 +153,7 @@ def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None
 def downgrade(
     app: App, revision: Revision, allowed: Iterable[str], progress: Progress, rate: float | None = None
 ) -> list[Planned]:
-    """Undo a revision and forget that it was run. Values that the former declaration lacks stay unless they are `allowed` to be deleted."""
+    """Undo a revision and delete its record. Values that the former declaration lacks stay unless they are `allowed` to be deleted."""
     after = {one.name: one for one in revision.schemas("AFTER")}
     heirs = {former: one for one in after.values() for former in one.former_names}
     target = [
@@ -168,7 +168,7 @@ def downgrade(
 
 
 def create_unnamed(app: App, revisions: Sequence[Revision]) -> None:
-    """Create the tables of the items that no revision names, in a database that has nothing of the app yet. Revisions create the others."""
+    """Create the tables of the items that no revision names, in a database that has no tables of the app yet. Revisions create the others."""
     if records_of(app) or not all(app.engine_of(meta).is_empty(name) for name, meta in app.metas.items()):
         return
     named = {name for one in revisions for member in ("BEFORE", "AFTER") for name in _names(one.schemas(member))}
@@ -201,7 +201,7 @@ def _run(
 
 
 def write_revision(app: App, why: str, allowed: Sequence[str], folder: Path) -> Path | None:
-    """Write the file of the changes that the app's database needs, and return its path; None if it needs none."""
+    """Write the file of the changes that the app's database needs, and return its path. Return None if there are no changes."""
     planned = Migration(app, allowed).plan()
     made = [one for one in planned if one.steps or _changes(one, allowed)]
     if not made:

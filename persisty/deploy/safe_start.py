@@ -1,6 +1,6 @@
-"""The start of a server with a database file of its own machine: the changes that are safe are made.
+"""The start of a server whose database is a local file: make the changes that are safe.
 
-Any other engine is shared, so a start changes nothing there: `App.prepare` stops it, and the message names the command.
+Any other engine is shared, so a start changes nothing there: `App.prepare` stops the start, and the message names the command.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ BUILT_AT_START = frozenset({"index_added", "unique_added"})
 
 
 def follow_safe_changes(app: App) -> list[Change]:
-    """Make the changes of a local file if all of them are safe, and return them. Destructive changes are left, so nothing is lost.
+    """Make the changes of a local file if all of them are safe, and return them. Destructive changes are not made, so no data is lost.
 
-    Returns nothing, and changes nothing, if the engine is not a local file or a change is not safe: `App.prepare` then says what stops the start.
+    Make no changes and return an empty list if the engine is not a local file or a change is not safe. `App.prepare` then raises the error.
     """
     if not _changed(app) or not all(_local(app, engine) for engine in (None, *app.engine_urls)):
         return []
@@ -33,7 +33,7 @@ def follow_safe_changes(app: App) -> list[Change]:
 
 
 def _changed(app: App) -> bool:
-    """Return whether a store has another schema than the one that was applied last. The first start changes nothing."""
+    """Return whether the schema of a store differs from the one that was applied last. The first start changes nothing."""
     if not app.records_schemas or not _local(app, None):
         return False
     applied = app.applied.all()
@@ -56,6 +56,6 @@ def _safe(evolution: Evolution) -> bool:
 
 
 def _hides(evolution: Evolution, app: App) -> bool:
-    """Return whether an attribute may be the new name of another, without saying so."""
+    """Return whether an attribute may be another one with a new name, although no former name is declared."""
     stored, declared = evolution.stored, evolution.declared
     return stored is not None and declared is not None and any(hidden_values(stored, declared, app.abandoned))

@@ -11,7 +11,7 @@ from .resources import Plan
 
 MAX_RESOURCES = 500
 RESERVE = 40
-"""Resources of a part besides those of its functions, routes, fields and tables: layers, APIs, stages, data sources, caches, alarms."""
+"""Resources of a part in addition to those of its functions, routes, fields and tables: layers, APIs, stages, data sources, caches, alarms."""
 OF_FUNCTION = 6 + len(ALARMS[FUNCTION])
 """Resources of a function: itself, its role, policy, log group, a permission for each API, and its alarms."""
 
@@ -28,7 +28,7 @@ def stack_sizes(plan: Plan) -> StackSizes:
     """Return how many resources each part of a deployment has at most."""
     streams = sum(table.stream for table in plan.tables)
     functions = OF_FUNCTION * len(plan.functions)
-    # a route is itself and a permission, which the routes of a function share at most with none
+    # each route has a permission, which at most one route uses
     return StackSizes(
         data=len(plan.tables) + streams + 1,
         api=RESERVE + functions + 2 * len(plan.routes) + len(plan.fields),
@@ -37,7 +37,7 @@ def stack_sizes(plan: Plan) -> StackSizes:
 
 
 def check_size(plan: Plan, *, split: bool, together: bool) -> None:
-    """Raise `InvalidDeclaration` if a stack would have more resources than CloudFormation takes. `together`: all parts are in one stack."""
+    """Raise `InvalidDeclaration` if a stack would have more resources than CloudFormation accepts. `together`: all parts are in one stack."""
     sizes = stack_sizes(plan)
     stacks = {"stack": sizes.data + sizes.api + sizes.events} if together else {
         "Data": sizes.data, "Api": sizes.api, "Events": sizes.events

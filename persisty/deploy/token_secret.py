@@ -1,7 +1,7 @@
-"""The secret of persisty's own tokens in a deployment: a configured one, or one that the deployment generates.
+"""The secret that signs persisty's tokens in a deployment: a configured one, or one that the deployment generates.
 
-Without an issuer and an ARN, rules and actions that look at callers would reject every caller, and actions that sign tokens would fail. So the
-deployment then generates a secret in Secrets Manager. Its value is in no template, and it is retained like a table. `PERSISTY_TOKEN_SECRET` and
+Without an issuer and an ARN, rules and actions that depend on the caller would reject every caller, and actions that sign tokens would fail. The
+deployment then generates a secret in Secrets Manager. No template contains its value, and it is retained like a table. `PERSISTY_TOKEN_SECRET` and
 `PERSISTY_TOKEN_KEY_FILE` belong to the deploying machine and are never deployed.
 """
 
@@ -17,7 +17,7 @@ from ..naming import secret_name
 from ..security.authenticator import authenticator_of
 
 RETAINED = "retained_secret"
-"""The context of the CDK app that names a generated secret which exists already: the stack then has none."""
+"""The context of the CDK app that names a generated secret which already exists. The stack then does not create it."""
 GENERATED = "generated"
 """Value of `PERSISTY_TOKEN_SECRET_ARN` that makes the deployment generate a secret, even if there are issuers."""
 
@@ -30,7 +30,7 @@ class TokenSecret(Struct, frozen=True):
 
     @property
     def place(self) -> str | None:
-        """The ARN or the name."""
+        """Return the ARN or the name."""
         return self.arn or self.name
 
 

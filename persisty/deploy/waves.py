@@ -1,8 +1,8 @@
 """The order in which a deployment changes the indexes of tables that exist, as data: waves, each one update of the stacks.
 
-DynamoDB takes one new or removed index in an update of a table. An index has to be there before code queries it, and to go after the code that did. So
-indexes are added one wave after the other, the last with the functions, and removed after that. What is deployed is read again at each run, so a
-run that was interrupted goes on where it ended.
+DynamoDB adds or removes one index in an update of a table. An index must exist before code queries it, and is removed after that code is replaced.
+Indexes are therefore added one wave after the other, the last with the functions, and removed after that. Each run reads the deployed tables again,
+so an interrupted run continues.
 
 Source: "UpdateTable", GlobalSecondaryIndexUpdates, in the Amazon DynamoDB API Reference.
 """
@@ -24,8 +24,8 @@ CONTEXT = "indexes"
 
 
 class TableShape(Struct, frozen=True):
-    """A table as it is deployed, or as a template has it: its name, the attributes of its key, its indexes. `items`: the number that DynamoDB last
-    counted."""
+    """A table as it is deployed, or as a template has it: its name, the attributes of its key, its indexes. `items`: the last count of
+    DynamoDB."""
 
     name: str
     key: tuple[KeyAttribute, ...]
@@ -40,7 +40,7 @@ Indexes = dict[str, list[Index]]
 
 
 class Wave(Struct, frozen=True):
-    """One update. `indexes`: those of the tables that do not yet have, or still have, others than declared. `data_only`: only stacks with tables."""
+    """One update. `indexes`: those of each table whose indexes still differ from the declared ones. `data_only`: only stacks with tables."""
 
     what: str
     indexes: Mapping[str, Sequence[Index]] = {}
@@ -48,7 +48,7 @@ class Wave(Struct, frozen=True):
 
 
 class Loss(Struct, frozen=True):
-    """A change that loses data, or answers for a time. `name`: what `--allow` has to say, None if no deployment can make the change."""
+    """A change that loses data, or makes queries fail for a time. `name`: the value for `--allow`, None if no deployment can make the change."""
 
     name: str | None
     path: str
@@ -87,7 +87,7 @@ def waves(declared: Shapes, deployed: Shapes) -> tuple[Wave, ...]:
 
 
 def added_to_items(declared: Shapes, deployed: Shapes) -> list[str]:
-    """Return `table.index` of the indexes that are added to tables that exist. An index misses the items that lack one of its attributes, until
+    """Return `table.index` of the indexes that are added to tables that exist. An index lacks the items without one of its attributes until
     `App.prepare` completes these."""
     return [
         f"{name}.{index.name}"
@@ -99,7 +99,7 @@ def added_to_items(declared: Shapes, deployed: Shapes) -> list[str]:
 
 
 def losses(declared: Shapes, deployed: Shapes, stacked: Sequence[str] = ()) -> Iterator[Loss]:
-    """Yield the changes that have to be named before they are made. `stacked`: the names of the tables in the deployed stacks."""
+    """Yield the changes that need `--allow`. `stacked`: the names of the tables in the deployed stacks."""
     for name in stacked:
         if name not in declared:
             items = deployed[name].items if name in deployed else 0
@@ -119,7 +119,7 @@ def losses(declared: Shapes, deployed: Shapes, stacked: Sequence[str] = ()) -> I
 
 
 def with_indexes(plan: Plan, indexes: Any) -> Plan:
-    """Return the plan with the indexes that a wave gives its tables, by table: the value of `CONTEXT`, or its JSON. `InvalidDeclaration` if it is none."""
+    """Return the plan with the indexes that a wave gives its tables, by table: the value of `CONTEXT`, or its JSON. `InvalidDeclaration` if it is not valid."""
     try:
         given = msgspec.json.decode(indexes) if isinstance(indexes, str) else indexes
         some = msgspec.convert(given or {}, dict[str, tuple[Index, ...]])
