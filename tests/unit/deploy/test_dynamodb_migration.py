@@ -12,9 +12,9 @@ from persisty import CREATED, App, Attr, Conflict, Index, SchemaMismatch, Unique
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
 
+from .cars import Color, Red
 from .conftest import Place
 from .test_interrupted import killed_at
-from .test_migration import Color, Red
 
 STAGES = count()
 

@@ -1,0 +1,138 @@
+"""Attributes whose type changes: each value is converted exactly, or the migration lists it and changes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from persisty import Attr, Index, SchemaMismatch, stored
+
+from .cars import ROWS, Car, Color, Red, faults, kinds
+from .conftest import Place
+
+
+def retyped(before: Any, after: Any) -> tuple[type[Any], type[Any]]:
+    def of(type_: Any) -> type[Any]:
+        return stored(name="thing", indexes=[Index("value")])(
+            type("Thing", (), {"__annotations__": {"id": str, "value": type_}, "__module__": __name__})
+        )
+
+    return of(before), of(after)
+
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, UTC)
+U = UUID("12345678-1234-5678-1234-567812345678")
+CONVERTED: list[tuple[Any, Any, list[tuple[Any, Any]], list[Any]]] = [
+    (str, int, [("5", 5), ("-7", -7), (str(2**62), 2**62)], ["", "x", "1.5", " 5", "05", str(2**63)]),
+    (str, float, [("5", 5.0), ("1.5", 1.5), ("-1e3", -1000.0)], ["", "x", "nan", "1e200"]),
+    (str, Decimal, [("5", Decimal(5)), ("1.50", Decimal("1.5"))], ["", "x", "NaN", "1" * 39]),
+    (str, bool, [("true", True), ("False", False), ("1", True)], ["", "yes", "2"]),
+    (
+        str,
+        datetime,
+        [("2026-01-02T03:04:05.6789Z", MOMENT)],
+        ["", "now", "2026-01-02", "2026-01-02T03:04:05", "infinity"],
+    ),
+    (str, date, [("2026-01-02", date(2026, 1, 2))], ["", "today", "2026-02-31"]),
+    (str, UUID, [(str(U), U)], ["", "x"]),
+    (int, str, [(5, "5"), (-7, "-7")], []),
+    (int, float, [(5, 5.0)], [2**60 + 1]),
+    (int, Decimal, [(5, Decimal(5)), (2**62, Decimal(2**62))], []),
+    (int, bool, [(0, False), (1, True)], [2]),
+    (float, str, [(1.0, "1"), (1.5, "1.5")], []),
+    (float, int, [(1.0, 1)], [1.5, 1e30]),
+    (float, Decimal, [(0.1, Decimal("0.1"))], []),
+    (Decimal, str, [(Decimal("1.50"), "1.5")], []),
+    (Decimal, int, [(Decimal(2), 2)], [Decimal("2.5"), Decimal(10) ** 30]),
+    (Decimal, float, [(Decimal("0.1"), 0.1)], [Decimal("0.1234567890123456789012345678")]),
+    (bool, str, [(True, "true")], []),
+    (bool, int, [(True, 1), (False, 0)], []),
+    (datetime, str, [(MOMENT, "2026-01-02T03:04:05.678900Z")], []),
+    (datetime, date, [(datetime(2026, 1, 2, tzinfo=UTC), date(2026, 1, 2))], [MOMENT]),
+    (date, str, [(date(2026, 1, 2), "2026-01-02")], []),
+    (date, datetime, [(date(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC))], []),
+    (UUID, str, [(U, str(U))], []),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "good", "bad"), CONVERTED, ids=[f"{a.__name__}-{b.__name__}" for a, b, *_ in CONVERTED]
+)
+def test_values_are_converted_exactly_or_the_migration_lists_them_and_changes_nothing(
+    place: Place, before: Any, after: Any, good: list[tuple[Any, Any]], bad: list[Any]
+) -> None:
+    old, new = retyped(before, after)
+    place.filled(old, *({"id": f"g{n}", "value": value} for n, (value, _) in enumerate(good)))
+    assert place.opened is not None
+    for n, value in enumerate(bad):
+        place.opened.store(old).create({"id": f"b{n}", "value": value})
+    if bad:
+        with pytest.raises(SchemaMismatch) as caught:
+            place.migrated(new)
+        [fault] = caught.value.faults
+        assert fault.path == "/thing/value"
+        assert [one.split()[0] for one in str(fault.found).split("), ")] == [f"b{n}" for n in range(len(bad))]
+        app = place.app(old)
+        app.prepare()
+        assert app.store(old).read("b0").value == bad[0]
+        app.store(old).delete_all(old.id.startswith("b"))
+    app, _ = place.migrated(new)
+    assert [app.store(new).read(f"g{n}").value for n in range(len(good))] == [value for _, value in good]
+    assert app.store(new).count(new.value == good[0][1]) >= 1
+
+
+def test_a_type_that_cannot_be_converted_is_refused_and_names_the_items(place: Place) -> None:
+    @stored(name="car")
+    class Listed:
+        id: str
+        price: list[str]
+
+    @stored(name="car")
+    class Numbered:
+        id: str
+        price: int
+
+    place.filled(Listed, {"id": "a", "price": []})
+    with pytest.raises(SchemaMismatch, match="list cannot be converted to integer") as caught:
+        place.migrated(Numbered)
+    assert faults(caught) == {"/car/price": "a"}
+
+
+def test_a_removed_member_of_an_enum_is_refused_while_items_have_it(place: Place) -> None:
+    @stored(name="car", indexes=[Index("odometer")])
+    class AllRed:
+        id: str
+        odometer: int
+        color: Red = Red.RED
+        note: str | None = None
+        price: str = "1"
+
+    place.filled(Car, *ROWS)
+    with pytest.raises(SchemaMismatch, match="no longer declared") as caught:
+        place.migrated(AllRed)
+    assert faults(caught) == {"/car/color": "b ('green')"}
+    place.app(Car).store(Car).update("b", {"color": "red"})
+    app, _ = place.migrated(AllRed)
+    assert [one.color for one in app.store(AllRed).search_all()] == [Red.RED, Red.RED]
+
+
+@stored(name="car", indexes=[Index("odometer"), Index("price")])
+class Tagged:
+    id: str
+    odometer: int
+    color: Color = Color.RED
+    note: list[str] = Attr(factory=list)
+    price: str = "1"
+
+
+def test_values_without_a_conversion_are_deleted_only_by_name(place: Place) -> None:
+    place.filled(Car, *ROWS)
+    with pytest.raises(SchemaMismatch, match=r"To delete them: --allow drop:car\.note"):
+        place.migrated(Tagged)
+    app, _ = place.migrated(Tagged, allow=("drop:car.note",))
+    assert [(one.note, one.price) for one in app.store(Tagged).search_all()] == [([], "10"), ([], "11")]
+    assert kinds(app) == set()
