@@ -1,1 +1,1 @@
-"""Faults on the way to an engine, injected on purpose."""
+"""Faults injected between the client and an engine."""

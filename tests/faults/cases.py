@@ -1,4 +1,4 @@
-"""Writes, what is stored once they are done, and what they answer where an answer is lost: the same on every engine."""
+"""Writes, the items stored after them, and their outcomes when a response is lost: the same on every engine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .verdict import DOUBT, OK
 
 
 class Case(Struct, frozen=True):
-    """A write of `item`, which holds `before` (None: it is not there yet) and `after` once it is done.
+    """A write of `item`, whose stored values are `before` (None: no such item) and then `after`.
 
-    `answer`: what it comes to where an attempt was carried out and its answer lost; `otherwise`: where it was not, though
-    nobody can tell that. `sent`: how often it is sent, after so many `reads`.
+    `answer`: the outcome if the first attempt was executed and its response lost. `otherwise`: the outcome if it was not executed, which
+    the client cannot observe. `sent`: the number of attempts, after so many `reads`.
     """
 
     item: type[Any]
@@ -34,15 +34,15 @@ class Case(Struct, frozen=True):
 FREE = {"owner": None}
 WRITES: dict[str, Case] = {
     "create": Case(Account, None, lambda store, key: store.create(Account(id=key)), FREE),
-    "create of what anybody could": Case(Slot, None, lambda store, key: store.create(Slot(id=key)), FREE, DOUBT),
+    "create without a timestamp": Case(Slot, None, lambda store, key: store.create(Slot(id=key)), FREE, DOUBT),
     "update": Case(Account, FREE, lambda store, key: store.update(key, {"owner": "me"}), {"owner": "me"}),
-    "update of what anybody could": Case(
+    "update without a timestamp": Case(
         Slot, FREE, lambda store, key: store.update(key, {"owner": "me"}), {"owner": "me"}
     ),
     "update with a condition": Case(
         Account, FREE, lambda store, key: store.update(key, {"owner": "me"}, when=A.owner.is_null()), {"owner": "me"}
     ),
-    "update with a condition of what anybody could": Case(
+    "update with a condition and without a timestamp": Case(
         Slot,
         FREE,
         lambda store, key: store.update(key, {"owner": "me"}, when=S.owner.is_null()),
@@ -52,7 +52,7 @@ WRITES: dict[str, Case] = {
     "update with an optimistic lock": Case(
         Account, FREE, lambda store, key: store.update(key, {"owner": "me"}, when=A.version == 1), {"owner": "me"}
     ),
-    "update with a condition that is decided here": Case(
+    "update with a condition that the client decides": Case(
         Account,
         {"owner": "ann"},
         lambda store, key: store.update(key, {"owner": "me"}, when=A.owner.endswith("nn")),
@@ -62,7 +62,7 @@ WRITES: dict[str, Case] = {
     "add": Case(
         Account, {"balance": 5}, lambda store, key: store.update(key, {"balance": add(2)}), {"balance": 7}, OK, DOUBT, 1
     ),
-    "add to what anybody could": Case(
+    "add without a timestamp": Case(
         Slot, {"count": 5}, lambda store, key: store.update(key, {"count": add(2)}), {"count": 7}, DOUBT, DOUBT, 1
     ),
     "add with a condition": Case(
@@ -98,7 +98,7 @@ def stored(near: App, case: Case, key: Any) -> dict[str, Any] | None:
 
 
 def prepared(near: App, case: Case) -> Any:
-    """A new key, with the item before the write."""
+    """Return a new key, under which the item before the write is stored."""
     key = uuid4() if case.item is Account else uuid4().hex
     if case.before is not None:
         near.store(case.item).create(case.item(id=key, **case.before))

@@ -1,4 +1,4 @@
-"""The engines, a proxy before each, and no time lost between attempts."""
+"""Apps with direct access to an engine and through a proxy, without waiting between attempts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .proxy import FaultProxy, fault_proxy
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Grows instead of waiting."""
+    """Return the list of the seconds that the code would have waited."""
     slept: list[float] = []
     for module in (retries, keyed, transactions, writes):
         monkeypatch.setattr(module, "sleep", slept.append)
@@ -27,27 +27,27 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def proxy(local_endpoint: str) -> Iterator[FaultProxy]:
-    """Before DynamoDB Local."""
+    """Yield a proxy in front of DynamoDB Local."""
     with fault_proxy(local_endpoint) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def near(local_endpoint: str) -> Iterator[App]:
-    """Return the stored items."""
+    """Yield an app that reads the stored items directly."""
     with prepared_at(local_endpoint) as app:
         yield app
 
 
 @pytest.fixture(params=["direct", "boto3"])
 def kind(request: pytest.FixtureRequest) -> str:
-    """The transport."""
+    """Return the name of the transport."""
     return cast(str, request.param)
 
 
 @pytest.fixture
 def far(proxy: FaultProxy, near: App, kind: str, waits: list[float]) -> Iterator[App]:
-    """The same as seen through the proxy."""
+    """Yield an app that uses the same tables through the proxy."""
     app = app_at(proxy.endpoint, kind, near.stage)
     yield app
     app.close()

@@ -1,4 +1,4 @@
-"""Items of the fault tests: some have the time of their last write, others have nothing of the kind."""
+"""Items of the fault tests. Accounts store the time of their last write; the other items do not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from persisty.model.generators import SEQUENCE
 
 @stored
 class Account:
-    """Made and changed at a time to the microsecond, which its own write knows again."""
+    """An item whose timestamps, to the microsecond, show which write changed it last."""
 
     id: UUID
     owner: str | None = None
@@ -27,7 +27,7 @@ class Account:
 
 @stored(key="id")
 class Slot:
-    """Anybody's writes look the same."""
+    """An item whose equal writes cannot be outcomes apart."""
 
     id: str
     owner: str | None = None
@@ -54,7 +54,7 @@ S: Any = Slot
 
 @contextmanager
 def prepared_at(endpoint: str) -> Iterator[App]:
-    """An app with new tables at a DynamoDB."""
+    """Yield an app with new tables at the DynamoDB of an endpoint."""
     app = app_at(endpoint, "direct", uuid4().hex[:8])
     app.prepare()
     yield app

@@ -1,6 +1,6 @@
-"""A proxy before a DynamoDB: it knows whole requests, and does to each what a script or a choice says.
+"""A proxy in front of DynamoDB that injects a fault into each request, by a script or by a function of the request.
 
-A fault is a function of a request; it says whether DynamoDB gets the request, and what the client gets.
+A fault is a function of a request. It decides whether DynamoDB receives the request, and what the client receives.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 from zlib import crc32
 
 PATIENCE = 30.0
-"""Seconds that a client may take to give up on an answer that does not come."""
+"""Seconds within which a client must give up on a missing response."""
 
 
 class Request:
-    """One request on its way. `forward` has DynamoDB carry it out and gives the whole answer, head and body."""
+    """One request of a client. `forward` sends it to DynamoDB, and `answer` builds a response."""
 
     def __init__(self, head: bytes, body: bytes, upstream: tuple[str, int], client: socket.socket) -> None:
         self.head, self.raw, self.client = head, body, client
@@ -35,7 +35,7 @@ class Request:
         return parsed
 
     def forward(self, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
-        """(status, body) of DynamoDB's answer, to another body if one is given."""
+        """Return (status, body) of DynamoDB's response to this request, or to the request with another `body`."""
         connection = http.client.HTTPConnection(*self._upstream, timeout=PATIENCE)
         try:
             names = ("x-amz-target", "content-type", "authorization", "x-amz-date", "x-amz-security-token")
@@ -62,22 +62,22 @@ class Request:
 
 
 Fault = Callable[[Request], bool]
-"""Deals with a request; False closes the connection."""
+"""Handles a request. False closes the connection."""
 
 
 def carried(request: Request) -> bool:
-    """No fault at all."""
+    """Forward the request and its response without a fault."""
     request.client.sendall(request.answer(*request.forward()))
     return True
 
 
 def dropped(request: Request) -> bool:
-    """The connection is lost before DynamoDB hears of the request."""
+    """Lose the connection before DynamoDB receives the request."""
     return False
 
 
 def lost(request: Request) -> bool:
-    """It is carried out, and the answer is lost."""
+    """Execute the request, and lose the response."""
     request.forward()
     return False
 
@@ -93,7 +93,7 @@ def cut_in_body(request: Request) -> bool:
 
 
 def late(request: Request) -> bool:
-    """It is carried out, but the client gives up before the answer comes."""
+    """Execute the request, and send no response until the client gives up."""
     request.forward()
     request.client.settimeout(PATIENCE)
     request.client.recv(1)
@@ -101,7 +101,7 @@ def late(request: Request) -> bool:
 
 
 def dribbling(request: Request) -> bool:
-    """It is carried out, and the answer never ends, though each of its pieces comes in time."""
+    """Execute the request, and send a response that never ends, although each of its pieces arrives in time."""
     request.forward()
     request.client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     turn = threading.Event()
@@ -111,7 +111,7 @@ def dribbling(request: Request) -> bool:
 
 
 def corrupted(request: Request) -> bool:
-    """It is carried out; a byte of the answer is another than was sent."""
+    """Execute the request, and change a byte of the response."""
     status, body = request.forward()
     changed = body.replace(b"{", b"[", 1)
     request.client.sendall(request.answer(status, changed, crc32(body)))
@@ -125,14 +125,14 @@ def garbage(request: Request) -> bool:
 
 
 def page_of_html(request: Request) -> bool:
-    """An error response of a proxy in between."""
+    """Execute the request, and respond with a page of another proxy."""
     request.forward()
     request.client.sendall(request.answer(200, b"<html>captive portal</html>"))
     return True
 
 
 def refusing(kind: str, status: int = 400, *, forwarded: bool = False) -> Fault:
-    """DynamoDB refuses; `forwarded`: after it was carried out."""
+    """Return a fault that responds with an error of DynamoDB. With `forwarded`, the request is executed first."""
 
     def refuse(request: Request) -> bool:
         if forwarded:
@@ -152,7 +152,7 @@ failed_after = refusing("InternalServerError", 500, forwarded=True)
 
 
 def partly(request: Request) -> bool:
-    """Of a batch of reads only the first key is looked up, of one of statements only the first is carried out and told."""
+    """Process only the first key of a batch of reads, or only the first statement of a batch of statements."""
     body = request.body
     if request.operation == "BatchGetItem":
         [(table, asked)] = body["RequestItems"].items()
@@ -179,7 +179,7 @@ BEFORE = {
     "unavailable": unavailable,
     "failed": failed,
 }
-"""Faults of requests that are not carried out."""
+"""Faults of requests that are not executed."""
 AFTER = {
     "lost": lost,
     "cut in head": cut_in_head,
@@ -189,11 +189,11 @@ AFTER = {
     "html": page_of_html,
     "failed after": failed_after,
 }
-"""Faults of requests that are."""
+"""Faults of requests that are executed."""
 
 
 class FaultProxy:
-    """`script`: what happens to the next requests; then `choose` says, which may do nothing. `seen`: their operations."""
+    """A proxy that applies the faults of `script` to the next requests, then those that `choose` returns. `seen` lists the operations."""
 
     def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
@@ -208,7 +208,7 @@ class FaultProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def faults(self, *faults: Fault) -> None:
-        """Do this to the next requests, and nothing to those after them."""
+        """Apply these faults to the next requests, and `choose` to those after them. Forget the requests seen so far."""
         self.script = deque(faults)
         self.seen.clear()
         self.requests.clear()

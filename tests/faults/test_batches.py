@@ -1,4 +1,4 @@
-"""Batches through faults: each edit is done once or not at all, and tells which; what befalls one does not hide the others."""
+"""Batches through faults: each edit is done once or not at all, its result says which, and its failure hides no other result."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ CERTAIN = ("throttled", "exceeded")
 
 @pytest.fixture
 def kind() -> str:
-    """One transport is enough: the others differ in single writes only."""
+    """Use one transport: the transports differ in single writes only."""
     return "direct"
 
 
 def accounts_of(near: App) -> list[Account]:
-    """Five that a batch may edit."""
+    """Create five accounts for a batch to edit."""
     made = near.store(Account).edit_batch([Create(Account(balance=5)) for _ in range(5)])
     return [one.item for one in made if one.item]
 
 
 def batch_of(accounts: Sequence[Account]) -> list[Any]:
-    """An edit of each kind."""
+    """Return one edit of each kind."""
     plain, locked, summed, listed, gone = (one.id for one in accounts)
     return [
         Create(Account(id=uuid4(), owner="new")),
@@ -56,46 +56,46 @@ def contents(near: App, accounts: Sequence[Account], batch: Sequence[Any]) -> li
     ]  # fmt: skip
 
 
-def test_a_batch_whose_answer_is_lost_is_done_once(far: App, near: App, proxy: FaultProxy) -> None:
+def test_a_batch_whose_response_is_lost_is_done_once(far: App, near: App, proxy: FaultProxy) -> None:
     """Results that the items reveal are reported as if nothing had happened. No item reveals a delete."""
     for fault in AFTER.values():
         accounts = accounts_of(near)
         batch = batch_of(accounts)
         proxy.faults(fault)
-        told = verdicts(far.store(Account).edit_batch(batch))
+        outcomes = verdicts(far.store(Account).edit_batch(batch))
         assert contents(near, accounts, batch) == [True] * 6
-        assert told == [OK] * 5 + [DOUBT]
+        assert outcomes == [OK] * 5 + [DOUBT]
         assert proxy.seen[0] == "BatchExecuteStatement"
 
 
-def test_a_batch_that_did_not_arrive_is_done_but_for_what_cannot_be_sent_twice(
+def test_a_batch_that_did_not_arrive_is_done_except_edits_that_cannot_be_sent_twice(
     far: App, near: App, proxy: FaultProxy
 ) -> None:
     for name, fault in BEFORE.items():
         accounts = accounts_of(near)
         batch = batch_of(accounts)
         proxy.faults(fault)
-        told = verdicts(far.store(Account).edit_batch(batch))
+        outcomes = verdicts(far.store(Account).edit_batch(batch))
         unsure = name not in CERTAIN
-        assert told == [OK, OK, OK, DOUBT if unsure else OK, DOUBT if unsure else OK, OK]
+        assert outcomes == [OK, OK, OK, DOUBT if unsure else OK, DOUBT if unsure else OK, OK]
         assert contents(near, accounts, batch) == [True, True, True, not unsure, not unsure, True]
 
 
-def test_edits_of_what_anybody_could_have_written_are_in_doubt(far: App, near: App, proxy: FaultProxy) -> None:
+def test_edits_that_another_writer_could_have_made_are_in_doubt(far: App, near: App, proxy: FaultProxy) -> None:
     first, second = (near.store(Slot).create(Slot(id=uuid4().hex)) for _ in range(2))
     new = Slot(id=uuid4().hex)
     proxy.faults(lost)
-    told = far.store(Slot).edit_batch(
+    outcomes = far.store(Slot).edit_batch(
         [Create(new), Update(first.id, {"owner": "me"}), Update(second.id, {"count": add(1)})]
     )
-    assert verdicts(told) == [DOUBT, OK, DOUBT]
+    assert verdicts(outcomes) == [DOUBT, OK, DOUBT]
     assert near.store(Slot).read_batch([new.id, first.id, second.id]) == [
         new, Slot(id=first.id, owner="me"), Slot(id=second.id, count=1),
     ]  # fmt: skip
 
 
 def statements_failing(code: str, *, done: bool) -> Fault:
-    """Every statement but the first is refused so; `done`: after it was carried out."""
+    """Return a fault that fails every statement but the first with `code`. With `done`, the statements are executed first."""
 
     def fail(request: Request) -> bool:
         statements = request.body["Statements"]
@@ -110,7 +110,7 @@ def statements_failing(code: str, *, done: bool) -> Fault:
 
 
 @pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"])
-def test_statements_that_are_refused_for_now_are_done_by_themselves(
+def test_throttled_statements_are_sent_again_as_single_writes(
     far: App, near: App, proxy: FaultProxy, code: str
 ) -> None:
     for fault in (partly, statements_failing(code, done=False)):
@@ -121,17 +121,17 @@ def test_statements_that_are_refused_for_now_are_done_by_themselves(
         assert contents(near, accounts, batch) == [True] * 6
 
 
-def test_statements_that_failed_inside_are_not_done_twice(far: App, near: App, proxy: FaultProxy) -> None:
+def test_statements_with_an_internal_error_are_not_done_twice(far: App, near: App, proxy: FaultProxy) -> None:
     for done in (True, False):
         accounts = accounts_of(near)
         batch = batch_of(accounts)
         proxy.faults(statements_failing("InternalServerError", done=done))
-        told = verdicts(far.store(Account).edit_batch(batch))
+        outcomes = verdicts(far.store(Account).edit_batch(batch))
         assert contents(near, accounts, batch) == [True, True, True, done, done, True]
-        assert told == [OK, OK, OK, *[OK if done else DOUBT] * 2, DOUBT if done else OK]
+        assert outcomes == [OK, OK, OK, *[OK if done else DOUBT] * 2, DOUBT if done else OK]
 
 
-def test_a_part_of_a_batch_that_is_refused_for_good_does_not_hide_the_rest(
+def test_the_throttled_part_of_a_batch_does_not_hide_the_other_results(
     far: App, near: App, proxy: FaultProxy, waits: list[float]
 ) -> None:
     size = MAX_STATEMENTS * 2 + 5
@@ -146,7 +146,7 @@ def test_a_part_of_a_batch_that_is_refused_for_good_does_not_hide_the_rest(
     assert len(proxy.seen) <= 1 + 2 * ATTEMPTS
 
 
-def test_a_batch_of_which_nothing_is_done_raises(far: App, near: App, proxy: FaultProxy) -> None:
+def test_a_batch_without_a_successful_edit_raises(far: App, near: App, proxy: FaultProxy) -> None:
     slots = [Slot(id=uuid4().hex) for _ in range(MAX_STATEMENTS * 2)]
     proxy.choose = lambda _: throttled
     with pytest.raises(Throttled):
@@ -154,18 +154,18 @@ def test_a_batch_of_which_nothing_is_done_raises(far: App, near: App, proxy: Fau
     assert near.store(Slot).read_batch([slot.id for slot in slots]) == [None] * len(slots)
 
 
-def test_a_batch_of_which_nothing_is_known_is_in_doubt_in_each_edit(far: App, near: App, proxy: FaultProxy) -> None:
+def test_every_edit_of_a_batch_without_any_response_is_in_doubt(far: App, near: App, proxy: FaultProxy) -> None:
     slots = [Slot(id=uuid4().hex) for _ in range(5)]
     for fault, there in ((dropped, False), (lost, True)):
         proxy.choose = lambda _, fault=fault: fault
         assert verdicts(far.store(Slot).edit_batch([Create(slot) for slot in slots])) == [DOUBT] * 5
         found = near.store(Slot).read_batch([slot.id for slot in slots])
         assert [one is not None for one in found] == [there] * 5
-        assert len(proxy.seen) <= 1 + ATTEMPTS  # the engine that failed is not asked once more for each
+        assert len(proxy.seen) <= 1 + ATTEMPTS  # the failed engine is not called again for each edit
         proxy.seen.clear()
 
 
-def test_single_writes_in_the_place_of_statements_are_done_once(
+def test_single_writes_instead_of_statements_are_done_once(
     near: App, proxy: FaultProxy, kind: str, waits: list[float]
 ) -> None:
     far = app_at(proxy.endpoint, kind, near.stage, partiql=False)
@@ -179,15 +179,15 @@ def test_single_writes_in_the_place_of_statements_are_done_once(
             seen.add(request.raw)
             return fault if new else carried
 
-        proxy.choose = first  # of each write the first attempt
+        proxy.choose = first  # the first attempt of each write
         assert verdicts(far.store(Account).edit_batch(batch)) == [OK] * 5 + [DOUBT]
         proxy.choose = lambda _: carried
         assert contents(near, accounts, batch) == [True] * 6
     far.close()
 
 
-def test_what_an_engine_cannot_store_is_told_of_its_edit(far: App, near: App) -> None:
-    """A list that grows too large is known to the engine only; the edit beside it is done."""
+def test_a_value_that_the_engine_rejects_is_a_fault_of_its_edit(far: App, near: App) -> None:
+    """Only the engine detects a list that grows too large. The other edit is done."""
     full, fine = (near.store(Account).create(Account(log=["x" * 390_000])) for _ in range(2))
     large = Update(full.id, {"log": append("y" * 20_000)})
     results = far.store(Account).edit_batch([Update(fine.id, {"owner": "me"}), large])
@@ -198,7 +198,7 @@ def test_what_an_engine_cannot_store_is_told_of_its_edit(far: App, near: App) ->
     assert [fault.path for fault in caught.value.faults] == ["/edits/0/changes"]
 
 
-def test_a_role_without_statements_writes_by_themselves(far: App, near: App, proxy: FaultProxy) -> None:
+def test_a_role_that_may_not_send_statements_uses_single_writes(far: App, near: App, proxy: FaultProxy) -> None:
     accounts = accounts_of(near)
     batch = batch_of(accounts)
     proxy.faults(refusing("AccessDeniedException"))
@@ -210,8 +210,8 @@ def atomic(far: App, batch: Sequence[Any]) -> Callable[[], list[str]]:
     return lambda: verdicts(far.store(Account).edit_batch(batch, atomic=True))
 
 
-def test_an_atomic_batch_is_done_once_whatever_is_lost(far: App, near: App, proxy: FaultProxy) -> None:
-    """DynamoDB knows a transaction that is sent again by its token."""
+def test_an_atomic_batch_is_done_once_after_any_fault(far: App, near: App, proxy: FaultProxy) -> None:
+    """DynamoDB recognizes a repeated transaction by its token."""
     for fault in (AFTER | BEFORE).values():
         accounts = accounts_of(near)
         batch = batch_of(accounts)
@@ -223,7 +223,9 @@ def test_an_atomic_batch_is_done_once_whatever_is_lost(far: App, near: App, prox
         assert len(set(tokens)) == 1
 
 
-def test_an_atomic_batch_that_is_refused_after_a_lost_answer_is_refused(far: App, near: App, proxy: FaultProxy) -> None:
+def test_an_atomic_batch_that_is_refused_after_a_lost_response_is_refused(
+    far: App, near: App, proxy: FaultProxy
+) -> None:
     accounts = accounts_of(near)
     batch = [*batch_of(accounts), Create(Account(id=near.store(Account).create(Account()).id))]
     proxy.faults(lost)

@@ -1,4 +1,4 @@
-"""`update_all` and `delete_all` through faults: what was changed is told, and the rest can be gone on with."""
+"""`update_all` and `delete_all` through faults: the error counts the changed items, and its cursor continues with the rest."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ ITEMS, CHUNK = 11, 4
 FAULTS = {
     name: fault for name, fault in (BEFORE | AFTER).items() if name in ("dropped", "throttled", "lost", "cut in body")
 }
-"""One of each sort: each is tried at every request of a long call."""
+"""One fault of each kind. Each is tried at every request of a long call."""
 
 
 @pytest.fixture(scope="module")
 def near(local_endpoint: str) -> Iterator[App]:
-    """Tables in which there is nothing else."""
+    """Yield an app whose tables are empty."""
     with prepared_at(local_endpoint) as app:
         yield app
 
 
 @pytest.fixture
 def kind() -> str:
-    """One transport is enough: the others differ in single writes only."""
+    """Use one transport: the transports differ in single writes only."""
     return "direct"
 
 
@@ -40,7 +40,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def filled(near: App, item: type[Any]) -> str:
-    """The owner of some new items; no others have it."""
+    """Create items with a new owner, and return the owner."""
     owner = uuid4().hex
     made = [
         item(id=uuid4(), owner=owner) if item is Account else item(id=uuid4().hex, owner=owner) for _ in range(ITEMS)
@@ -85,10 +85,8 @@ def test_a_deletion_through_any_fault_reaches_every_item(far: App, near: App, pr
             assert near.store(Slot).count(S.owner == owner) == 0
 
 
-def test_a_change_that_anybody_could_have_made_ends_in_doubt_and_is_gone_on_with(
-    far: App, near: App, proxy: FaultProxy
-) -> None:
-    """The change makes its own filter false, so what was done before is not met again."""
+def test_a_bulk_update_in_doubt_continues_from_its_cursor(far: App, near: App, proxy: FaultProxy) -> None:
+    """The change makes its own filter false, so items that are changed already do not match again."""
     slots = far.store(Slot)
     owner, new = filled(near, Slot), uuid4().hex
     proxy.choose = _losing("BatchExecuteStatement", 2)
@@ -106,7 +104,7 @@ def test_a_change_that_anybody_could_have_made_ends_in_doubt_and_is_gone_on_with
 
 
 def _losing(operation: str, turn: int) -> Callable[[Request], Any]:
-    """The answer to one of the requests of a kind is lost."""
+    """Return a choice that loses the response to one request of an operation."""
     seen = 0
 
     def choose(request: Request) -> Any:
@@ -136,9 +134,7 @@ def test_a_sum_is_never_added_twice(far: App, near: App, proxy: FaultProxy, item
 
 
 @pytest.mark.parametrize("fault", [throttled, dropped])
-def test_an_engine_that_fails_for_good_in_between_leaves_a_cursor(
-    far: App, near: App, proxy: FaultProxy, fault: Any
-) -> None:
+def test_a_bulk_update_that_fails_midway_returns_a_cursor(far: App, near: App, proxy: FaultProxy, fault: Any) -> None:
     owner, new = filled(near, Account), uuid4().hex
     proxy.choose = _failing_after(4, fault)
 

@@ -1,9 +1,8 @@
-"""Any write, through any faults, against a model: what is stored is the write done once or not done at all, and the answer
-agrees with it.
+"""Any write through any faults, compared with a model: each write is done once or not at all, and its outcome agrees.
 
 ```
-ok            done                    in doubt      either, and it may be that it had nothing to do
-refused       not done, and rightly   unavailable   not done
+ok            done                    in doubt      done or not done
+refused       not done, as expected   unavailable   not done
 ```
 """
 
@@ -25,11 +24,11 @@ from .verdict import DOUBT, OK, UNAVAILABLE, verdict, verdict_of
 
 FAULTS: dict[str, Fault] = {"none": carried, "partly": partly} | BEFORE | AFTER
 Row = Mapping[str, Any]
-"""Return the model's item, or None."""
+"""The attributes of an item in the model."""
 
 
 class Step(Struct, frozen=True):
-    """An edit of one of a few keys. `amount` and `when` are what some verbs need."""
+    """An edit of one of a few keys. Some verbs use `amount` and `when`."""
 
     verb: str
     key: int
@@ -81,17 +80,17 @@ def row_of(item: Any) -> Row | None:
 
 
 def alone(store: Store[Any], edit: Any) -> str:
-    """The verdict on an edit that is made by its own verb."""
+    """Return the outcome of an edit that is sent as a single write."""
     match edit:
         case Create(item):
             return verdict(lambda: store.create(item))
         case Delete(key, when):
             gone: list[bool] = []
-            told = verdict(lambda: gone.append(store.delete(key, when=when)))
-            return "not_found" if gone == [False] else told
+            outcome = verdict(lambda: gone.append(store.delete(key, when=when)))
+            return "not_found" if gone == [False] else outcome
     found: list[Any] = []
-    told = verdict(lambda: found.append(store.update(edit.key, edit.changes, when=edit.when)))
-    return "not_found" if found == [None] else told
+    outcome = verdict(lambda: found.append(store.update(edit.key, edit.changes, when=edit.when)))
+    return "not_found" if found == [None] else outcome
 
 
 STEPS = st.builds(
@@ -108,22 +107,22 @@ SOME_FAULTS = st.one_of(
 
 
 def turns_through(faults: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Some edits, how they are made, and the faults they meet; again and again."""
+    """Generate turns. A turn has edits, the way in which they are sent, and the faults that they meet."""
     steps = st.lists(STEPS, min_size=1, max_size=3, unique_by=lambda step: step.key)
     return st.lists(st.tuples(steps, st.sampled_from(["each", "batch", "atomic"]), faults), min_size=2, max_size=6)
 
 
-def agrees(item: type[Any], step: Step, before: Row | None, after: Row | None, told: str) -> bool:
-    """Can this be, of an edit by itself?"""
+def agrees(item: type[Any], step: Step, before: Row | None, after: Row | None, outcome: str) -> bool:
+    """Return whether the rows before and after an edit agree with its outcome."""
     expected, done = step.done(item, before)
-    match told:
+    match outcome:
         case "ok":
             return expected == OK and after == done
         case "in doubt":
             return after in (before, done)
         case "unavailable":
             return after == before
-    return told == expected and after == before
+    return outcome == expected and after == before
 
 
 def check_atomic(
@@ -131,27 +130,27 @@ def check_atomic(
     steps: Sequence[Step],
     before: Sequence[Row | None],
     after: Sequence[Row | None],
-    told: Sequence[str],
+    outcome: Sequence[str],
 ) -> None:
     due = [step.done(item, row) for step, row in zip(steps, before, strict=True)]
     expected = [code for code, _ in due]
     possible = all(code == OK for code in expected)
     everything = [row for _, row in due]
-    if told[0] == DOUBT:
+    if outcome[0] == DOUBT:
         assert list(after) in ([list(before), everything] if possible else [list(before)])
-    elif told[0] == UNAVAILABLE:
+    elif outcome[0] == UNAVAILABLE:
         assert list(after) == list(before)
     elif possible:
-        assert (list(told), list(after)) == (expected, everything)
+        assert (list(outcome), list(after)) == (expected, everything)
     else:
-        assert list(told) == ["aborted" if code == OK else code for code in expected]
+        assert list(outcome) == ["aborted" if code == OK else code for code in expected]
         assert list(after) == list(before)
 
 
 def run(
     item: type[Any], store: Store[Any], really: Store[Any], inject: Callable[[Any], None], turns: Sequence[Any]
 ) -> None:
-    """Of the keys one is free at first. `inject`: have the next requests meet these faults."""
+    """Run the turns and compare each outcome with the model. One of the keys is free at first. `inject` applies faults to the next requests."""
     keys = [uuid4() if item is Account else uuid4().hex for _ in range(3)]
     for key in keys[1:]:
         really.create(item(id=key))
@@ -159,12 +158,12 @@ def run(
         edits = [step.edit(item, keys[step.key]) for step in steps]
         before = list(map(row_of, really.read_batch([keys[step.key] for step in steps])))
         inject(faults)
-        told = ways(way)(store, edits)
+        outcome = ways(way)(store, edits)
         after = list(map(row_of, really.read_batch([keys[step.key] for step in steps])))
         if way == "atomic":
-            check_atomic(item, steps, before, after, told)
+            check_atomic(item, steps, before, after, outcome)
         else:
-            for step, one_before, one_after, code in zip(steps, before, after, told, strict=True):
+            for step, one_before, one_after, code in zip(steps, before, after, outcome, strict=True):
                 assert agrees(item, step, one_before, one_after, code), (step, one_before, one_after, code)
 
 
@@ -174,8 +173,8 @@ def ways(way: str) -> Callable[[Store[Any], Sequence[Any]], list[str]]:
 
     def batch(store: Store[Any], edits: Sequence[Any]) -> list[str]:
         results: list[Any] = []
-        told = verdict(lambda: results.extend(store.edit_batch(edits, atomic=way == "atomic")))
-        return [verdict_of(one.error) for one in results] if told == OK else [told] * len(edits)
+        outcome = verdict(lambda: results.extend(store.edit_batch(edits, atomic=way == "atomic")))
+        return [verdict_of(one.error) for one in results] if outcome == OK else [outcome] * len(edits)
 
     return batch
 
@@ -184,7 +183,7 @@ def ways(way: str) -> Callable[[Store[Any], Sequence[Any]], list[str]]:
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(item=st.sampled_from([Account, Slot]), turns=turns_through(SOME_FAULTS))
-def test_every_write_is_done_once_or_not_at_all_and_the_answer_agrees(
+def test_every_write_is_done_once_or_not_at_all_and_the_outcome_agrees(
     far: App, near: App, proxy: FaultProxy, item: type[Any], turns: Sequence[Any]
 ) -> None:
     def inject(faults: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL through lost connections: writes come to the same as on DynamoDB; of a transaction the server itself tells."""
+"""PostgreSQL through lost connections: writes have the same outcomes as on DynamoDB, and the server reports whether a transaction committed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def schema(postgres_url: str) -> str:
 
 @pytest.fixture(scope="module")
 def near(schema: str) -> Iterator[App]:
-    """Return the stored items."""
+    """Yield an app that reads the stored items directly."""
     app = App("faults", items=ITEMS, url=schema)
     app.prepare()
     yield app
@@ -49,7 +49,7 @@ def proxy(schema: str, tmp_path: Path) -> Iterator[Proxy]:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Grows instead of waiting."""
+    """Return the list of the seconds that the code would have waited."""
     slept: list[float] = []
     for module in (pool, backend):
         monkeypatch.setattr(module, "sleep", slept.append)
@@ -58,7 +58,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def far(near: App, proxy: Proxy) -> Iterator[App]:
-    """The same through the proxy, over a connection that is open."""
+    """Yield an app that uses the same tables through the proxy, with an open connection."""
     app = App("faults", items=ITEMS, url=proxy.url)
     app.store(Slot).read("none")
     yield app
@@ -67,7 +67,7 @@ def far(near: App, proxy: Proxy) -> Iterator[App]:
 
 @pytest.mark.parametrize("carried", [True, False])
 @pytest.mark.parametrize("name", WRITES)
-def test_a_write_whose_connection_is_lost_comes_to_what_it_does_on_dynamodb(
+def test_a_write_whose_connection_is_lost_has_the_same_outcome_as_on_dynamodb(
     far: App, near: App, proxy: Proxy, name: str, carried: bool
 ) -> None:
     case = WRITES[name]
@@ -78,7 +78,9 @@ def test_a_write_whose_connection_is_lost_comes_to_what_it_does_on_dynamodb(
     assert stored(near, case, key) == (case.after if carried or expected == OK else case.before)
 
 
-def test_what_another_wrote_is_no_doubt(far: App, near: App, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_because_of_another_writers_item_is_not_in_doubt(
+    far: App, near: App, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = near.store(Account).create(Account(owner="other"))
     accounts = far.store(Account)
     proxy.losing(1)
@@ -96,7 +98,7 @@ def test_what_another_wrote_is_no_doubt(far: App, near: App, proxy: Proxy, monke
     assert near.store(Account).read(other.id) == other
 
 
-def test_an_equal_item_of_another_is_not_taken_for_ones_own(far: App, near: App, proxy: Proxy) -> None:
+def test_an_equal_item_of_another_writer_leaves_the_write_in_doubt(far: App, near: App, proxy: Proxy) -> None:
     other = near.store(Slot).create(Slot(id=uuid4().hex, owner="me"))
     proxy.losing(1)
     assert verdict(lambda: far.store(Slot).create(Slot(id=other.id, owner="me"))) == DOUBT
@@ -105,7 +107,7 @@ def test_an_equal_item_of_another_is_not_taken_for_ones_own(far: App, near: App,
     assert near.store(Slot).read(other.id) == other
 
 
-def test_a_unique_value_that_is_taken_is_a_conflict_whatever_was_lost(far: App, near: App, proxy: Proxy) -> None:
+def test_a_unique_value_that_is_taken_is_a_conflict_after_any_fault(far: App, near: App, proxy: Proxy) -> None:
     taken, other = (near.store(Member).create(Member(name=uuid4().hex)) for _ in range(2))
     for call in (
         lambda: far.store(Member).create(Member(name=taken.name)),
@@ -125,12 +127,12 @@ def test_a_batch_whose_connection_is_lost_is_done_once(far: App, near: App, prox
     accounts = accounts_of(near)
     batch = batch_of(accounts)
     proxy.losing(1, carried=carried)
-    told = verdicts(far.store(Account).edit_batch(batch))
-    assert told == [OK, OK, OK, OK if carried else DOUBT, OK if carried else DOUBT, DOUBT if carried else OK]
+    outcomes = verdicts(far.store(Account).edit_batch(batch))
+    assert outcomes == [OK, OK, OK, OK if carried else DOUBT, OK if carried else DOUBT, DOUBT if carried else OK]
     assert contents(near, accounts, batch) == [True, True, True, carried, carried, True]
 
 
-def test_of_several_edits_of_one_item_nothing_is_told_and_nothing_done_again(far: App, near: App, proxy: Proxy) -> None:
+def test_several_edits_of_one_item_are_in_doubt_and_not_done_again(far: App, near: App, proxy: Proxy) -> None:
     made, other = near.store(Account).create(Account()), uuid4()
     batch: Sequence[Any] = [
         Update(made.id, {"balance": 1}),
@@ -149,8 +151,10 @@ def test_of_several_edits_of_one_item_nothing_is_told_and_nothing_done_again(far
 
 @pytest.mark.parametrize("turn", [1, 2])
 @pytest.mark.parametrize("carried", [True, False])
-def test_an_atomic_batch_is_done_once_and_told_so(far: App, near: App, proxy: Proxy, turn: int, carried: bool) -> None:
-    """Lost before its COMMIT, or at it: the server knows the transaction by its number."""
+def test_an_atomic_batch_is_done_once_and_reported_as_done(
+    far: App, near: App, proxy: Proxy, turn: int, carried: bool
+) -> None:
+    """The connection is lost before or during COMMIT. The server reports the transaction's status by its id."""
     accounts = accounts_of(near)
     batch = batch_of(accounts)
     proxy.losing(turn, carried=carried)
@@ -165,8 +169,8 @@ def test_an_atomic_batch_is_done_once_and_told_so(far: App, near: App, proxy: Pr
 def test_a_batch_that_is_written_one_by_one_is_done_once(
     far: App, near: App, proxy: Proxy, carried: bool, atomic: bool
 ) -> None:
-    """A unique value that is taken has it begun again, with a savepoint before each write: some ten requests, each of which
-    may be lost. What is not atomic is all said in the first, so that its loss leaves doubt."""
+    """A unique value that is taken restarts the batch with a savepoint before each write: about ten requests, each of which may be
+    lost. A batch that is not atomic sends all its writes in the first request, whose loss leaves them in doubt."""
     taken, summed = (near.store(Member).create(Member(name=uuid4().hex)) for _ in range(2))
     new = Member(id=uuid4(), name=uuid4().hex)
     batch = [Update(summed.id, {"points": add(1)}), Create(Member(name=taken.name)), Create(new)]
@@ -180,10 +184,10 @@ def test_a_batch_that_is_written_one_by_one_is_done_once(
             near.store(Member).delete(new.id)
 
 
-def test_a_transaction_that_nobody_knows_is_in_doubt(
+def test_a_transaction_without_a_known_status_is_in_doubt(
     far: App, near: App, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Too long ago, still under way, or a server that cannot be asked."""
+    """The transaction is too old, is still in progress, or its status cannot be read."""
     for answer in ("SELECT NULL", "SELECT 'in progress'", "SELECT missing_function()"):
         monkeypatch.setattr(backend, "STATUS", answer + " WHERE $1::text IS NOT NULL")
         accounts = accounts_of(near)
@@ -195,7 +199,7 @@ def test_a_transaction_that_nobody_knows_is_in_doubt(
         assert contents(near, accounts, batch) == [True] * 6
 
 
-def test_numbers_are_given_once_whatever_is_lost(far: App, near: App, proxy: Proxy) -> None:
+def test_sequence_numbers_are_assigned_once_after_any_fault(far: App, near: App, proxy: Proxy) -> None:
     made: list[int] = []
     for carried in (True, False):
         for turn in (1, 2):
@@ -206,9 +210,9 @@ def test_numbers_are_given_once_whatever_is_lost(far: App, near: App, proxy: Pro
 
 
 def _lost_ticket(far: App) -> int:
-    """Its number is known, and nobody else's; its creation is in doubt where its item was there before it was sent again."""
-    told = verdict(lambda: far.store(Ticket).create(Ticket()))
-    assert told in (OK, DOUBT)
+    """Create a ticket and return its number. The create is in doubt if its item existed before it was sent again."""
+    outcome = verdict(lambda: far.store(Ticket).create(Ticket()))
+    assert outcome in (OK, DOUBT)
     return max(one.number for one in far.store(Ticket).search_all())
 
 
@@ -223,14 +227,14 @@ def test_an_update_of_many_that_is_lost_is_in_doubt_and_done_once(far: App, near
 
 
 LOSSES = st.tuples(st.sampled_from([1, 1, 2, 3]), st.booleans())
-"""The request to hit, and whether it is carried out."""
+"""The request whose connection is lost, and whether it is executed."""
 
 
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(item=st.sampled_from([Account, Slot]), turns=turns_through(LOSSES))
-def test_every_write_is_done_once_or_not_at_all_and_the_answer_agrees(
+def test_every_write_is_done_once_or_not_at_all_and_the_outcome_agrees(
     far: App, near: App, proxy: Proxy, item: type[Any], turns: Sequence[Any]
 ) -> None:
     run(item, far.store(item), near.store(item), lambda fault: proxy.losing(fault[0], carried=fault[1]), turns)

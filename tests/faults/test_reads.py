@@ -38,14 +38,14 @@ PAGE = 5
 
 @pytest.fixture(scope="module")
 def near(local_endpoint: str) -> Iterator[App]:
-    """Tables in which there is nothing else."""
+    """Yield an app whose tables are empty."""
     with prepared_at(local_endpoint) as app:
         yield app
 
 
 @pytest.fixture(scope="module")
 def slots(near: App) -> list[Slot]:
-    """Enough for several pages, in the order of their keys."""
+    """Create several pages of items, in the order of their keys."""
     made = [Slot(id=f"{number:02}", owner="ab"[number % 2], count=number) for number in range(SLOTS)]
     assert {one.code for one in near.store(Slot).edit_batch([Create(one) for one in made])} == {"ok"}
     return made
@@ -53,7 +53,7 @@ def slots(near: App) -> list[Slot]:
 
 READS: dict[str, tuple[Callable[[Store[Slot]], Any], Callable[[list[Slot]], Any]]] = {
     "read": (lambda store: store.read("03"), lambda slots: slots[3]),
-    "read of what is not there": (lambda store: store.read("none"), lambda slots: None),
+    "read of an absent item": (lambda store: store.read("none"), lambda slots: None),
     "read_batch": (
         lambda store: store.read_batch(["07", "none", "01", "07"]),
         lambda slots: [slots[7], None, slots[1], slots[7]],
@@ -90,7 +90,7 @@ def test_a_fault_at_any_request_of_a_read_changes_nothing(
     monkeypatch.setattr(verbs, "MAX_LIMIT", PAGE)
     ask, expected = READS[verb]
     store, right = far.store(Slot), expected(slots)
-    ask(store)  # some verbs ask for the size of the table, once
+    ask(store)  # some verbs request the size of the table once
     proxy.seen.clear()
     assert ask(store) == right
     requests = len(proxy.seen)
@@ -103,7 +103,7 @@ def test_a_fault_at_any_request_of_a_read_changes_nothing(
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_that_stays_ends_in_a_typed_error_after_bounded_attempts(
+def test_a_permanent_fault_is_a_typed_error_after_bounded_attempts(
     far: App, proxy: FaultProxy, slots: list[Slot], waits: list[float], name: str
 ) -> None:
     proxy.choose = lambda _: FAULTS[name]
@@ -121,7 +121,7 @@ def test_a_fault_that_stays_ends_in_a_typed_error_after_bounded_attempts(
 
 
 @pytest.mark.parametrize("name", ["ThrottledException", "RequestLimitExceeded", "TransactionInProgressException"])
-def test_every_kind_of_throttle_is_one(far: App, proxy: FaultProxy, slots: list[Slot], name: str) -> None:
+def test_every_throttling_code_is_throttled(far: App, proxy: FaultProxy, slots: list[Slot], name: str) -> None:
     proxy.faults(refusing(name), refusing(name))
     assert far.store(Slot).read("03") == slots[3]
     proxy.choose = lambda _: refusing(name)
@@ -132,7 +132,7 @@ def test_every_kind_of_throttle_is_one(far: App, proxy: FaultProxy, slots: list[
 def test_a_connection_lost_within_a_large_page_loses_and_repeats_nothing(
     far: App, near: App, proxy: FaultProxy
 ) -> None:
-    """Pages of a megabyte, which come in many pieces."""
+    """The pages have a megabyte and arrive in many pieces."""
     text = "ü" * 50_000
     made = near.store(Account).edit_batch([Create(Account(owner="large", log=[text])) for _ in range(25)])
     keys = sorted(one.item.id for one in made if one.item)
@@ -146,7 +146,7 @@ def test_a_connection_lost_within_a_large_page_loses_and_repeats_nothing(
     near.store(Account).delete_all()
 
 
-def test_keys_that_stay_unprocessed_for_a_while_are_asked_for_again(
+def test_unprocessed_keys_are_requested_again(
     far: App, proxy: FaultProxy, slots: list[Slot], waits: list[float]
 ) -> None:
     proxy.choose = lambda _: partly
@@ -166,7 +166,7 @@ def nothing_processed(request: Request) -> bool:
     return True
 
 
-def test_keys_that_are_never_processed_end_as_a_throttle(
+def test_keys_that_are_never_processed_end_in_throttled(
     far: App, proxy: FaultProxy, slots: list[Slot], waits: list[float]
 ) -> None:
     proxy.choose = lambda _: nothing_processed
@@ -175,7 +175,7 @@ def test_keys_that_are_never_processed_end_as_a_throttle(
     assert (len(proxy.seen), len(waits)) == (ATTEMPTS, ATTEMPTS)
 
 
-def test_a_search_that_fails_between_two_pages_goes_on_from_its_cursor(
+def test_a_search_that_fails_between_two_pages_continues_from_its_cursor(
     far: App, proxy: FaultProxy, slots: list[Slot]
 ) -> None:
     store = far.store(Slot)
@@ -189,10 +189,10 @@ def test_a_search_that_fails_between_two_pages_goes_on_from_its_cursor(
 
 
 TIMEOUTS = {"direct": (late, dribbling), "boto3": (late,)}
-"""botocore's timeout is for each piece of an answer."""
+"""botocore applies its timeout to each piece of a response."""
 
 
-def test_an_answer_that_takes_too_long_is_asked_for_again_a_bounded_number_of_times(
+def test_a_read_that_times_out_is_retried_a_bounded_number_of_times(
     near: App, proxy: FaultProxy, slots: list[Slot], kind: str, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (http, boto3_client):

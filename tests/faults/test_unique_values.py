@@ -1,4 +1,4 @@
-"""Unique values and sequences through faults: rows beside the item, which must neither be lost nor stay behind."""
+"""Unique values and sequences through faults: their rows are written and removed together with the item."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAULTS = BEFORE | AFTER
 
 @pytest.fixture
 def kind() -> str:
-    """One transport is enough: the others differ in single writes only."""
+    """Use one transport: the transports differ in single writes only."""
     return "direct"
 
 
@@ -28,7 +28,7 @@ def a_name() -> str:
 
 
 def assert_free(near: App, *names: str) -> None:
-    """Another can take them, so nobody has them."""
+    """Assert that these names are free: another member can take them."""
     for name in names:
         near.store(Member).create(Member(name=name))
 
@@ -39,7 +39,7 @@ def assert_taken(near: App, *names: str) -> None:
             near.store(Member).create(Member(name=name))
 
 
-def test_creating_renaming_and_deleting_is_done_once_whatever_is_lost(far: App, near: App, proxy: FaultProxy) -> None:
+def test_creating_renaming_and_deleting_is_done_once_after_any_fault(far: App, near: App, proxy: FaultProxy) -> None:
     members = far.store(Member)
     for label, fault in FAULTS.items():
         old, new = a_name(), a_name()
@@ -58,7 +58,7 @@ def test_creating_renaming_and_deleting_is_done_once_whatever_is_lost(far: App, 
         assert_free(near, new)
 
 
-def test_a_value_that_is_taken_is_a_conflict_whatever_was_lost(far: App, near: App, proxy: FaultProxy) -> None:
+def test_a_value_that_is_taken_is_a_conflict_after_any_fault(far: App, near: App, proxy: FaultProxy) -> None:
     taken = near.store(Member).create(Member(name=a_name()))
     for fault in FAULTS.values():
         proxy.faults(fault)
@@ -67,7 +67,7 @@ def test_a_value_that_is_taken_is_a_conflict_whatever_was_lost(far: App, near: A
         assert caught.value.details["attributes"] == ["name"]
 
 
-def test_transactions_that_meet_are_tried_again(far: App, proxy: FaultProxy) -> None:
+def test_concurrent_transactions_are_retried(far: App, proxy: FaultProxy) -> None:
     proxy.faults(refusing("TransactionInProgressException"))
     assert verdict(lambda: far.store(Member).create(Member(name=a_name()))) == OK
     proxy.choose = lambda _: refusing("TransactionInProgressException")
@@ -75,7 +75,7 @@ def test_transactions_that_meet_are_tried_again(far: App, proxy: FaultProxy) -> 
         far.store(Member).create(Member(name=a_name()))
 
 
-def test_a_fault_that_stays_is_typed_and_leaves_all_or_nothing(far: App, near: App, proxy: FaultProxy) -> None:
+def test_a_permanent_fault_is_a_typed_error_and_leaves_all_or_nothing(far: App, near: App, proxy: FaultProxy) -> None:
     for fault, expected, there in ((lost, DOUBT, True), (dropped, DOUBT, False), (throttled, UNAVAILABLE, False)):
         name, key = a_name(), uuid4()
         proxy.seen.clear()
@@ -100,7 +100,7 @@ def test_a_batch_of_unique_items_is_done_once(far: App, near: App, proxy: FaultP
         assert_free(near, second.name)
 
 
-def test_numbers_are_given_once_whatever_is_lost(far: App, near: App, proxy: FaultProxy) -> None:
+def test_sequence_numbers_are_assigned_once_after_any_fault(far: App, near: App, proxy: FaultProxy) -> None:
     tickets = far.store(Ticket)
     before = {one.number for one in near.store(Ticket).search_all()}
     made: list[int] = []
@@ -114,8 +114,8 @@ def test_numbers_are_given_once_whatever_is_lost(far: App, near: App, proxy: Fau
     assert {one.number for one in near.store(Ticket).search_all()} == before | set(made)
 
 
-def test_a_number_that_cannot_be_had_leaves_no_doubt(far: App, near: App, proxy: FaultProxy) -> None:
-    """Nothing was written except the sequence, which may have a gap."""
+def test_a_create_without_its_sequence_number_is_not_in_doubt(far: App, near: App, proxy: FaultProxy) -> None:
+    """Only the sequence was written, which may have a gap."""
     count = near.store(Ticket).count()
     proxy.choose = lambda request: lost if request.operation == "UpdateItem" else carried
     with pytest.raises(BackendUnavailable) as caught:

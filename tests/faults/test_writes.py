@@ -1,4 +1,4 @@
-"""Single writes through faults: done once or not at all, and answered as if nothing had happened where that can be told."""
+"""Single writes through faults: each is done once or not at all, and succeeds if its effect can be observed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .proxy import AFTER, BEFORE, FaultProxy, carried, failed_after, late, lost,
 from .verdict import DOUBT, OK, UNAVAILABLE, verdict
 
 CERTAIN = ("throttled", "exceeded")
-"""Faults after which it is certain that nothing was done."""
+"""Faults after which the write certainly had no effect."""
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_write_whose_answer_is_lost_is_done_once(far: App, near: App, proxy: FaultProxy, name: str) -> None:
+def test_a_write_whose_response_is_lost_is_done_once(far: App, near: App, proxy: FaultProxy, name: str) -> None:
     case = WRITES[name]
     store = far.store(case.item)
     for fault in AFTER.values():
@@ -48,7 +48,7 @@ def test_a_write_that_did_not_arrive_is_done_or_in_doubt(far: App, near: App, pr
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_fault_that_stays_ends_in_a_typed_error_that_tells_whether_there_is_doubt(
+def test_a_permanent_fault_is_a_typed_error_that_says_whether_the_write_is_in_doubt(
     far: App, near: App, proxy: FaultProxy, name: str
 ) -> None:
     case = WRITES[name]
@@ -58,7 +58,8 @@ def test_a_fault_that_stays_ends_in_a_typed_error_that_tells_whether_there_is_do
         proxy.choose = lambda request, fault=fault: (
             carried if request.operation in ("GetItem", "DescribeTable") else fault
         )
-        found = fault is not throttled and case.answer == OK and case.sent == 1  # sent once, and seen to be done
+        # sent once, and the item shows the effect
+        found = fault is not throttled and case.answer == OK and case.sent == 1
         assert verdict(lambda: case.call(far.store(case.item), key)) == (OK if found else expected)  # noqa: B023
         proxy.choose = lambda _: carried
         assert stored(near, case, key) == (case.before if fault is throttled else case.after)
@@ -66,17 +67,17 @@ def test_a_fault_that_stays_ends_in_a_typed_error_that_tells_whether_there_is_do
         assert len(sent) == (ATTEMPTS if fault is throttled or case.sent > 1 else 1)
 
 
-def test_the_error_says_what_it_failed_with(far: App, proxy: FaultProxy) -> None:
+def test_the_type_of_the_error_says_the_kind_of_fault(far: App, proxy: FaultProxy) -> None:
     for fault, kind in ((throttled, Throttled), (unavailable, BackendUnavailable), (lost, BackendUnavailable)):
         proxy.choose = lambda _, fault=fault: fault
         with pytest.raises(kind):
             far.store(Account).create(Account())
 
 
-def test_what_another_wrote_is_no_doubt(
+def test_a_refusal_because_of_another_writers_item_is_not_in_doubt(
     far: App, near: App, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An item that was made, or last changed, by another: the refusals stand, whatever happened to the first attempt."""
+    """Another writer created or last changed the item, so the refusal is final although the first response was lost."""
     other = near.store(Account).create(Account(owner="other"))
     accounts = far.store(Account)
     proxy.faults(lost)
@@ -94,21 +95,21 @@ def test_what_another_wrote_is_no_doubt(
     assert near.store(Account).read(other.id) == other
 
 
-def test_what_is_just_being_written_by_others_is_in_doubt(far: App, near: App, proxy: FaultProxy) -> None:
-    """The refusal may be the doing of the call itself, as far as the item tells."""
+def test_a_refusal_that_the_call_itself_could_have_caused_is_in_doubt(far: App, near: App, proxy: FaultProxy) -> None:
+    """The item does not show which writer changed it, so the first attempt may have caused the refusal."""
     other = near.store(Slot).create(Slot(id=uuid4().hex, owner="other"))
     proxy.faults(lost)
     assert verdict(lambda: far.store(Slot).create(Slot(id=other.id, owner="other"))) == DOUBT
     proxy.faults(lost)
     assert verdict(lambda: far.store(Slot).update(other.id, {"owner": "me"}, when=S.owner == "me")) == DOUBT
     assert near.store(Slot).read(other.id) == other
-    for call in (lambda: far.store(Slot).update("nobody", {"owner": "me"}), lambda: far.store(Slot).delete("nobody")):
+    for call in (lambda: far.store(Slot).update("absent", {"owner": "me"}), lambda: far.store(Slot).delete("absent")):
         proxy.faults(lost)
         assert verdict(call) == DOUBT
 
 
 @pytest.mark.parametrize("then", ["AccessDeniedException", "ExpiredTokenException", "ResourceNotFoundException"])
-def test_a_refusal_of_another_kind_after_a_lost_answer_leaves_the_doubt(
+def test_an_unrelated_refusal_after_a_lost_response_leaves_the_write_in_doubt(
     far: App, near: App, proxy: FaultProxy, then: str
 ) -> None:
     accounts = far.store(Account)
@@ -124,7 +125,7 @@ def test_a_refusal_of_another_kind_after_a_lost_answer_leaves_the_doubt(
         assert verdict(call) == DOUBT
 
 
-def test_a_sum_in_doubt_stays_so_where_the_item_cannot_be_read(far: App, near: App, proxy: FaultProxy) -> None:
+def test_an_addition_in_doubt_stays_in_doubt_if_the_item_cannot_be_read(far: App, near: App, proxy: FaultProxy) -> None:
     made = near.store(Account).create(Account())
     proxy.faults(lost, *[throttled] * ATTEMPTS)
     assert verdict(lambda: far.store(Account).update(made.id, {"balance": add(1)})) == DOUBT
@@ -134,13 +135,13 @@ def test_a_sum_in_doubt_stays_so_where_the_item_cannot_be_read(far: App, near: A
     assert stored.balance == 1
 
 
-def test_a_write_whose_answer_takes_too_long_is_done_once(
+def test_a_write_whose_response_times_out_is_done_once(
     near: App, proxy: FaultProxy, kind: str, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (http, boto3_client):
         monkeypatch.setattr(module, "READ_TIMEOUT", 0.15)
     far = app_at(proxy.endpoint, kind, near.stage)
-    for name in ("create", "update with an optimistic lock", "add", "add to what anybody could", "delete"):
+    for name in ("create", "update with an optimistic lock", "add", "add without a timestamp", "delete"):
         case = WRITES[name]
         key = prepared(near, case)
         proxy.faults(late)

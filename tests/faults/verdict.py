@@ -1,4 +1,4 @@
-"""The verdict on a call, in the terms of the promises about faults."""
+"""The outcome of a call, in the terms of the guarantees about faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OK, DOUBT, UNAVAILABLE = "ok", "in doubt", "unavailable"
 
 
 def verdict(call: Callable[[], Any]) -> str:
-    """`ok`, `in doubt`, `unavailable` (so not done), or the code of the refusal."""
+    """Return `ok`, `in doubt`, `unavailable` (the call had no effect), or the code of the error."""
     try:
         call()
     except PersistyError as error:
