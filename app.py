@@ -1,4 +1,4 @@
-"""The CDK app: the app that the context of `cdk.json` names, as stacks of its own.
+"""The CDK app: the app that the context of `cdk.json` names, as separate stacks.
 
 `cdk deploy -c app=module:attribute -c stage=dev -c target=arm64-3.13|local -c graphql=both|http|appsync|none -c live=on|off`.
 """

@@ -17,12 +17,12 @@ STEPS = (
     ("npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"),
     ("node", "ui/build.mjs"),
 )
-"""Commands, each with its program first."""
+"""Commands that build the pages."""
 
 
 class PagesHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the pages unless they are there, as in a source distribution. Raise `SystemExit` if Node is missing."""
+        """Build the pages unless they exist, as in a source distribution. Raise `SystemExit` if Node is missing."""
         root = Path(self.root)
         if version == "editable" or any((root / PAGES).glob("*.js")):
             return

@@ -1,4 +1,4 @@
-"""The fields of the GraphQL API. AppSync's resolver sends `{fieldName, arguments, …}` and unpacks the response. For a link it sends a list."""
+"""The fields of the GraphQL API. AppSync's resolver sends `{fieldName, arguments, …}` and unpacks the response. For a link it sends a list of these."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ surface = AppSync(app)
 @measured("appsync", app.name, configured)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any] | list[Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:
-    """Answer one event, or the list of a link. Never raises, because the surface does not. If the result is larger than Lambda accepts, the error
-    `answer_too_large` takes the place of each answer."""
+    """Answer one event, or the list of a link. Never raises, because the surface does not. If the result is larger than Lambda accepts, each answer
+    is replaced by the error `answer_too_large`."""
     result = surface.handle_batch(event) if isinstance(event, list) else surface.handle(event)
     try:
         check_size(result)

@@ -1,6 +1,6 @@
 """The path of an HTTP API's event, and the root path before it: a named stage, or the key of an API mapping.
 
-An HTTP API passes `rawPath` decoded, a function URL percent-encoded. `rawPath` begins with either. `routeKey` and `pathParameters` say where the app's own path begins, whatever comes before it.
+An HTTP API passes `rawPath` decoded, a function URL percent-encoded. `rawPath` begins with either. `routeKey` and `pathParameters` say where the app's own path begins, after any root path.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ GREEDY = "+}"
 
 
 def path_of(event: Mapping[str, Any], configured: str = "") -> tuple[str, str]:
-    """Return the root path, percent-encoded, and the path below it. `configured`: the root path of the setting, which replaces the one that
-    is found. `MalformedRequest` if a percent-encoded path is not UTF-8 or has a broken escape."""
+    """Return the root path, percent-encoded, and the path below it. `configured`: the root path of the setting, which replaces the one in
+    the event. `MalformedRequest` if a percent-encoded path is not UTF-8 or has a broken escape."""
     whole = _decoded(event)
     found = _root(event, whole)
     path = whole[len(found) :] or "/"
@@ -34,7 +34,7 @@ def path_of(event: Mapping[str, Any], configured: str = "") -> tuple[str, str]:
 def _decoded(event: Mapping[str, Any]) -> str:
     raw: str = event["rawPath"]
     if FUNCTION_URL not in (event["requestContext"].get("domainName") or ""):
-        return raw.replace("%25", "%")  # the one escape that an HTTP API leaves
+        return raw.replace("%25", "%")  # the only escape that an HTTP API does not decode
     if BROKEN_ESCAPE.search(raw) is None:
         try:
             return unquote(raw, errors="strict")

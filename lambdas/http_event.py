@@ -1,7 +1,7 @@
 """Events of an HTTP API, payload format 2.0: convert an event to a `Request`, and a `Response` to the function's result.
 
-Lambda accepts results of up to six megabytes of JSON. A larger response is replaced here by an error with a status. So is the response to an event of
-another kind: a REST API and a load balancer read the same members of a result.
+Lambda accepts results of up to six megabytes of JSON. A larger response is replaced here by an error with a status. An event of
+another kind is also answered by an error: a REST API and a load balancer read the same members of a result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OTHERS = (("elb", "a load balancer"), ("resourcePath", "a REST API (payload form
 """Member of `requestContext` → the sender of such events."""
 
 MOST_ESCAPED = 6
-"""Bytes of JSON that one byte of a body may take: only a body that may be too large is measured."""
+"""Most bytes of JSON for one byte of a body. Only a body that may be too large is measured."""
 
 Handle = Callable[[Request], Response]
 
@@ -56,7 +56,7 @@ def request_id_of(event: Any) -> str | None:
 
 def request_of(event: Any, root: str = "") -> Request:
     """Return the request of an event. An HTTP API passes the query string unchanged. `Unsupported` for an event of another kind, `MalformedJson` for a
-    body that is not the base64 that it should be."""
+    body that is not base64 although the event says so."""
     method = _mapping(_mapping(event, "requestContext"), "http").get("method")
     if not isinstance(method, str) or not isinstance(event.get("rawPath"), str):
         raise _unsupported(event)

@@ -1,7 +1,7 @@
 """CORS, the rate limit and authentication around a surface behind an HTTP API, as on the hosted server.
 
-The rate limit is counted by each instance of a function. An instance answers one request at a time, so that a caller who sends requests in
-parallel gets the limit as many times as there are instances.
+Each instance of a function counts the rate limit separately. An instance answers one request at a time, so a caller with parallel requests
+has the limit once for each instance.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from persisty.application import App
 
 
 def surrounded(handle: Handle, app: App, configured: settings.Settings) -> Handle:
-    """Return the surface as the HTTP API calls it. `InvalidDeclaration` if a setting is not valid."""
+    """Return the surface with CORS, the rate limit and authentication. `InvalidDeclaration` if a setting is not valid."""
     rate = rate_of(configured.rate_limit)
     limited = None if rate is None else Limited(Buckets(rate))
     identified: Handle = Identified(handle if limited is None else limited.inside(handle), app.authenticator).handle

@@ -1,7 +1,7 @@
 """Metrics of a function: one line of the log for each event, in CloudWatch's embedded metric format, which CloudWatch reads as metrics.
 
-Powertools' Metrics costs no import that its Logger does not cost. Its Tracer is not used: it imports botocore and the X-Ray SDK, which takes six times as
-long. `persisty.aws.xray` sends what it would send.
+Powertools' Metrics adds no import to those of its Logger. Its Tracer is not used: it imports botocore and the X-Ray SDK, which takes six times as
+long. `persisty.aws.xray` sends the same subsegments.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The size of a result as Lambda counts it: the JSON that its runtime writes, at most six megabytes for a synchronous invocation.
 
-The runtime puts a space after each comma and colon. That of Python 3.11 also escapes every character beyond ASCII, up to three times the bytes.
+The runtime puts a space after each comma and colon. The runtime of Python 3.11 also escapes every character beyond ASCII, which takes up to three times the bytes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ MARGIN = 64 * 1024
 ESCAPES = sys.version_info < (3, 12)
 """True if the runtime escapes characters beyond ASCII."""
 MOST_GROWTH = 3
-"""The runtime's JSON has at most so many times the bytes of the compact one."""
+"""Largest ratio of the runtime's JSON to compact JSON, in bytes."""
 
 
 def check_size(result: Any) -> None:
-    """Raise `AnswerTooLarge` for a result that Lambda would reject. Only one that may be too large is written to be measured."""
+    """Raise `AnswerTooLarge` for a result that Lambda would reject. Only a result that may be too large is encoded to measure it."""
     if len(msgspec.json.encode(result)) * MOST_GROWTH > MAX_ANSWER - MARGIN and size_of(result) > MAX_ANSWER - MARGIN:
         raise too_large()
 

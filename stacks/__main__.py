@@ -1,4 +1,4 @@
-"""The CDK app of a project that has none of its own: `python -m persisty_cdk`. The context of `cdk.json` and of the command line has the options."""
+"""The CDK app of a project without its own: `python -m persisty_cdk`. The options are the context of `cdk.json` and of the command line."""
 
 import sys
 

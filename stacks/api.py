@@ -28,7 +28,7 @@ from .constructs.resolvers import add_resolvers
 from .constructs.retention import RETENTIONS
 
 SPLIT = "GraphqlSplit"
-"""Id of an API whose resolvers are in nested stacks. It is another API: a resolver of the same one cannot move to another stack."""
+"""Id of an API whose resolvers are in nested stacks. It is a different API, because a resolver of an API cannot move to another stack."""
 CACHE_INSTANCE = "SMALL"
 """Size of AppSync's response cache, if a store declares one: 1.5 GiB."""
 

@@ -28,7 +28,7 @@ TYPES = {
 
 
 MAX_RECOVERY = 35
-"""Days of DynamoDB's point-in-time recovery, unless it is given fewer."""
+"""Days of DynamoDB's point-in-time recovery by default."""
 SECRET_LENGTH = 64
 """Letters and digits of a generated secret: 380 bits."""
 
@@ -53,8 +53,8 @@ class Data:
         self.secret: secrets.ISecret | None = None if plan.secret is None else self._secret(plan.secret)
 
     def _secret(self, name: str) -> secrets.ISecret:
-        """Make a secret whose value Secrets Manager generates. A change of what it generates would replace the value, and end all tokens. One that an
-        earlier stack retained stays as it is."""
+        """Make a secret whose value Secrets Manager generates. A change of these options would replace the value, which ends all tokens. A secret that an
+        earlier stack retained is not changed."""
         if name in (self._scope.node.try_get_context(RETAINED) or "").split(","):
             return secrets.Secret.from_secret_name_v2(self._scope, "Tokens", name)
         made = secrets.Secret(
@@ -101,7 +101,7 @@ class Data:
 
 
 def _recovery(days: int) -> dynamodb.PointInTimeRecoverySpecification:
-    """Return the specification of recovery to any second of so many days. Zero days are none."""
+    """Return the specification of point-in-time recovery for a number of days. Zero days turn it off."""
     longest = days == MAX_RECOVERY or not days
     return dynamodb.PointInTimeRecoverySpecification(
         point_in_time_recovery_enabled=days > 0, recovery_period_in_days=None if longest else days

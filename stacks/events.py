@@ -1,6 +1,6 @@
 """The part of events: a function that reads the streams of the tables and publishes changes to the GraphQL API.
 
-A stack of its own refers to the other stacks by names and by parameters, which each deployment looks up, and exports nothing. So it can be deleted
+As a separate stack it refers to the other stacks by names and by parameters, which each deployment looks up, and exports nothing. It can be deleted
 and created again without the others.
 """
 
@@ -56,7 +56,7 @@ class EventsPart:
             retention_period=cdk.Duration.days(RETENTION),
         )
         accept(self.dead_letters, DEAD_LETTERS)
-        # the function may send there as Lambda does, by the same grant
+        # the same grant allows the function to send to the queue, as Lambda does
         self.function.add_environment(DEAD_LETTERS_URL, self.dead_letters.queue_url)
         self._read()
         if settings.options.alarms:
@@ -87,7 +87,7 @@ class EventsPart:
         return iam.PolicyStatement(actions=["appsync:GraphQL"], resources=fields)
 
     def _read(self) -> None:
-        """Read each table's stream from now on. A record that keeps failing is split from its batch and ends in the dead-letter queue."""
+        """Read each table's stream from now on. A record that always fails is split from its batch and sent to the dead-letter queue."""
         streams = [
             cdk.Stack.of(self._scope).format_arn(
                 service="dynamodb", resource="table", resource_name=f"{source.table}/stream/*"

@@ -1,4 +1,4 @@
-"""`PersistyApp`: an app of persisty in a CDK app, as its own stacks or within a stack of yours.
+"""`PersistyApp`: an app of persisty in a CDK app, as separate stacks or within another stack.
 
 App → `Options` → `Plan` → parts. Under a `cdk.App` or a `cdk.Stage` each part is a stack, so that tables outlive the APIs: `Shop-dev-Data`, `Shop-dev-Api`,
 `Shop-dev-Events`. Under a stack or a construct the parts are constructs of that stack.
@@ -33,11 +33,11 @@ from .events import EventsPart
 class PersistyApp(Construct):
     """An app of persisty.
 
-    Options are those of `persisty.deploy.options.Options`, by name; docs/deploying.md has what each means. `InvalidDeclaration` lists every mistake.
+    Options are those of `persisty.deploy.options.Options`, by name, which docs/deploying.md describes. `InvalidDeclaration` lists every mistake.
 
-    `plan` is what is deployed, as data. `tables` are by the names of their stores, `functions` by their names in the plan: `rest`, `graphql_http`, `appsync`,
+    `plan` is the plan of the deployment. `tables` has the names of the stores as keys, `functions` the names in the plan: `rest`, `graphql_http`, `appsync`,
     `authorizer`, `stream`, `action_NAME`. `http` and `graphql` are the APIs; `secret` is the token secret, `dead_letters` the queue of changes that were
-    not published, `topic` the receiver of alarms, each None if there is none. `stacks` are those that it has made.
+    not published, `topic` the receiver of alarms, each None if the app does not need it. `stacks` are the stacks that it has made.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class PersistyApp(Construct):
         self.stacks: list[cdk.Stack] = []
         values: Values = Parameters() if alone else References()
         part = self._stack_of(scope) if alone else self._construct
-        # stacks of their own, not nested ones: CloudFormation imports no table into a nested stack
+        # separate stacks, not nested ones: CloudFormation imports no table into a nested stack
         tables_of = (lambda number: part(f"Data{number:02}", "Tables")) if alone else None
         data = Data(part("Data", "Tables"), self.plan, self.options, values, tables_of)
         stored = tuple(self.stacks)
@@ -97,13 +97,13 @@ class PersistyApp(Construct):
 
     @classmethod
     def of_context(cls, scope: Construct, id: str = "PersistyApp", **others: Any) -> PersistyApp:  # noqa: A002 - CDK's name
-        """Return an app with the options that the context declares: that of `cdk.json`, and `--context` of the command line."""
+        """Return an app with the options of the context: `cdk.json`, and `--context` of the command line."""
         declared = {name: scope.node.try_get_context(name) for name in NAMES}
         return cls(scope, id, **{**{name: value for name, value in declared.items() if value is not None}, **others})
 
     @property
     def roles(self) -> dict[str, iam.IRole]:
-        """The roles of the functions."""
+        """Return the roles of the functions."""
         return {name: function.role for name, function in self.functions.items() if function.role is not None}
 
     def grant_read(self, store: str, grantee: iam.IGrantable) -> None:
@@ -125,7 +125,7 @@ class PersistyApp(Construct):
             raise InvalidDeclaration(
                 f"The app has no store {store!r}", faults=[Fault("/store", "Not a store of the app", expected, store)]
             )
-        # by name, not by reference: an export would keep the table from leaving its stack
+        # by name, not by reference: a table with an export could not leave its stack
         arn = _arn(cdk.Stack.of(self.tables[store]), table.name)
         iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
         on_indexes = [action for action in actions if action in INDEX_ACTIONS]
@@ -147,7 +147,7 @@ class PersistyApp(Construct):
 
 
 def _arn(stack: cdk.Stack, table: str) -> str:
-    """Return the ARN of a table. What the stack does not know before its deployment is that of the stack that uses the ARN."""
+    """Return the ARN of a table. A region or account that is unknown before the deployment is that of the stack that uses the ARN."""
     place = {
         "region": cdk.Aws.REGION if cdk.Token.is_unresolved(stack.region) else stack.region,
         "account": cdk.Aws.ACCOUNT_ID if cdk.Token.is_unresolved(stack.account) else stack.account,

@@ -1,6 +1,6 @@
 """Access logs: a line for each request of the HTTP API, and for each failed field of AppSync.
 
-A line has the id of the request, which the response has in `X-Request-Id` and the lines of the function's log have as `request_id`. Bodies, tokens and
+A line has the id of the request. It is `X-Request-Id` in the response and `request_id` in the lines of the function's log. Bodies, tokens and
 query strings are never logged.
 """
 
@@ -31,7 +31,7 @@ LINE = {
 
 
 def log_requests(scope: Construct, stage: http.HttpStage, retention: logs.RetentionDays) -> None:
-    """Have a stage of an HTTP API log its requests."""
+    """Make a stage of an HTTP API log its requests."""
     group = _group(scope, "HttpAccessLogs", retention)
     stage.node.default_child.access_log_settings = http.CfnStage.AccessLogSettingsProperty(
         destination_arn=group.log_group_arn, format=json.dumps(LINE)
@@ -39,7 +39,7 @@ def log_requests(scope: Construct, stage: http.HttpStage, retention: logs.Retent
 
 
 def log_fields(scope: Construct, api: appsync.GraphqlApi, retention: logs.RetentionDays) -> None:
-    """Have a GraphQL API log its failed fields, without their content, in the log whose name AWS prescribes. Its role may write no other log."""
+    """Make a GraphQL API log its failed fields, without their content, in the log whose name AWS prescribes. Its role may write only this log."""
     role = iam.Role(scope, "GraphqlLogsRole", assumed_by=iam.ServicePrincipal("appsync.amazonaws.com"))
     # CDK's own option would add a function that sets the retention
     api.node.default_child.log_config = appsync.CfnGraphQLApi.LogConfigProperty(

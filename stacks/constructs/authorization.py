@@ -21,7 +21,7 @@ TOKEN = r"^([Bb]earer )?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
 
 
 class Modes:
-    """Makes the configuration of the API in `scope`. `authorizer` is the function that verifies tokens, if there is one."""
+    """Makes the configuration of the API in `scope`. `authorizer` is the function that verifies tokens, or None."""
 
     def __init__(self, scope: Construct, plan: Plan, authorizer: lambdas.IFunction | None) -> None:
         self._scope, self._plan, self._authorizer = scope, plan, authorizer

@@ -1,7 +1,7 @@
 """Byte code for functions, compiled by a Python of the functions' own version.
 
-A function cannot store byte code, so that without it every cold start compiles all that it imports. Python reads only the byte code of its own
-version: the Python that synthesises is often another one, and then one of the target's version is looked for on this machine.
+A function cannot store byte code. Without byte code in the package, every cold start compiles all imported modules. Python reads only the byte code of
+its own version. If the Python that synthesises has another version, one of the target's version is searched for on this machine.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def lacks_compiler(version: str) -> str:
     """Return the warning for a machine without a Python of this version."""
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return (
-        f"There is no Python {version} on this machine, so functions are deployed without byte code and their cold starts take 2 to 3 times as "
+        f"Python {version} is not installed on this machine, so functions are deployed without byte code and their cold starts take 2 to 3 times as "
         f"long. Install it (`uv python install {version}`, `pyenv install {version}`, python{version} of your system), or choose the version "
         f"that is here: --context target=arm64-{here}"
     )
@@ -52,7 +52,7 @@ def lacks_compiler(version: str) -> str:
 def compile_folder(folder: Path, version: str, *, strict: bool) -> None:
     """Compile the sources in a folder, if there is a Python of this version.
 
-    Byte code is never checked against time stamps, which a layer does not preserve, and has no path of this machine. `strict`: a file that the
+    Byte code is never checked against time stamps, which a layer does not preserve, and contains no path of this machine. `strict`: a file that the
     version cannot compile raises `ValueError`; libraries ship such files as templates.
     """
     found = compiler_of(version)

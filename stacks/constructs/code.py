@@ -1,7 +1,7 @@
 """The code of functions, built without Docker: layers of dependencies, a layer of persisty, and the app's own code.
 
 Wheels are installed for the architecture and Python version of the target, on any machine. Built folders are cached by a hash of their sources, of
-the target and of the byte code, which does not depend on where the sources lie. So a second synth builds nothing.
+the target and of the byte code. It does not depend on the folders of the sources. A second synth therefore builds nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .target import Target
 from .wheels import install
 
 BUILDERS = tuple(Path(module) for module in (__file__, byte_code.__file__, platforms.__file__, wheels.__file__))
-"""Files whose change builds everything again."""
+"""Files whose change rebuilds everything."""
 RUNTIME_LEFT_OUT = (
     "cli",
     "clients",
@@ -50,14 +50,14 @@ HANDLERS_LEFT_OUT = ("requirements", "__pycache__")
 
 
 def dependency_layer(name: str, spec: str, target: Target, requirements: str | None = None) -> Path:
-    """Build `python/` with what `requirements/NAME.txt` next to the handlers lists, and nothing else.
+    """Build `python/` with exactly the requirements of `requirements/NAME.txt` next to the handlers.
 
     The layer `base` also has the requirements of the app, with dependencies, because every function loads the app. `requirements`: the file that
     lists them, if the app's folders have none.
     """
     own = read_requirements(handlers_folder() / "requirements" / f"{name}.txt")
     app = requirements_of(spec, requirements) if name == BASE else Requirements()
-    # pip verifies the hashes of all lines or of none, so that lines with hashes are installed on their own
+    # pip verifies the hashes of all lines or of none, so lines with hashes are installed separately
     together = Requirements((*own.lines, *app.lines), app.constraints)
     parts = (own, app) if app.hashed else (together,)
 
@@ -100,7 +100,7 @@ def function_code(plan: Plan, target: Target) -> Path:
 
 
 def _files(source: Path, left_out: Sequence[str]) -> list[Path]:
-    """Return the files of a source that are copied: the file itself, or those of a folder that are not left out."""
+    """Return the files of a source to copy: the file itself, or the files of a folder without the excluded ones."""
     if not source.is_dir():
         return [source]
     found = sorted(file for file in source.rglob("*") if file.is_file())

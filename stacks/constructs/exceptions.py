@@ -1,5 +1,5 @@
 """Rules of cdk-nag's pack AwsSolutions and of checkov that a deployment does not follow, each with the reason. An audit of a CDK app with cdk-nag reads
-those of cdk-nag; checkov takes its own from the command line."""
+the rules of cdk-nag; checkov reads its rules from the command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHECKOV: dict[str, str] = {
     "CKV_AWS_158": _OWN_KEY,
     "CKV_AWS_173": "Variables have no secrets: they name the secret that a function reads.",
     "CKV_AWS_26": "CloudWatch cannot publish to a topic with the key that AWS manages. Alarms have no data of the app.",
-    "CKV_AWS_27": "The queue is encrypted with a key of SQS, which this check does not know.",
+    "CKV_AWS_27": "The queue is encrypted with a key of SQS, which this check does not detect.",
     "CKV2_AWS_33": "A web ACL costs money. `web_acl` declares it.",
 }
 """Check of checkov → why it is not followed."""

@@ -1,7 +1,7 @@
 """The functions of a part: their layers, their code, and a role with exactly the permissions that the plan grants.
 
-Each part with functions makes its own layers, from the same folders. A layer of another stack would be an export, which keeps that stack
-from changing it.
+Each part with functions makes its own layers, from the same folders. A layer of another stack would be an export, which that stack
+could not change.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class Functions:
         self._runtime_folder = runtime_layer(target)
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", self._runtime_folder)
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
-        # by name, not by reference: an export would keep a table from leaving its stack
+        # by name, not by reference: a table with an export could not leave its stack
         self._table_arns = cdk.Stack.of(scope).format_arn(service="dynamodb", resource="table", resource_name="")
         self._code = function_code(
             plan, target
-        )  # the same for all: to find its files takes longer than to make a construct
+        )  # the same for all: finding its files takes longer than making a construct
 
     def make(self, function: Function, *, snap_start: bool = False) -> lambdas.Function:
         """Make a function, with its role, its log group and the layers that the part does not have yet. `snap_start`: it starts from snapshots."""
@@ -143,7 +143,7 @@ class Functions:
         )
 
     def _role(self, id: str, function: Function, log_group: logs.LogGroup) -> iam.Role:  # noqa: A002 - CDK's name
-        """Make a role that may write the function's own log and do what the plan grants. AWS's managed policy for functions would also let it
+        """Make a role that may write the function's own log and use the plan's grants. AWS's managed policy for functions would also let it
         write every other log of the account."""
         role = iam.Role(self._scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
@@ -174,7 +174,7 @@ class Functions:
         return {**function.environment, **observed, **secret}
 
     def _secret_arn(self, secret: str) -> str:
-        """Return the ARN of a secret. That of a generated one lacks the six characters that Secrets Manager appends: the data stack exports
+        """Return the ARN of a secret. The ARN of a generated secret lacks the six characters that Secrets Manager appends: the data stack exports
         nothing."""
         if secret != self._plan.secret:
             return secret

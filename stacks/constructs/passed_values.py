@@ -1,6 +1,6 @@
 """Values that one part of a deployment passes to another: the ARN of a table's stream, the URL of the GraphQL API.
 
-Between stacks they are SSM parameters, which each deployment looks up. An export would keep the passing stack from changing them. Within one stack they are
+Between stacks they are SSM parameters, which each deployment looks up. The passing stack could not change an export. Within one stack they are
 references, because a parameter does not exist before the first deployment.
 """
 
@@ -32,7 +32,7 @@ class Parameters:
 
 
 class References:
-    """Values within one stack. They are passed before they are taken."""
+    """Values within one stack. A value must be passed before it is read."""
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """The stacks of a part that has more resources than one stack may have.
 
-A resource is placed by a hash of its name, so that it stays where it is when others are added. The number of stacks never changes, because a
+A resource is placed by a hash of its name, so it stays in its stack when others are added. The number of stacks never changes, because a
 change would move resources.
 """
 
@@ -13,11 +13,11 @@ import aws_cdk as cdk
 from constructs import Construct
 
 PARTS = 16
-"""Stacks of a part. Each takes 500 resources, so that a part has room for about 7,000."""
+"""Stacks of a part. Each has at most 500 resources, so a part has room for about 7,000."""
 
 
 class Placement:
-    """Returns the scope of a resource: `scope` itself, or one of many stacks if the part is `split`. `make` makes the one with a number, by default a
+    """Returns the scope of a resource: `scope` itself, or one of many stacks if the part is `split`. `make` makes the stack with a number, by default a
     nested stack."""
 
     def __init__(self, scope: Construct, *, split: bool, make: Callable[[int], Construct] | None = None) -> None:

@@ -1,6 +1,6 @@
-"""The folders that the code of persisty's packages is taken from, and the folder of the project that built code is stored in.
+"""The folders with the code of persisty's packages, and the folder of the project for built code.
 
-The packages say where they are. In the repository they are `stacks` and `lambdas`, in the wheel `persisty_cdk` and `persisty_lambdas`.
+The folders are those of the imported packages. In the repository these are `stacks` and `lambdas`, in the wheel `persisty_cdk` and `persisty_lambdas`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The requirements of an app: what its functions import besides persisty.
+"""The requirements of an app: the libraries that its functions import in addition to persisty.
 
 They are read from a `requirements.txt`, with the files that it includes, or from the dependencies of a `pyproject.toml`. persisty itself and the
-libraries of the deployment are left out: functions have persisty in a layer, and never deploy anything.
+libraries of the deployment are left out: functions have persisty in a layer, and do not deploy.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Requirements(Struct, frozen=True):
 def requirements_of(spec: str, file: str | None = None) -> Requirements:
     """Return the requirements of the app at `spec`. `InvalidDeclaration` if `file` does not exist, or names a folder of this machine.
 
-    `file`: a path from the working directory. Without it, the first of `NAMES` counts that is found in the app's top package, then in the folder
+    `file`: a path from the working directory. Without it, the first of `NAMES` is used that exists in the app's top package, then in the folder
     from which the app is imported, then in the working directory.
     """
     if file is not None:

@@ -17,7 +17,7 @@ from .placement import Placement
 
 FOLDER = Path(__file__).parent
 PUBLISHER, LINK = "publisher", "link"
-"""Stand in `CODE` for a mutation without a function, and for a link of an item."""
+"""Keys of `CODE` for a mutation without a function, and for a link of an item."""
 CODE: dict[str, tuple[str, ...]] = {
     "Query": ("request.js", "context.js", "response.js"),
     "Mutation": ("request.js", "context.js", "response.js"),
@@ -38,7 +38,7 @@ def add_resolvers(
             sources[name] = api.add_none_data_source("Publisher", description="Returns its input")
         else:
             sources[name] = api.add_lambda_data_source(f"{pascal(name)}Source", functions[name])
-    runtime = appsync.FunctionRuntime.JS_1_0_0  # read once: each read is a call of the CDK's process
+    runtime = appsync.FunctionRuntime.JS_1_0_0  # read once: each read is a call to the CDK's process
     code = {kind: appsync.Code.from_inline(joined(files)) for kind, files in CODE.items()}
     for field in plan.fields:
         appsync.Resolver(
@@ -62,7 +62,7 @@ def _kind(field: Field) -> str:
 
 
 def joined(files: tuple[str, ...]) -> str:
-    """Join files to one module, imports first, without comments and indentation. The template has a copy for each resolver, and its size is limited
+    """Join files into one module, imports first, without comments and indentation. The template has a copy for each resolver, and its size is limited
     to one megabyte."""
     lines = [line.strip() for name in files for line in (FOLDER / name).read_text().splitlines()]
     lines = [line for line in lines if line and not line.startswith("//")]

@@ -1,4 +1,4 @@
-"""Constructs of the CDK app around a deployment that it uses: a network, certificates of domains, a topic. Constructs are no data, so they are no `Options`."""
+"""Constructs of the CDK app that a deployment uses: a network, certificates of domains, a topic. They are not `Options`, because constructs are not data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Domain(Struct, frozen=True):
-    """A name such as `api.example.com`, and its certificate (`aws_certificatemanager.ICertificate`). AppSync takes only certificates of us-east-1."""
+    """A name such as `api.example.com`, and its certificate (`aws_certificatemanager.ICertificate`). AppSync accepts only certificates of us-east-1."""
 
     name: str
     certificate: Any
@@ -17,7 +17,7 @@ class Domain(Struct, frozen=True):
 
 class Surroundings(Struct, frozen=True, kw_only=True):
     """`vpc`, `subnets` (`ec2.SubnetSelection`) and `security_groups`: the network of the functions, which then reach DynamoDB, AppSync and Secrets
-    Manager through endpoints or a NAT gateway of it. `domain`: of the HTTP API. `graphql_domain`: of AppSync. `topic`: receives the alarms."""
+    Manager through its endpoints or NAT gateway. `domain`: of the HTTP API. `graphql_domain`: of AppSync. `topic`: receives the alarms."""
 
     vpc: Any = None
     subnets: Any = None

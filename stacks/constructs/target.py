@@ -15,7 +15,7 @@ ARCHITECTURES = {"arm64": "aarch64", "x86_64": "x86_64"}
 OLDEST_GLIBC, GLIBC_OF_AMAZON_LINUX_2, GLIBC_OF_AMAZON_LINUX_2023 = 17, 26, 34
 """Minor versions of glibc 2: that of manylinux2014, and those that the runtimes have."""
 ON_AMAZON_LINUX_2 = frozenset({"3.8", "3.9", "3.10", "3.11"})
-"""Versions of Python whose runtime is an Amazon Linux 2. Source: "Lambda runtimes" in the AWS Lambda Developer Guide."""
+"""Versions of Python whose runtime is Amazon Linux 2. Source: "Lambda runtimes" in the AWS Lambda Developer Guide."""
 MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "amd64": "x86_64"}
 LOCAL = "local"
 
@@ -41,7 +41,7 @@ class Target(Struct, frozen=True):
 
     @property
     def platforms(self) -> tuple[str, ...]:
-        """The platforms of wheels that the runtime can load, the newest first."""
+        """Return the platforms of wheels that the runtime can load, the newest first."""
         newest = GLIBC_OF_AMAZON_LINUX_2 if self.python in ON_AMAZON_LINUX_2 else GLIBC_OF_AMAZON_LINUX_2023
         name = ARCHITECTURES[self.architecture]
         return (

@@ -1,7 +1,7 @@
 """Wheels for the target, installed on any machine without Docker.
 
-pip installs for another platform only from wheels. A package that is published as source alone is first built here: if the wheel is pure Python it fits
-every target, and if it is not, the deployment stops and names the package.
+pip installs for another platform only from wheels. A package that is published only as source is first built here. A wheel of pure Python fits
+every target; for any other, the deployment stops and names the package.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from .requirements import Requirements, name_of
 from .target import Target
 
 MOST_BUILT = 50
-"""Packages that are built from source at most."""
+"""Most packages that are built from source."""
 PURE = "-none-any.whl"
 _MISSING = re.compile(r"No matching distribution found for ([^\s;,()]+)")
 SOURCES = frozenset({"--find-links", "-f", "--index-url", "-i", "--extra-index-url", "--no-index"})
-"""Options of requirements that say where packages are found."""
+"""Options of requirements that say where to find packages."""
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-color", "-qq")
 
 
 def install(requirements: Requirements, target: Target, folder: Path, *, dependencies: bool = True) -> None:
-    """Install requirements into a folder, as the target has them. `dependencies`: also what they require.
+    """Install requirements for the target into a folder. `dependencies`: install their requirements too.
 
     `InvalidDeclaration` if they contradict each other, or if a package neither has a wheel for the target nor can be built as one of pure Python.
     """
@@ -93,7 +93,7 @@ def _listed(requirements: Requirements, folder: Path) -> Iterator[str]:
 
 
 def _sources(lines: Sequence[str]) -> Iterator[str]:
-    """Return the options among the lines that say where packages are found."""
+    """Return the options among the lines that say where to find packages."""
     for line in lines:
         words = line.replace("=", " ", 1).split()
         if words[0] in SOURCES:
@@ -116,7 +116,7 @@ def _pip(*words: str) -> subprocess.CompletedProcess[str]:
     run = subprocess.run([*PIP, *words], capture_output=True, text=True, check=False)
     if "No module named pip" in run.stderr:
         raise InvalidDeclaration(
-            f"Building the layers of functions takes pip, which {sys.executable} does not have: install persisty[deploy]"
+            f"Building the layers of functions needs pip, which {sys.executable} does not have: install persisty[deploy]"
         )
     return run
 
