@@ -80,7 +80,7 @@ def test_a_cold_start_loads_only_what_it_uses(start: str) -> None:
     assert loaded & (NEVER - allowed) == set()
 
 
-def test_a_first_token_loads_what_verifies_it_and_no_more() -> None:
+def test_a_first_token_loads_only_its_verifier() -> None:
     of_pyjwt = {"jwt", "cryptography", "dataclasses", "urllib.request", "http.client", "tempfile"}
     script = (
         "from persisty.security.authenticator import authenticator_of\n"

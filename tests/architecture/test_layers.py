@@ -146,7 +146,7 @@ def test_stacks_import_the_plan_and_lambdas_import_persisty_only() -> None:
 @pytest.mark.parametrize(
     "path", _sources("persisty", "stacks", "lambdas"), ids=lambda path: str(path.relative_to(ROOT))
 )
-def test_imports_stand_at_the_top(path: Path) -> None:
+def test_imports_are_at_the_top(path: Path) -> None:
     tree = ast.parse(path.read_text())
     inside = {
         node
@@ -164,7 +164,7 @@ def test_imports_stand_at_the_top(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", _sources("persisty", "stacks", "lambdas"), ids=lambda path: str(path.relative_to(ROOT))
 )
-def test_a_module_says_what_it_is_for_stays_short_and_never_asserts_on_input(path: Path) -> None:
+def test_a_module_has_a_docstring_stays_short_and_never_asserts_on_input(path: Path) -> None:
     text = path.read_text()
     tree = ast.parse(text)
     assert ast.get_docstring(tree), f"{path} has no docstring"
@@ -182,7 +182,7 @@ def test_only_settings_reads_the_environment() -> None:
     assert [one for one in readers if one != "persisty/settings.py"] == []
 
 
-def test_no_package_reaches_outside_itself_by_its_place() -> None:
+def test_no_package_uses_paths_outside_itself() -> None:
     """A package is elsewhere, and has another name, once it is installed."""
     found = [
         str(path)

@@ -98,12 +98,12 @@ UPWARD: dict[tuple[str, str], str] = {}
 """Arrows from a lower layer to a higher one, by name and late: (module, imported module) → why."""
 
 
-def test_there_is_no_circle_of_modules() -> None:
+def test_there_is_no_import_cycle() -> None:
     arrows = {name: {one for one in others if (name, one) not in UPWARD} for name, others in graph().items()}
     assert circles(arrows) == []
 
 
-def test_a_circle_is_found() -> None:
+def test_an_import_cycle_is_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c"]]
 
 
@@ -128,7 +128,7 @@ def within(module: str, package: str) -> bool:
 
 
 @pytest.mark.parametrize("package", APART)
-def test_packages_of_the_surfaces_are_apart(package: str) -> None:
+def test_packages_of_the_surfaces_do_not_import_each_other(package: str) -> None:
     wrong = [
         f"{name} imports {other}"
         for name, others in graph().items()
@@ -150,7 +150,7 @@ def test_the_shared_core_of_graphql_imports_neither_of_its_hosts() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_is_deferred_is_a_row_of_the_table() -> None:
+def test_every_deferred_import_is_a_row_of_the_table() -> None:
     asked = {
         str(node.args[0].value)
         for tree in modules().values()

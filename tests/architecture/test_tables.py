@@ -58,7 +58,7 @@ def test_every_aggregate_is_measured_or_made_of_measures() -> None:
     assert ZEROS.keys() == AGGREGATES["sum"]
 
 
-def test_an_unknown_aggregate_is_not_taken_for_another() -> None:
+def test_an_unknown_aggregate_is_an_error() -> None:
     with pytest.raises(KeyError, match="median"):
         Accumulator(NOTES, [Aggregate("median", "id")], ())
 
@@ -71,7 +71,7 @@ def test_a_migrator_has_every_kind_of_change(migrator: type[SqlMigrator] | type[
 @pytest.mark.parametrize(
     "parts", [(REBUILT, IN_PLACE, WITHOUT_STEP), (BEFORE_THE_KEY, AFTER_THE_KEY, WITHOUT_STEP), (MADE, WITHOUT_REQUEST)]
 )
-def test_a_kind_of_change_is_made_in_one_way(parts: tuple[frozenset[str], ...]) -> None:
+def test_each_kind_of_change_has_one_implementation(parts: tuple[frozenset[str], ...]) -> None:
     assert sum(map(len, parts)) == len(frozenset().union(*parts))
     assert not frozenset(REFUSED) & (MADE | WITHOUT_REQUEST)
 
@@ -87,7 +87,7 @@ def test_a_migrator_refuses_an_unknown_kind_of_change(migrator: type[SqlMigrator
         migrator.check(migrator.__new__(migrator), evolution, ())
 
 
-def test_every_generator_either_proves_a_write_or_is_said_not_to() -> None:
+def test_every_generator_is_declared_to_prove_a_write_or_not() -> None:
     proving = {one.name for one in (*UUIDS, *TIMES)}
     assert proving | MADE_BY_ANOTHER_CALL == GENERATORS.keys()
     assert not proving & MADE_BY_ANOTHER_CALL
@@ -109,7 +109,7 @@ def test_every_table_of_update_operators_is_complete() -> None:
         assert by_word.keys() == JSON_OPERATORS.keys()
 
 
-def test_an_unknown_update_operator_is_not_taken_for_a_value() -> None:
+def test_an_unknown_update_operator_is_not_a_value() -> None:
     note, change = Note(id="1", tags=["a"]), Remove(("a",))
     with pytest.raises(KeyError, match="Remove"):
         changed(NOTES, note, {"tags": change})

@@ -111,7 +111,7 @@ def test_the_graphql_function_answers_whole_requests(graphql_function: LambdaPro
     assert _sent(graphql_function, "DELETE", "/graphql", "", None, None)[0] == 405
 
 
-def test_the_authorizer_lets_in_whose_tokens_count(authorizer: LambdaProcess) -> None:
+def test_the_authorizer_accepts_valid_tokens(authorizer: LambdaProcess) -> None:
     said = authorizer.invoke({"authorizationToken": tokens.own(aud=None), "requestContext": {"apiId": "x"}})
     assert (said["isAuthorized"], said["deniedFields"]) == (True, [])
     assert json.loads(said["resolverContext"]["claims"])["sub"] == "ann"
@@ -120,14 +120,14 @@ def test_the_authorizer_lets_in_whose_tokens_count(authorizer: LambdaProcess) ->
         assert authorizer.invoke({"authorizationToken": token}) == {"isAuthorized": False}
 
 
-def test_the_appsync_function_answers_what_the_template_wires_to_it(
+def test_the_appsync_function_answers_every_field_of_the_template(
     on_moto: Deployment, appsync_function: LambdaProcess, tmp_path: Path
 ) -> None:
     gateway = AppSyncGateway(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path)
     conversation.graphql(gateway.ask)
 
 
-def test_appsync_lets_in_by_its_authorizer_and_by_a_key_what_the_fields_are_marked_with(
+def test_appsync_authorizes_fields_by_their_directives(
     on_moto: Deployment, appsync_function: LambdaProcess, authorizer: LambdaProcess, tmp_path: Path
 ) -> None:
     gateway = AppSyncGateway(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path, authorizer.invoke)
@@ -223,7 +223,7 @@ def test_whole_graphql_requests_are_answered_at_the_url_of_the_http_api(on_minis
     )
 
 
-def test_the_graphql_api_answers_at_its_url_whom_its_authorizer_lets_in(on_ministack: Deployment) -> None:
+def test_the_graphql_api_answers_authorized_callers_at_its_url(on_ministack: Deployment) -> None:
     """ministack asks the authorizer of every request, so that nobody comes with a key alone: who has no token takes the other door."""
     without_token = _asker(_sender(on_ministack))
     outputs, client = on_ministack.outputs(), on_ministack.client("appsync")

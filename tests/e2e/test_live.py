@@ -89,7 +89,7 @@ def arrived(published: Endpoint, field: str, count: int = 1, **having: str) -> l
     raise AssertionError(f"{field} was published {len(found)} times: {published.requests}")
 
 
-def test_what_is_written_by_rest_is_told_to_who_subscribed(
+def test_a_write_by_rest_is_delivered_to_subscribers(
     on_ministack: Deployment, gateway: AppSyncGateway, published: Endpoint
 ) -> None:
     send = sender(on_ministack)
@@ -146,7 +146,7 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_the_next_is_published
     assert (told["reason"]["key"], told["reason"]["attributes"]) == (BROKEN, ["text"])
 
 
-def test_who_may_not_read_is_refused_and_nobody_but_iam_publishes(
+def test_a_caller_without_read_access_is_refused_and_only_iam_publishes(
     gateway: AppSyncGateway, known: Authenticator
 ) -> None:
     ann = known.token(Caller("ann"))

@@ -116,7 +116,7 @@ def _losing(operation: str, turn: int) -> Callable[[Request], Any]:
 
 
 @pytest.mark.parametrize("item", [Account, Slot])
-def test_a_sum_is_never_added_twice(far: App, near: App, proxy: FaultProxy, item: type[Any]) -> None:
+def test_an_addition_is_never_made_twice(far: App, near: App, proxy: FaultProxy, item: type[Any]) -> None:
     store: Store[Any] = far.store(item)
     name = "balance" if item is Account else "count"
     for turn in (1, 2, 3):

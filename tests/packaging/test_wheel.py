@@ -57,13 +57,13 @@ def test_a_source_distribution_has_what_the_wheel_is_built_from(tmp_path: Path) 
     assert names >= needed | {"lambdas/requirements/base.txt", "stacks/constructs/link.js"}
 
 
-def test_it_installs_nothing_under_names_of_others(wheel: Path) -> None:
+def test_it_installs_no_package_under_other_names(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         tops = {name.partition("/")[0] for name in archive.namelist()}
     assert all(top.startswith("persisty") for top in tops), tops
 
 
-def test_its_metadata_says_what_it_is_and_names_extras_after_tasks(wheel: Path) -> None:
+def test_its_metadata_describes_it_and_names_extras_after_tasks(wheel: Path) -> None:
     found = metadata(wheel)
     assert found["License-Expression"] == "MIT"
     assert found["Summary"]

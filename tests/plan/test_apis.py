@@ -49,7 +49,7 @@ def test_whole_requests_are_granted_what_their_fields_are() -> None:
     assert grants["graphql_http"] == grants["rest"]  # both store responses by `Idempotency-Key`
 
 
-def test_a_choice_that_there_is_not_stops_the_synth() -> None:
+def test_an_unknown_choice_stops_the_synth() -> None:
     with pytest.raises(InvalidDeclaration, match="both or http or appsync or none"):
         plan_of(app, SPEC, "yes")
 
@@ -91,7 +91,7 @@ def told(plan: Plan) -> dict[str, dict[str, str]]:
     }
 
 
-def test_the_function_is_told_which_documents_are_executed(
+def test_the_function_has_the_variable_of_the_executable_documents(
     deployed_files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (deployed_files / "examples" / "documents.json").write_text('{"Statistics": "{ statistics { messages } }"}')
@@ -117,7 +117,7 @@ def test_the_function_is_told_which_documents_are_executed(
         ("examples/documents.json", "http", "Cannot read documents"),
     ],
 )
-def test_documents_that_would_not_be_held_to_stop_the_synth(
+def test_documents_that_would_not_be_enforced_stop_the_synth(
     deployed_files: Path, monkeypatch: pytest.MonkeyPatch, file: str, choice: str, told: str
 ) -> None:
     monkeypatch.setenv("PERSISTY_GRAPHQL_DOCUMENTS", file)
@@ -125,7 +125,7 @@ def test_documents_that_would_not_be_held_to_stop_the_synth(
         plan_of(app, SPEC, choice)
 
 
-def test_appsync_tells_its_schema_unless_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_appsync_answers_introspection_unless_it_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     def api() -> dict[str, Any]:
         made = template(plan_of(app, SPEC))["Resources"].values()
         [found] = [one["Properties"] for one in made if one["Type"] == "AWS::AppSync::GraphQLApi"]

@@ -99,7 +99,7 @@ def planned(*items: type[Any]) -> Plan:
         ((Whim,), {}, (LAMBDA, KEY)),
     ],
 )
-def test_modes_are_those_of_the_settings_and_of_who_is_let_in(
+def test_modes_follow_the_settings_and_the_allowed_callers(
     items: tuple[type[Any], ...],
     configured: dict[str, str],
     modes: tuple[AuthMode, ...],
@@ -116,7 +116,7 @@ def test_modes_are_those_of_the_settings_and_of_who_is_let_in(
         assert authorizer.secret == configured.get("PERSISTY_TOKEN_SECRET_ARN", plan.secret) is not None
 
 
-def test_without_appsync_nobody_is_let_into_it() -> None:
+def test_without_appsync_there_are_no_modes() -> None:
     app = App("ways", items=[Locked], url="memory://")
     for choice in ("http", "none"):
         plan = plan_of(app, SPEC, choice)
@@ -160,7 +160,7 @@ def marks(plan: Plan) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("configured", "known"), [(OWN, {"aws_lambda"}), (ISSUERS, {"aws_oidc", "aws_cognito_user_pools"})]
 )
-def test_fields_and_types_let_in_whom_the_rules_let(
+def test_fields_and_types_have_the_modes_of_the_rules(
     configured: dict[str, str], known: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in configured.items():
@@ -184,14 +184,14 @@ def test_fields_and_types_let_in_whom_the_rules_let(
     assert len(roots) == len([one for one in planned(Poster, Board, Note).fields if not one.batch])
 
 
-def test_every_type_of_objects_lets_in_whoever_is_let_into_a_field_that_leads_to_it() -> None:
+def test_every_object_type_has_the_modes_of_the_fields_that_return_it() -> None:
     found = marks(plan_of(messenger, SPEC, live=False))
     assert found["Session"] == found["Mutation.signUp"] == {"aws_lambda", "aws_api_key"}
     assert found["User"] == found["Query.userRead"] == {"aws_lambda"}
     assert all(found[name] for name in found if "." not in name and name not in ("Query", "Mutation"))
 
 
-def test_with_one_mode_nothing_is_marked() -> None:
+def test_with_one_mode_there_are_no_directives() -> None:
     assert not any(marks(planned(Locked)).values())
     assert not any(marks(planned(Open)).values())
 
@@ -203,7 +203,7 @@ def resources(plan: Plan, kind: str) -> list[dict[str, Any]]:
     return [one["Properties"] for one in template["Resources"].values() if one["Type"] == kind]
 
 
-def test_issuers_are_appsyncs_to_verify_where_no_tokens_are_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_appsync_verifies_issuers_if_persisty_signs_no_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ISSUERS.items():
         monkeypatch.setenv(name, value)
     [api] = resources(planned(Locked), "AWS::AppSync::GraphQLApi")

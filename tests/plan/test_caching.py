@@ -97,7 +97,7 @@ def app() -> App:
     return App("kept", items=ITEMS, url="memory://")
 
 
-def test_only_what_everybody_gets_alike_is_kept_and_known_by_its_arguments(app: App) -> None:
+def test_only_responses_that_are_equal_for_every_caller_are_cached_by_their_arguments(app: App) -> None:
     """A caller with an API key may bring a token that AppSync does not look at: its identity would be that of all such callers."""
     plan = plan_of(app, "kept:app")
     assert {field.name: field.caching for field in plan.fields if field.caching} == {
@@ -107,11 +107,11 @@ def test_only_what_everybody_gets_alike_is_kept_and_known_by_its_arguments(app: 
     }  # and that of rooms through notes, of which everybody sees others
 
 
-def test_no_mutation_is_kept(app: App) -> None:
+def test_no_mutation_is_cached(app: App) -> None:
     assert all(field.caching is None for field in plan_of(app, "kept:app").fields if field.type == "Mutation")
 
 
-def test_what_appsync_keeps_is_answered_whole_whatever_is_selected(app: App) -> None:
+def test_responses_that_appsync_caches_have_every_field(app: App) -> None:
     """Or the next caller, who selects more, would be told that the rest is null."""
     app.store(Open).create({"id": "1", "text": "x"})
     surface = AppSync(app)

@@ -110,7 +110,7 @@ def test_code_that_is_larger_than_lambda_accepts_stops_the_synth(
         code.check_unzipped([folder])
 
 
-def test_a_shim_that_fails_is_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_shim_is_not_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shim = tmp_path / "python3.99"
     shim.write_text("#!/bin/sh\necho not found >&2\nexit 127\n")
     shim.chmod(0o755)

@@ -26,20 +26,20 @@ def planned() -> Plan:
     return plan_of(App("notes", items=[Note], url="memory://"), "examples.messenger.app:app")
 
 
-def test_functions_are_told_whose_pages_may_call_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_have_the_variable_of_allowed_origins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all("PERSISTY_CORS_ORIGINS" not in function.environment for function in planned().functions)
     monkeypatch.setenv("PERSISTY_CORS_ORIGINS", PAGES)
     origins = {function.name: function.environment.get("PERSISTY_CORS_ORIGINS") for function in planned().functions}
     assert origins == {"rest": PAGES, "graphql_http": PAGES, "appsync": None}
 
 
-def test_what_is_no_origin_stops_the_synth(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_origin_stops_the_synth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_CORS_ORIGINS", "example.com")
     with pytest.raises(InvalidDeclaration):
         planned()
 
 
-def test_every_route_takes_every_method_for_rest_to_tell_which_there_are() -> None:
+def test_every_route_accepts_every_method_and_rest_rejects_unknown_ones() -> None:
     assert {route.method for route in planned().routes} == {"ANY"}
 
 

@@ -129,7 +129,7 @@ def test_a_mistake_stops_the_synth_with_its_place(declared: Any, path: str) -> N
     assert "x" * 40 not in str(refused.value)
 
 
-def test_a_rate_that_is_none_stops_the_synth() -> None:
+def test_an_invalid_rate_stops_the_synth() -> None:
     app = App("notes", items=[Note], url="memory://")
     with pytest.raises(InvalidDeclaration, match="PERSISTY_RATE_LIMIT"):
         plan_of(app, "notes:app", configured=settings.Settings(rate_limit="fast"))

@@ -111,7 +111,7 @@ def test_a_secret_that_an_earlier_stack_retained_is_found(
     assert read_deployed(stacks, session).secrets == ()
 
 
-def test_without_credentials_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_credentials_are_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
@@ -126,7 +126,7 @@ def test_without_credentials_the_error_says_so(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("status", "way"), [("UPDATE_ROLLBACK_FAILED", "cdk rollback"), ("DELETE_FAILED", "cdk destroy")]
 )
-def test_a_stack_that_is_stuck_is_named_with_the_way_out(
+def test_a_stuck_stack_is_named_with_the_remedy(
     status: str, way: str, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persisty.deploy.deployed_tables._status", lambda client, stack: status)

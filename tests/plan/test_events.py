@@ -60,7 +60,7 @@ def root(schema: GraphQLSchema, type_: str, name: str) -> FieldDefinitionNode:
     return found
 
 
-def test_tables_of_what_somebody_may_read_have_streams_and_no_others() -> None:
+def test_only_tables_of_readable_items_have_streams() -> None:
     assert {table.store: table.stream for table in plan_of(SHOP, SPEC).tables} == {
         "persisty_request": False,
         "toy": True,
@@ -69,7 +69,7 @@ def test_tables_of_what_somebody_may_read_have_streams_and_no_others() -> None:
     }
 
 
-def test_the_function_reads_those_streams_and_knows_where_to_publish_by_parameters() -> None:
+def test_the_function_reads_those_streams_and_gets_the_api_from_parameters() -> None:
     events = events_of(plan_of(SHOP, SPEC))
     assert events is not None
     assert events.sources == (
@@ -82,7 +82,7 @@ def test_the_function_reads_those_streams_and_knows_where_to_publish_by_paramete
     )
 
 
-def test_the_function_may_call_what_publishes_and_is_told_nothing_it_does_not_need() -> None:
+def test_the_function_may_call_publishing_mutations_and_has_only_the_variables_it_needs() -> None:
     events = events_of(plan_of(SHOP, SPEC))
     assert events is not None
     kinds = ("Created", "Updated", "Deleted")
@@ -100,9 +100,7 @@ def test_the_function_may_call_what_publishes_and_is_told_nothing_it_does_not_ne
     ("graphql", "live", "there"),
     [("both", True, True), ("appsync", True, True), ("http", True, False), ("none", True, False), ("both", False, False)],
 )  # fmt: skip
-def test_there_is_something_to_deploy_only_where_appsync_has_subscriptions(
-    graphql: str, live: bool, there: bool
-) -> None:
+def test_events_are_deployed_only_if_appsync_has_subscriptions(graphql: str, live: bool, there: bool) -> None:
     plan = plan_of(SHOP, SPEC, graphql, live=live)
     assert (events_of(plan) is not None) is there
     assert any(table.stream for table in plan.tables) is there
@@ -110,11 +108,11 @@ def test_there_is_something_to_deploy_only_where_appsync_has_subscriptions(
     assert (AuthMode(IAM) in plan.auth) is there
 
 
-def test_an_app_that_nobody_may_read_has_no_events() -> None:
+def test_an_app_without_readable_items_has_no_events() -> None:
     assert events_of(plan_of(App("safe", items=[Till], url="memory://"), SPEC)) is None
 
 
-def test_every_subscription_follows_the_mutation_of_its_own_which_takes_an_item_and_gives_it_back() -> None:
+def test_every_subscription_follows_its_own_mutation_which_returns_its_input() -> None:
     plan = plan_of(SHOP, SPEC)
     schema = schema_of(plan)
     assert schema.subscription_type is not None
@@ -135,7 +133,7 @@ def test_every_subscription_follows_the_mutation_of_its_own_which_takes_an_item_
 
 
 @pytest.mark.parametrize("app", [SHOP, messenger], ids=lambda app: app.name)
-def test_only_iam_may_publish_and_what_is_published_can_be_read_by_it(app: App) -> None:
+def test_only_iam_may_publish_and_read_the_published_types(app: App) -> None:
     plan = plan_of(app, SPEC)
     schema = schema_of(plan)
     default = plan.auth[0]
@@ -153,7 +151,7 @@ def test_only_iam_may_publish_and_what_is_published_can_be_read_by_it(app: App) 
         assert {"aws_iam"} < marks(node)  # and those who subscribe
 
 
-def test_a_subscription_is_open_to_whom_the_item_can_be_read_by() -> None:
+def test_a_subscription_has_the_modes_of_the_items_read() -> None:
     schema = schema_of(plan_of(SHOP, SPEC))
     for store in ("toy", "bill"):
         read = marks(root(schema, "Query", f"{store}Read"))
@@ -164,13 +162,13 @@ def test_a_subscription_is_open_to_whom_the_item_can_be_read_by() -> None:
 
 
 @pytest.mark.parametrize("app", [SHOP, messenger], ids=lambda app: app.name)
-def test_what_the_function_sends_fits_the_schema_that_is_deployed(app: App) -> None:
+def test_mutations_of_the_function_fit_the_deployed_schema(app: App) -> None:
     schema = schema_of(plan_of(app, SPEC))
     for one in subscriptions(app.metas.values()):
         assert validate(schema, parse(document(one))) == []
 
 
-def test_a_name_that_a_subscription_takes_is_told_at_once() -> None:
+def test_a_name_taken_by_a_subscription_is_an_error() -> None:
     @stored(access=public)
     class Publish:
         id: UUID

@@ -56,7 +56,7 @@ def test_there_is_a_table_whose_items_expire_and_the_functions_behind_http_use_i
     ],
     ids=["off", "nothing to write"],
 )
-def test_there_is_none_where_nothing_is_kept(app: App) -> None:
+def test_an_app_without_idempotency_has_no_table_of_records(app: App) -> None:
     plan = plan_of(app, SPEC)
     assert [one.store for one in plan.tables] == [*app.metas]
     assert {grant.store for one in plan.functions for grant in one.grants} == {*app.metas}

@@ -47,7 +47,7 @@ TOLD = {
 }
 
 
-def test_functions_are_told_whose_tokens_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_have_the_variables_of_trusted_issuers(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in TOLD.items():
         monkeypatch.setenv(name, value)
     for function in planned("prod", Locked).functions:
@@ -55,13 +55,13 @@ def test_functions_are_told_whose_tokens_count(monkeypatch: pytest.MonkeyPatch) 
         assert function.secret == ARN
 
 
-def test_what_is_not_set_is_not_told() -> None:
+def test_settings_that_are_not_set_are_not_variables() -> None:
     for function in planned("prod", Open).functions:
         assert set(function.environment) == {"PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE"}
         assert function.secret is None
 
 
-def test_a_laptop_s_secret_stays_there_and_is_no_deployment_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_of_the_deploying_machine_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", tokens.SECRET)
     monkeypatch.setenv("PERSISTY_TOKEN_KEY_FILE", "a/key/of/mine")
     for stage, item in (("dev", Locked), ("prod", Open), ("prod", Locked)):
@@ -93,7 +93,7 @@ def test_an_action_that_looks_at_callers_needs_a_secret_too() -> None:
     assert plan_of(guarded, "examples.messenger.app:app").secret == "persisty/vault/dev/tokens"
 
 
-def test_the_data_stack_generates_the_secret_keeps_it_and_exports_nothing() -> None:
+def test_the_data_stack_generates_and_retains_the_secret_and_exports_nothing() -> None:
     made = cdk.App()
     stack = data_stack(made, planned("prod", Locked))
     template = made.synth().get_stack_by_name(stack.stack_name).template

@@ -120,7 +120,7 @@ def test_an_app_whose_own_module_imports_servey_has_it_in_every_function(
 
 
 @pytest.mark.parametrize("handler", ["rest", "graphql", "appsync", "authorizer", "stream"])
-def test_a_deployment_that_trusts_nobody_starts_and_refuses_tokens_without_their_library(handler: str) -> None:
+def test_a_deployment_without_issuers_starts_and_rejects_tokens_without_their_library(handler: str) -> None:
     script = (
         "import sys\n"
         "sys.modules |= dict.fromkeys(('jwt', 'cryptography', 'boto3'))\n"

@@ -128,7 +128,7 @@ class Post:
     club_id: UUID
 
 
-def test_reads_may_follow_links_to_what_somebody_may_read_and_to_what_rules_name() -> None:
+def test_reads_may_follow_links_to_readable_items_and_to_items_that_rules_name() -> None:
     found = grants(Club, Member, Secret, Post)
     assert found["member"] == set(QUERY_ACTIONS)
     assert "secret" not in found

@@ -20,7 +20,7 @@ def faults(**given: Any) -> list[str]:
     return [str(fault) for fault in caught.value.faults]
 
 
-def test_options_have_defaults_but_for_the_app() -> None:
+def test_every_option_except_the_app_has_a_default() -> None:
     assert options_of({"app": "shop:app"}) == Options(app="shop:app")
     assert faults() == ["/app: Is missing (expected module:attribute)"]
 

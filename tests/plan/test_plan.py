@@ -281,7 +281,7 @@ counted = app_fixture(COUNTED)
 
 
 @pytest.mark.parametrize("verb", ["create", "update", "delete"])
-def test_what_is_kept_beside_the_items_takes_its_own_actions(counted: App, verb: str) -> None:
+def test_unique_values_and_sequences_need_actions_on_the_system_table(counted: App, verb: str) -> None:
     store = counted.store(Counted)
     number = store.create({"name": "a"}).number
     recorder = Recorder(counted.engine.transport)  # type: ignore[attr-defined]
@@ -311,7 +311,7 @@ def test_what_is_kept_beside_the_items_takes_its_own_actions(counted: App, verb:
         assert set(grant.actions) == asked
 
 
-def test_without_anything_to_keep_beside_the_items_there_is_no_system_table() -> None:
+def test_without_unique_values_and_sequences_there_is_no_system_table() -> None:
     assert SYSTEM not in {table.store for table in _plan().tables}
     assert SYSTEM not in {grant.store for function in _plan().functions for grant in function.grants}
 
@@ -379,6 +379,6 @@ def test_a_plan_is_plain_data() -> None:
         plan.app = "other"  # type: ignore[misc]
 
 
-def test_functions_are_told_which_app_where_and_which_stage() -> None:
+def test_functions_have_variables_for_the_app_the_url_and_the_stage() -> None:
     for function in _plan().functions:
         assert function.environment == {"PERSISTY_APP": SPEC, "PERSISTY_URL": "dynamodb://", "PERSISTY_STAGE": "test"}

@@ -46,7 +46,7 @@ def test_the_indexes_that_may_miss_items_are_those_added_to_tables_that_exist() 
 
 
 @given(tables, tables)
-def test_functions_change_when_every_index_is_there_and_before_one_goes(now: State, then: State) -> None:
+def test_functions_change_after_indexes_are_added_and_before_any_is_removed(now: State, then: State) -> None:
     found = waves(shapes(now), shapes(then))
     [whole] = [wave for wave in found if not wave.data_only]
     after = carried_out(whole, now)
@@ -56,7 +56,7 @@ def test_functions_change_when_every_index_is_there_and_before_one_goes(now: Sta
 
 
 @given(tables, tables, st.integers(0, 8))
-def test_a_run_that_was_interrupted_goes_on_where_it_ended(now: State, then: State, done: int) -> None:
+def test_an_interrupted_run_continues(now: State, then: State, done: int) -> None:
     found = waves(shapes(now), shapes(then))
     state = then
     for wave in found[:done]:
@@ -71,7 +71,7 @@ def test_a_new_app_is_deployed_at_once() -> None:
     assert waves(shapes({"orders": (Index("by-a", KeyAttribute("a", "S"), ()),)}), {}) == (Wave("functions and APIs"),)
 
 
-def test_losses_name_what_allows_them() -> None:
+def test_losses_name_the_option_that_allows_them() -> None:
     by_a = Index("by-a", KeyAttribute("a", "S"), ())
     deployed = {
         "orders": TableShape("orders", ID, (by_a,), 3),

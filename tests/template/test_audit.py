@@ -53,7 +53,7 @@ def careless(cdk_app: cdk.App) -> None:
 
 
 @pytest.mark.parametrize(("made", "clean"), [(alone, True), (with_everything, True), (careless, False)])
-def test_an_audit_finds_what_is_not_justified(
+def test_an_audit_finds_rules_that_are_not_followed(
     made: Callable[[cdk.App], None], clean: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "code").mkdir()

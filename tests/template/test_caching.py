@@ -28,7 +28,7 @@ def synthesised(plan: Plan) -> Template:
     return template
 
 
-def test_resolvers_of_declared_stores_are_kept_in_an_encrypted_cache() -> None:
+def test_resolvers_of_declared_stores_use_an_encrypted_cache() -> None:
     plan = plan_of(app, "examples.messenger.app:app")
     kept = {
         "messageRead": Caching(60),
@@ -52,6 +52,6 @@ def test_resolvers_of_declared_stores_are_kept_in_an_encrypted_cache() -> None:
     }
 
 
-def test_where_no_store_declares_it_there_is_no_cache(api: Template) -> None:
+def test_without_a_store_that_declares_caching_there_is_no_cache(api: Template) -> None:
     assert properties(api, "AWS::AppSync::ApiCache") == []
     assert all("CachingConfig" not in one for one in properties(api, "AWS::AppSync::Resolver"))

@@ -39,7 +39,7 @@ def test_every_function_and_api_has_the_alarms_of_its_row(api: Template, events:
     assert {streaming["AWS/SQS", row.metric] == {f"<{queue}.QueueName>"} for row in ALARMS[QUEUE]} == {True}
 
 
-def test_alarms_tell_one_topic_that_takes_no_plain_http(api: Template, events: Template) -> None:
+def test_alarms_publish_to_one_topic_that_rejects_plain_http(api: Template, events: Template) -> None:
     [topic] = of_type(api, "AWS::SNS::Topic")
     for one in properties(api, "AWS::CloudWatch::Alarm"):
         assert one["AlarmActions"] == one["OKActions"] == [{"Ref": topic}]

@@ -148,7 +148,7 @@ def test_domains_and_a_web_acl_are_those_that_are_given() -> None:
     assert made.http_domain is not None
 
 
-def test_tables_are_protected_and_kept_unless_they_are_declared_to_go() -> None:
+def test_tables_are_protected_and_retained_unless_declared_otherwise() -> None:
     def tables(**options: Any) -> Iterator[tuple[str, bool, Any]]:
         for one in within_a_stack(**options)[1]["Resources"].values():
             if one["Type"] == "AWS::DynamoDB::Table":
@@ -256,7 +256,7 @@ def test_a_name_is_always_placed_in_the_same_part() -> None:
     assert [part_of(name) for name in ("user", "message", "Query.userRead")] == [13, 3, 3]
 
 
-def test_the_number_of_resources_is_foreseen() -> None:
+def test_the_estimated_number_of_resources_is_an_upper_bound() -> None:
     made = PersistyApp(cdk.App(), "Messenger", app=APP, target="local")
     sizes = stack_sizes(made.plan)
     counted = [len(template_of(stack)["Resources"]) for stack in made.stacks]

@@ -262,7 +262,7 @@ def test_each_function_has_exactly_the_grants_of_the_plan(api: Template, plan: P
 # Functions
 
 
-def test_functions_log_for_a_month_and_answer_before_the_apis_give_up(api: Template) -> None:
+def test_functions_retain_logs_for_a_month_and_time_out_before_the_apis(api: Template) -> None:
     groups = of_type(api, "AWS::Logs::LogGroup")
     for function in properties(api, "AWS::Lambda::Function"):
         group = groups[function["LoggingConfig"]["LogGroup"]["Ref"]]
@@ -323,7 +323,7 @@ def test_a_function_has_the_layers_of_its_row_and_the_one_of_persisty(api: Templ
         assert names == {*function.layers, "runtime"}
 
 
-def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly: Path, api: Template) -> None:
+def test_the_runtime_layer_has_persisty_without_servers_and_commands(assembly: Path, api: Template) -> None:
     package = folder(assembly, api, "AWS::Lambda::LayerVersion", "RuntimeLayer") / "python" / "persisty"
     names = {path.name for path in package.iterdir()}
     assert {"__init__.py", "application", "api", "model", "backends"} < names
@@ -332,7 +332,7 @@ def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly:
     assert backends == {"__init__.py", "dynamodb"}
 
 
-def test_the_functions_zip_holds_handlers_and_the_apps_package_and_nothing_else(assembly: Path, api: Template) -> None:
+def test_the_functions_zip_has_only_the_handlers_and_the_apps_package(assembly: Path, api: Template) -> None:
     code = folder(assembly, api, "AWS::Lambda::Function", "Rest")
     assert {path.name for path in code.iterdir()} == {"persisty_lambdas", "examples"}
     assert not [path for path in code.rglob("*") if path.suffix not in {"", ".py", ".pyc", ".txt"}]
@@ -349,7 +349,7 @@ def test_outputs_have_the_urls(api: Template) -> None:
     assert api["Outputs"].keys() == {"HttpUrl", "GraphqlUrl", "GraphqlApiId"}
 
 
-def test_cloudformation_would_take_the_templates(assembly: Path) -> None:
+def test_cloudformation_accepts_the_templates(assembly: Path) -> None:
     templates = sorted(assembly.glob("*.template.json"))
     assert len(templates) == 3
     command: list[str | Path] = [
@@ -365,7 +365,7 @@ def test_cloudformation_would_take_the_templates(assembly: Path) -> None:
     assert (run.returncode, found, run.stderr) == (0, [], "")
 
 
-def test_what_cdk_runs_is_pinned_to_what_is_tested() -> None:
+def test_the_cdk_is_pinned_to_the_tested_version() -> None:
     tested = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().lower().split() if "==" in line)
     for name in (
         "requirements.txt",

@@ -95,7 +95,7 @@ def test_older_code_does_not_start_over_the_former_table_after_the_switch(tables
         tables.app(Car).prepare()
 
 
-def test_the_former_table_stays_until_it_is_named(tables: Tables) -> None:
+def test_the_former_table_stays_until_its_removal_is_allowed(tables: Tables) -> None:
     tables.filled(Car, *ROWS[:3])
     app, _ = tables.migrated(Vehicle, allow=(SWITCH,))
     app.store(Vehicle).delete("001")

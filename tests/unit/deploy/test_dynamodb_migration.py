@@ -135,7 +135,7 @@ def test_values_that_a_unique_index_does_not_allow_are_named(tables: Tables) -> 
     assert app.store(Noted).count() == 3
 
 
-def test_a_removed_attribute_is_deleted_only_by_its_name(tables: Tables) -> None:
+def test_a_removed_attribute_is_deleted_only_if_allowed(tables: Tables) -> None:
     @stored(name="car", indexes=[Index("odometer"), Index("price")])
     class Less:
         id: str
@@ -150,7 +150,7 @@ def test_a_removed_attribute_is_deleted_only_by_its_name(tables: Tables) -> None
     assert app.store(Car).count() == 2
 
 
-def test_what_stored_items_do_not_survive_is_refused(tables: Tables) -> None:
+def test_a_change_that_stored_items_do_not_fit_is_rejected(tables: Tables) -> None:
     @stored(name="car", indexes=[Index("odometer"), Index("price")])
     class AllRed:
         id: str
@@ -177,7 +177,7 @@ class Undated:
     id: str
 
 
-def test_an_attribute_comes_back_with_the_values_that_its_removal_left(tables: Tables) -> None:
+def test_an_attribute_declared_again_has_the_values_that_its_removal_left(tables: Tables) -> None:
     made = tables.filled(Dated, {"id": "a"}).store(Dated).read("a")
     tables.migrated(Undated)
     app, _ = tables.migrated(Dated)

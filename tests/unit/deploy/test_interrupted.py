@@ -86,7 +86,7 @@ def test_a_migration_that_is_killed_before_any_step_is_continued(place: Place) -
     assert killed > 5 or "sqlite" in place.url
 
 
-def test_a_killed_migration_of_a_file_leaves_it_as_it_was(tmp_path: Path) -> None:
+def test_a_killed_migration_of_a_file_is_rolled_back(tmp_path: Path) -> None:
     place = Place(f"sqlite:///{tmp_path}/shop.db")
     place.filled(Car, *ROWS)
 
@@ -229,7 +229,7 @@ def test_a_step_waits_for_its_lock_only_briefly_and_tries_again(server: Place, m
     other.close()
 
 
-def test_a_lease_that_has_ended_is_taken_over_and_its_holder_learns_of_it(
+def test_an_expired_lease_is_taken_over_and_its_first_holder_stops(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migration_lease, "RENEWAL", 0.05)
@@ -245,7 +245,7 @@ def test_a_lease_that_has_ended_is_taken_over_and_its_holder_learns_of_it(
         assert second._take() is None
 
 
-def test_the_next_migration_gets_what_the_last_left_unfinished(place: Place) -> None:
+def test_the_next_migration_reads_the_error_of_an_interrupted_one(place: Place) -> None:
     place.filled(Car, *ROWS)
     app = place.app(Renamed)
     with pytest.raises(Killed), lease_of(app).acquired(renewed=False):
@@ -254,7 +254,7 @@ def test_the_next_migration_gets_what_the_last_left_unfinished(place: Place) -> 
         assert unfinished == "the disk is full"
 
 
-def test_a_downgrade_after_new_data_keeps_what_the_older_declaration_does_not_have(place: Place) -> None:
+def test_a_downgrade_after_new_data_preserves_attributes_that_the_older_declaration_lacks(place: Place) -> None:
     @stored(name="car", indexes=[Index("odometer")])
     class More:
         id: str

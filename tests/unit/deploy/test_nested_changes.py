@@ -92,7 +92,7 @@ def thing(type_: Any) -> type[Any]:
         (Tree, Tree, None),
     ],
 )
-def test_a_type_that_may_not_take_the_stored_values_is_slow_and_says_why(
+def test_a_type_that_may_not_fit_the_stored_values_is_slow_with_the_reason(
     before: Any, after: Any, named: str | None
 ) -> None:
     found = changes_of(meta_of(thing(before)).schema, meta_of(thing(after)), "sqlite")

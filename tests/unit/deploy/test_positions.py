@@ -99,7 +99,7 @@ def finished(app: App, steps: str) -> list[int]:
     return seen
 
 
-def test_a_backfill_that_was_killed_goes_on_where_it_was(place: Place) -> None:
+def test_a_killed_backfill_continues_from_its_position(place: Place) -> None:
     place.filled(Car, *ROWS)
     app = place.app(Noted)
     killed_after(app, 10)
@@ -132,7 +132,7 @@ def test_a_rate_limits_a_backfill(place: Place) -> None:
     assert [one.note for one in app.store(Noted).search_all()] == ["none"] * 20
 
 
-def test_values_that_were_found_to_be_shared_before_a_kill_are_named_after_it(
+def test_duplicates_found_before_a_kill_are_reported_after_it(
     moto_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passes, "MOST", 5)

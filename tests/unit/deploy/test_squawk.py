@@ -123,7 +123,7 @@ def findings(statements: list[str], *excluded: str) -> list[str]:
         (Vehicle, (), {"renaming-table"}),
     ],
 )
-def test_squawk_finds_nothing_but_what_the_declaration_says(
+def test_squawk_reports_only_changes_of_the_declaration(
     item: type[Any], allow: tuple[str, ...], excluded: set[str], postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert excluded <= ALWAYS_NAMED.keys()

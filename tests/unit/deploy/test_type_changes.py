@@ -129,7 +129,7 @@ class Tagged:
     price: str = "1"
 
 
-def test_values_without_a_conversion_are_deleted_only_by_name(place: Place) -> None:
+def test_values_without_a_conversion_are_deleted_only_if_allowed(place: Place) -> None:
     place.filled(Car, *ROWS)
     with pytest.raises(SchemaMismatch, match=r"To delete them: --allow drop:car\.note"):
         place.migrated(Tagged)

@@ -173,14 +173,14 @@ def test_a_committed_transaction_reads_what_it_patched_and_nothing_else() -> Non
 
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
-def test_a_transaction_that_met_another_is_tried_again(code: str, slept: list[float]) -> None:
+def test_a_transaction_with_a_conflict_is_retried(code: str, slept: list[float]) -> None:
     backend, script = over(canceled(NONE, {"Code": code}), {})
     results = backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
     assert [one.outcome for one in results] == [Outcome.DONE] * 2
     assert (len(script.calls), len(slept)) == (2, 1)
 
 
-def test_a_transaction_that_keeps_meeting_others_is_throttled() -> None:
+def test_a_transaction_with_repeated_conflicts_is_throttled() -> None:
     backend, script = over(*[canceled({"Code": "TransactionConflict"}, NONE) for _ in range(ATTEMPTS)])
     with pytest.raises(Throttled):
         backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
@@ -194,7 +194,7 @@ def test_an_item_too_large_aborts_its_transaction_and_is_invalid_input() -> None
     assert isinstance(large.error, InvalidInput)
 
 
-def test_an_atomic_batch_of_more_than_100_is_too_large_before_anything_is_asked() -> None:
+def test_an_atomic_batch_of_more_than_100_is_too_large_and_sends_no_request() -> None:
     backend, script = over()
     with pytest.raises(BatchTooLarge):
         backend.write([Put(thing(f"{number}")) for number in range(101)], atomic=True)
@@ -204,7 +204,7 @@ def test_an_atomic_batch_of_more_than_100_is_too_large_before_anything_is_asked(
 ENDS = where(T.owner.endswith("e") & (T.count == 0))
 
 
-def test_a_condition_that_dynamodb_cannot_decide_is_decided_over_the_item_as_read() -> None:
+def test_a_condition_that_dynamodb_cannot_evaluate_is_evaluated_locally_on_the_item() -> None:
     backend, script = over({"Item": WIRE.wire(thing())}, {"Attributes": WIRE.wire(thing(count=1))})
     assert backend.write([Patch(("1",), {"count": 1}, ENDS)], atomic=False) == [
         WriteResult(Outcome.DONE, thing(count=1))
@@ -218,7 +218,7 @@ def test_a_condition_that_dynamodb_cannot_decide_is_decided_over_the_item_as_rea
     assert [write["ExpressionAttributeValues"][place] for place in (":0", ":1")] == [{"N": "0"}, {"S": "me"}]
 
 
-def test_a_race_that_is_lost_is_run_again_and_may_then_fail() -> None:
+def test_a_lost_race_is_retried_and_may_then_fail() -> None:
     other = thing(owner="you")
     backend, script = over({"Item": WIRE.wire(thing())}, condition_failed(other), {"Item": WIRE.wire(other)})
     assert backend.write([Delete(("1",), ENDS)], atomic=False) == [WriteResult(Outcome.FAILED, other)]
@@ -232,7 +232,7 @@ def test_a_race_that_is_always_lost_ends() -> None:
     assert len(script.calls) == 2 * ATTEMPTS
 
 
-def test_in_a_transaction_too_and_with_one_read_for_all() -> None:
+def test_local_conditions_of_a_transaction_take_one_read() -> None:
     wires = [WIRE.wire(thing("1")), WIRE.wire(thing("2"))]
     backend, script = over({"Responses": {"things": wires}}, {})
     writes = [Delete(("1",), ENDS), Put(thing("3")), Delete(("2",), ENDS)]
@@ -271,7 +271,7 @@ def _stored(payload: dict[str, Any]) -> dict[str, Any]:
     return {"Responses": {"things": [WIRE.wire(thing(key["id"]["S"])) for key in reversed(keys)]}}
 
 
-def test_reads_come_by_the_hundred_each_key_once_in_their_positions() -> None:
+def test_reads_are_sent_by_the_hundred_with_each_key_once() -> None:
     backend, script = over(_stored, _stored, _stored)
     keys = [(f"{number % 250}",) for number in range(300)]
     assert [one and one.id for one in backend.read(keys)] == [key for (key,) in keys]
@@ -284,14 +284,16 @@ def _some(payload: dict[str, Any], count: int) -> dict[str, Any]:
     return {**answer, "UnprocessedKeys": {"things": {"Keys": keys[count:]}}} if keys[count:] else answer
 
 
-def test_keys_left_unprocessed_for_size_are_asked_again_at_once(slept: list[float]) -> None:
+def test_keys_left_unprocessed_for_size_are_requested_again_immediately(slept: list[float]) -> None:
     backend, script = over(*[lambda payload: _some(payload, 4)] * 20)
     keys = [(f"{number}",) for number in range(80)]
     assert [one and one.id for one in backend.read(keys)] == [key for (key,) in keys]
     assert (len(script.calls), slept) == (20, [])
 
 
-def test_keys_left_unprocessed_for_load_are_asked_again_after_a_wait_and_not_for_ever(slept: list[float]) -> None:
+def test_keys_left_unprocessed_for_load_are_requested_again_after_a_wait_a_bounded_number_of_times(
+    slept: list[float],
+) -> None:
     backend, script = over(*[lambda payload: _some(payload, 0)] * ATTEMPTS)
     with pytest.raises(Throttled):
         backend.read([("1",), ("2",)])
@@ -307,14 +309,14 @@ SMALL = {"Table": {"ItemCount": 40, "TableSizeBytes": 40_000}}
 """DescribeTable's answer."""
 
 
-def test_a_page_looks_at_no_more_than_it_needs() -> None:
+def test_a_page_reads_only_the_items_that_it_needs() -> None:
     backend, script = over(_page(12))
     page = backend.query(Query(ALL, (), None, 10))
     assert (len(page.items), page.position) == (10, {"id": "9"})
     assert [(operation, payload["Limit"]) for operation, payload in script.calls] == [("Scan", 12)]
 
 
-def test_a_filter_looks_at_more_each_time() -> None:
+def test_a_filter_reads_more_items_with_each_request() -> None:
     backend, script = over(SMALL, _page(0), _page(0), _page(2, last=True))
     page = backend.query(Query(where(T.count > 5), (), None, 10))
     assert (len(page.items), page.position) == (2, None)
@@ -322,14 +324,14 @@ def test_a_filter_looks_at_more_each_time() -> None:
     assert [payload["Limit"] for _, payload in script.calls[1:]] == [96, 384, 1536]
 
 
-def test_a_query_that_sorts_here_reads_as_much_as_a_request_gives() -> None:
+def test_a_query_that_is_sorted_locally_reads_full_pages() -> None:
     backend, script = over(SMALL, _page(3), _page(3, last=True))
     page = backend.query(Query(ALL, resolve_order(THING, "-id"), None, 1))
     assert [one.id for one in page.items] == ["2"]
     assert [payload.get("Limit") for _, payload in script.calls[1:]] == [None, None]
 
 
-def test_an_unordered_page_of_an_index_goes_on_from_its_keys() -> None:
+def test_an_unordered_page_of_an_index_continues_from_its_keys() -> None:
     first, script = over({"Items": [WIRE.wire(thing(f"{number}")) for number in range(3)]})
     position = first.query(Query(where(T.owner == "me"), (), None, 2)).position
     assert position == {"id": "1", "owner": "me", "at": NOW}
@@ -351,7 +353,7 @@ def test_a_position_that_does_not_fit_is_an_invalid_cursor(position: dict[str, A
     assert script.calls == []
 
 
-def test_counting_gets_no_items_where_dynamodb_decides() -> None:
+def test_a_count_that_dynamodb_evaluates_reads_no_items() -> None:
     backend, script = over(SMALL, {"Count": 3, "LastEvaluatedKey": {"id": {"S": "1"}}}, {"Count": 4})
     assert backend.count(where(T.count > 5)) == 7
     assert [payload["Select"] for _, payload in script.calls[1:]] == ["COUNT"] * 2
@@ -362,7 +364,7 @@ def test_counting_gets_no_items_where_dynamodb_decides() -> None:
     assert (asked["ProjectionExpression"], asked["ExpressionAttributeNames"]) == ("#0, #1", {"#0": "id", "#1": "owner"})
 
 
-def test_writes_of_one_item_stay_in_order_while_others_go_side_by_side() -> None:
+def test_writes_of_one_item_stay_in_order_while_others_run_in_parallel() -> None:
     ended: list[str] = []
     both = threading.Barrier(2, timeout=5)
 
@@ -390,7 +392,7 @@ def test_writes_of_one_item_stay_in_order_while_others_go_side_by_side() -> None
         assert ended.index(f"put {key}") < ended.index(f"delete {key}")
 
 
-def test_an_error_among_parallel_writes_is_that_ones_and_the_engine_is_asked_for_no_more() -> None:
+def test_an_error_among_parallel_writes_belongs_to_its_edit_and_stops_further_requests() -> None:
     answers: Sequence[Answer] = [Throttled() if number == 3 else {} for number in range(40)]
     backend, script = over(*answers, options=Options(partiql=0))
     results = backend.write([Put(thing(f"{number}")) for number in range(40)], atomic=False)
@@ -407,7 +409,7 @@ def test_an_error_of_every_write_of_a_batch_is_raised() -> None:
     assert script.operations == ["BatchExecuteStatement"]
 
 
-def test_what_the_engine_cannot_store_is_told_of_its_own_write() -> None:
+def test_a_value_that_the_engine_cannot_store_is_an_error_of_its_own_edit() -> None:
     large = AwsError("ValidationException", "Item size has exceeded the maximum allowed size", {})
     puts = [Put(thing("1")), Put(thing("2"))]
     backend, _ = over({}, large, options=Options(partiql=0))

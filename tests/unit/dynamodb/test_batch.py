@@ -64,7 +64,7 @@ CONDITIONS: dict[str, tuple[Any, str, list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize(("given", "text", "values"), CONDITIONS.values(), ids=CONDITIONS)
-def test_conditions_stand_behind_the_key(given: Any, text: str, values: list[dict[str, Any]]) -> None:
+def test_conditions_follow_the_key(given: Any, text: str, values: list[dict[str, Any]]) -> None:
     found, parameters = text_of(Delete(("1",), where(given)))
     assert found == f'DELETE FROM "things" WHERE "id" = ?{text} RETURNING ALL OLD *'
     assert parameters == [{"S": "1"}, *values]
@@ -80,12 +80,12 @@ def test_an_update_sets_adds_appends_and_removes() -> None:
     assert parameters == [{"S": "you"}, {"N": "2"}, {"L": [{"S": '"a"'}]}, {"S": "1"}, {"N": "9"}]
 
 
-def test_an_update_of_nothing_still_tells_the_item() -> None:
+def test_an_empty_update_returns_the_item() -> None:
     text, _ = text_of(Patch(("1",), {}))
     assert text.startswith('UPDATE "things" REMOVE ')
 
 
-def test_texts_are_kept_by_shape_and_values_are_not() -> None:
+def test_a_statement_has_placeholders_for_its_values() -> None:
     backend, script = over({"Responses": [{}, {}, {}]}, {}, {}, {})
     backend.write([Delete((key,), where(T.count == number)) for number, key in enumerate("abc", 1)], atomic=False)
     statements = script.calls[0][1]["Statements"]
@@ -95,7 +95,7 @@ def test_texts_are_kept_by_shape_and_values_are_not() -> None:
     ]
 
 
-def test_answers_become_results() -> None:
+def test_responses_become_results() -> None:
     new, current = thing("2", count=5), thing("4", count=7)
     answers = [
         {},
@@ -128,7 +128,7 @@ def test_answers_become_results() -> None:
 @pytest.mark.parametrize(
     "code", ["ConditionalCheckFailed", "ThrottlingError", "ValidationError", "TransactionConflict"]
 )
-def test_what_an_answer_does_not_settle_is_written_singly(code: str) -> None:
+def test_edits_that_a_response_leaves_undecided_are_written_singly(code: str) -> None:
     backend, script = over(
         {"Responses": [{"Error": {"Code": code}}, {}]},
         AwsError("ConditionalCheckFailedException", "", {}),
@@ -138,7 +138,7 @@ def test_what_an_answer_does_not_settle_is_written_singly(code: str) -> None:
     assert script.operations == ["BatchExecuteStatement", "UpdateItem"]
 
 
-def test_what_partiql_cannot_say_is_written_singly() -> None:
+def test_edits_that_partiql_cannot_express_are_written_singly() -> None:
     updated = {"Attributes": WIRE.wire(thing("1"))}
     local = where(T.text.endswith("x"))
     backend, script = over({"Responses": [{}, {}]}, {})
@@ -151,7 +151,7 @@ def test_what_partiql_cannot_say_is_written_singly() -> None:
     assert script.operations == ["UpdateItem", "UpdateItem"]
 
 
-def test_a_request_holds_25_and_an_item_once() -> None:
+def test_a_request_has_at_most_25_edits_and_each_item_once() -> None:
     backend, script = over(*({"Responses": [{} for _ in range(size)]} for size in (25, 25, 10)))
     backend.write([Put(thing(str(number))) for number in range(60)], atomic=False)
     assert sorted(len(payload["Statements"]) for _, payload in script.calls) == [10, 25, MAX_STATEMENTS]
@@ -159,14 +159,14 @@ def test_a_request_holds_25_and_an_item_once() -> None:
     assert rounds(keys) == [[0, 1], [2, 4], [3]]
 
 
-def test_a_write_comes_after_those_that_write_or_require_the_same_item() -> None:
+def test_a_write_follows_those_that_write_or_require_the_same_item() -> None:
     a, b, c = ("a",), ("b",), ("c",)
     assert rounds([(0, a, [b]), (1, b, []), (2, c, [b]), (3, b, [])]) == [[0], [1], [2], [3]]
     assert rounds([(0, a, []), (1, b, [a]), (2, c, [a]), (3, a, [a])]) == [[0], [1, 2], [3]]
 
 
 @pytest.mark.parametrize("kind", ["AccessDeniedException", "UnknownOperationException"])
-def test_where_statements_are_not_known_or_not_allowed_all_is_written_singly_from_then_on(kind: str) -> None:
+def test_an_engine_without_statements_or_permission_for_them_gets_single_writes(kind: str) -> None:
     backend, script = over(AwsError(kind, "", {}), {}, {}, {}, {})
     for names in ("ab", "cd"):
         results = backend.write([Put(thing(name)) for name in names], atomic=False)

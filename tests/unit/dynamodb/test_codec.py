@@ -60,7 +60,7 @@ def over_the_wire(wire: dict[str, Any]) -> Any:
 
 @settings(deadline=None)
 @given(ITEMS)
-def test_an_item_comes_back_as_it_went(values: dict[str, Any]) -> None:
+def test_an_item_is_decoded_as_it_was_encoded(values: dict[str, Any]) -> None:
     item = new_item(THING, values)
     assert things.read(over_the_wire(things.wire(item))) == item
 
@@ -129,7 +129,7 @@ EXACT: tuple[tuple[str, Any, dict[str, str]], ...] = (
 
 
 @pytest.mark.parametrize(("name", "value", "wire"), EXACT)
-def test_the_stored_form_is_this(name: str, value: Any, wire: dict[str, str]) -> None:
+def test_values_have_their_documented_stored_form(name: str, value: Any, wire: dict[str, str]) -> None:
     assert things.value(name, value) == wire
     item = new_item(THING, {"id": "1", "owner": "me", "at": datetime.now(UTC), name: value})
     assert things.wire(item)[name] == wire
@@ -151,7 +151,7 @@ REWRITTEN: tuple[tuple[str, str, Any], ...] = (
 
 
 @pytest.mark.parametrize(("name", "stored", "value"), REWRITTEN)
-def test_numbers_are_read_however_the_engine_spells_them(name: str, stored: str, value: Any) -> None:
+def test_numbers_are_read_in_every_notation_of_the_engine(name: str, stored: str, value: Any) -> None:
     wire = things.wire(new_item(THING, {"id": "1", "owner": "me", "at": datetime.now(UTC)}))
     found = getattr(things.read({**wire, name: {"N": stored}}), name)
     assert (type(found), found) == (type(value), value)
@@ -159,7 +159,7 @@ def test_numbers_are_read_however_the_engine_spells_them(name: str, stored: str,
         assert found.as_tuple() == value.as_tuple()
 
 
-def test_an_attribute_that_the_declaration_does_not_know_is_ignored() -> None:
+def test_an_undeclared_attribute_is_ignored() -> None:
     wire = things.wire(Thing(id="1", owner="me", at=datetime(2026, 1, 1, tzinfo=UTC)))
     assert things.read({**wire, "from_a_later_version": {"S": "x"}}) == things.read(wire)
 
@@ -198,7 +198,7 @@ KEYS: tuple[tuple[WireCodec, tuple[Any, ...], bool], ...] = (
 
 
 @pytest.mark.parametrize(("codec", "key", "possible"), KEYS)
-def test_a_key_beyond_the_limits_is_told(codec: WireCodec, key: tuple[Any, ...], possible: bool) -> None:
+def test_a_key_beyond_the_limits_is_an_error(codec: WireCodec, key: tuple[Any, ...], possible: bool) -> None:
     assert codec.storable(key) is possible
 
 

@@ -46,7 +46,7 @@ def direct(server: Scripted) -> DirectTransport:
     return DirectTransport(server.endpoint, "eu-west-1", lambda: Credentials("id", "secret"))
 
 
-def test_an_answer_is_decoded_and_its_connection_used_again(slept: list[float]) -> None:
+def test_a_response_is_decoded_and_its_connection_reused(slept: list[float]) -> None:
     with scripted(answer(ITEM), answer({})) as server:
         client = direct(server)
         assert client.call("GetItem", GET) == ITEM
@@ -58,7 +58,7 @@ def test_an_answer_is_decoded_and_its_connection_used_again(slept: list[float]) 
         client.close()
 
 
-def test_a_refusal_is_raised_with_all_it_said_and_not_retried() -> None:
+def test_a_refusal_is_raised_with_its_whole_body_and_not_retried() -> None:
     refused = refusal("ConditionalCheckFailedException", "The conditional request failed", Item=ITEM["Item"])
     with scripted(refused) as server:
         with pytest.raises(AwsError) as caught:
@@ -99,7 +99,7 @@ PASSING: dict[str, Reply] = {
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_passing_fault_is_retried_after_a_wait(fault: str, slept: list[float]) -> None:
+def test_a_transient_fault_is_retried_after_a_wait(fault: str, slept: list[float]) -> None:
     with scripted(PASSING[fault], PASSING[fault], answer(ITEM)) as server:
         assert direct(server).call("GetItem", GET) == ITEM
         assert len(server.requests) == 3
@@ -108,7 +108,7 @@ def test_a_passing_fault_is_retried_after_a_wait(fault: str, slept: list[float])
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_fault_that_stays_ends_in_a_typed_error_with_its_cause(fault: str) -> None:
+def test_a_permanent_fault_raises_a_typed_error_with_its_cause(fault: str) -> None:
     with scripted(*[PASSING[fault]] * (ATTEMPTS + 1)) as server:
         with pytest.raises(PersistyError) as caught:
             direct(server).call("GetItem", GET)
@@ -118,7 +118,7 @@ def test_a_fault_that_stays_ends_in_a_typed_error_with_its_cause(fault: str) -> 
         assert caught.value.__cause__ is not None or "checksum" in fault
 
 
-def test_requests_are_under_way_together_before_the_first_answer_is_read() -> None:
+def test_requests_are_sent_together_before_the_first_response_is_read() -> None:
     with scripted(*[answer(ITEM)] * 3) as server:
         client = direct(server)
         waits = [client.begin("GetItem", GET) for _ in range(3)]
@@ -132,7 +132,7 @@ def test_requests_are_under_way_together_before_the_first_answer_is_read() -> No
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_request_that_has_begun_is_retried_as_a_call_is(fault: str, slept: list[float]) -> None:
+def test_a_pipelined_request_is_retried_like_a_call(fault: str, slept: list[float]) -> None:
     with scripted(PASSING[fault], PASSING[fault], answer(ITEM)) as server:
         assert direct(server).begin("GetItem", GET)() == ITEM
         assert len(server.requests) == 3
@@ -148,7 +148,7 @@ def test_a_write_that_has_begun_and_is_not_to_be_sent_again_is_in_doubt() -> Non
         assert len(server.requests) == 1
 
 
-def test_what_cannot_be_sent_is_told_when_the_answer_is_asked_for() -> None:
+def test_a_request_that_cannot_be_sent_raises_when_the_response_is_read() -> None:
     with socket.socket() as bound:  # no connection to it is accepted
         bound.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{bound.getsockname()[1]}"
@@ -160,13 +160,13 @@ def test_what_cannot_be_sent_is_told_when_the_answer_is_asked_for() -> None:
     assert caught.value.details == {}
 
 
-def test_a_silent_server_times_out_and_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_times_out_and_the_request_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "READ_TIMEOUT", 0.1)
     with scripted(silence(1), answer(ITEM)) as server:
         assert direct(server).call("GetItem", GET) == ITEM
 
 
-def test_a_kept_connection_that_falls_silent_is_not_taken_for_a_stale_one(
+def test_a_reused_connection_that_times_out_is_not_treated_as_stale(
     monkeypatch: pytest.MonkeyPatch, slept: list[float]
 ) -> None:
     monkeypatch.setattr(http, "READ_TIMEOUT", 0.1)
@@ -177,7 +177,7 @@ def test_a_kept_connection_that_falls_silent_is_not_taken_for_a_stale_one(
         assert len(slept) == 1
 
 
-def test_nobody_listening_ends_in_backend_unavailable() -> None:
+def test_a_closed_port_is_backend_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(BackendUnavailable):
@@ -230,7 +230,7 @@ def test_tls_is_kept_alive_and_its_stale_connections_cost_one_retry_at_once(
         client.close()
 
 
-def test_a_server_that_nobody_vouches_for_is_not_spoken_to(authority: tuple[ssl.SSLContext, str]) -> None:
+def test_a_server_with_an_untrusted_certificate_is_rejected(authority: tuple[ssl.SSLContext, str]) -> None:
     context, trusted = authority
     credentials = Credentials("id", "secret")
     with scripted(tls=context) as server:
@@ -242,7 +242,7 @@ def test_a_server_that_nobody_vouches_for_is_not_spoken_to(authority: tuple[ssl.
         assert server.requests == []
 
 
-def test_certificates_that_cannot_be_read_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unreadable_certificates_are_an_error_immediately(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "absent.pem"))
     with pytest.raises(BackendUnavailable, match="AWS_CA_BUNDLE"):
         connect("dynamodb://eu-west-1", app="a", stage="b")
@@ -270,7 +270,7 @@ def test_connections_that_went_stale_cost_one_retry_at_once(slept: list[float]) 
         assert (server.connections, slept) == (idle + 1, [])
 
 
-def test_a_connection_idle_for_long_is_looked_at_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_idle_connection_is_checked_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "IDLE_CHECK", 0.0)
     with scripted(then_hang_up(answer({})), answer(ITEM)) as server:
         client = direct(server)
@@ -280,7 +280,7 @@ def test_a_connection_idle_for_long_is_looked_at_before_it_is_used(monkeypatch: 
         assert len(server.requests) == 2
 
 
-def test_an_answer_that_says_close_is_not_kept() -> None:
+def test_a_connection_with_a_close_header_is_not_reused() -> None:
     with scripted(answer({}, close=True), answer(ITEM)) as server:
         client = direct(server)
         client.call("GetItem", GET)
@@ -288,7 +288,7 @@ def test_an_answer_that_says_close_is_not_kept() -> None:
         assert server.connections == 2
 
 
-def test_words_out_of_turn_are_no_answer() -> None:
+def test_bytes_before_a_request_are_not_a_response() -> None:
     stray = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n"
 
     def twice(connection: socket.socket) -> bool:
@@ -309,7 +309,7 @@ def test_chunks_are_joined() -> None:
         assert direct(server).call("GetItem", GET) == {"a": 1}
 
 
-def test_a_large_answer_in_many_pieces_is_joined() -> None:
+def test_a_large_response_in_many_parts_is_joined() -> None:
     large = {"Items": [{"id": {"S": "ü" * 1000}} for _ in range(100)]}
 
     def piecewise(connection: socket.socket) -> bool:
@@ -333,7 +333,7 @@ def test_a_wrong_clock_is_corrected_once_and_for_all(kind: str, slept: list[floa
         assert len(slept) == 1  # after the lost connection, none for the clock
 
 
-def test_a_wrong_secret_is_no_matter_of_the_clock() -> None:
+def test_a_wrong_secret_does_not_correct_the_clock() -> None:
     with scripted(refusal("InvalidSignatureException", "does not match")) as server:
         with pytest.raises(AwsError) as caught:
             direct(server).call("GetItem", GET)
@@ -341,7 +341,7 @@ def test_a_wrong_secret_is_no_matter_of_the_clock() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_transaction_keeps_its_token_over_retries_and_none_over_calls() -> None:
+def test_a_transaction_has_the_same_token_in_retries_and_another_in_each_call() -> None:
     with scripted(hang_up, answer({}), answer({})) as server:
         client = direct(server)
         payload: dict[str, Any] = {"TransactItems": []}

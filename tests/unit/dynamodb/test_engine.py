@@ -56,7 +56,7 @@ def test_region_and_endpoint_default_to_the_variables_of_aws(monkeypatch: pytest
     assert "Host: localhost:8000\r\n" in opened("dynamodb://eu-west-1")._host.request(b"", "T").decode()
 
 
-def test_the_other_transport_is_asked_for_by_name() -> None:
+def test_the_other_transport_is_selected_by_name() -> None:
     assert isinstance(opened("dynamodb://eu-west-1?transport=boto3"), Boto3Transport)
 
 
@@ -77,7 +77,7 @@ WRONG: dict[str, list[str]] = {
 
 
 @pytest.mark.parametrize("url", WRONG)
-def test_every_fault_of_a_url_is_told(url: str) -> None:
+def test_every_fault_of_a_url_is_listed(url: str) -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         connect(url, app="a", stage="b")
     assert [fault.path for fault in caught.value.faults] == WRONG[url]
@@ -115,7 +115,7 @@ def test_credentials_of_the_environment_need_nothing_else(monkeypatch: pytest.Mo
     assert found() == Credentials("id", "secret", "token")
 
 
-def test_else_they_come_from_botocores_chain_and_are_asked_for_each_time(
+def test_otherwise_credentials_are_read_from_botocores_chain_for_each_request(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -212,7 +212,7 @@ def test_a_table_has_the_key_and_indexes_of_its_declaration(url: str) -> None:
     assert cell["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_preparing_again_keeps_what_is_there_and_adds_what_is_missing(url: str) -> None:
+def test_preparing_again_adds_only_missing_indexes(url: str) -> None:
     before = App("grow", items=[Before], url=url, stage="test")
     before.prepare()
     before.store(Before).create({"id": "1", "owner": "me", "rank": 3})
@@ -227,7 +227,7 @@ def test_preparing_again_keeps_what_is_there_and_adds_what_is_missing(url: str) 
     after.close()
 
 
-def test_what_is_being_made_is_waited_for_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_is_being_created_is_awaited_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(engine, "sleep", waits.append)
     active = [{"IndexName": one.name, "IndexStatus": "ACTIVE"} for one in THING.indexes]

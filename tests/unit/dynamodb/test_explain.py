@@ -87,7 +87,7 @@ PLANS: dict[str, tuple[Explanation, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_plan_is_told(name: str) -> None:
+def test_a_plan_is_explained(name: str) -> None:
     found, said = PLANS[name]
     assert found.engine == "dynamodb"
     assert {part: getattr(found, part) for part in said} == said
@@ -104,7 +104,7 @@ def test_read_units_follow_the_size_of_the_table() -> None:
     assert told(P.owner == "me", size=Size(0, 0)).read_units == 1.0
 
 
-def test_what_is_long_is_cut() -> None:
+def test_long_lists_are_truncated() -> None:
     found = told(P.id.oneof([str(number) for number in range(MAX_TOLD + 5)]))
     assert len(found.keys) == MAX_TOLD + 1
     assert found.keys[-1] == "and 5 more"

@@ -65,7 +65,7 @@ TEXTS: dict[str, tuple[Any, str, dict[str, str], list[dict[str, str]]]] = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_filter_reads_so(name: str) -> None:
+def test_a_filter_is_written_as_an_expression(name: str) -> None:
     where, text, names, values = TEXTS[name]
     expression = Expression(THING, codec)
     resolved = resolve_filter(THING, where)
@@ -92,7 +92,7 @@ LOCAL: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("where", LOCAL, ids=repr)
-def test_what_dynamodb_cannot_decide_is_split_off(where: Filter) -> None:
+def test_conditions_that_dynamodb_cannot_evaluate_are_split_off(where: Filter) -> None:
     resolved = resolve_filter(THING, where)
     assert not native(THING, resolved)
     assert split(THING, resolved) == (ALL, resolved)
@@ -100,14 +100,14 @@ def test_what_dynamodb_cannot_decide_is_split_off(where: Filter) -> None:
     assert split(THING, combine(And, [mine, resolved])) == (mine, resolved)
 
 
-def test_what_mentions_a_hidden_attribute_is_split_off() -> None:
+def test_conditions_on_a_hidden_attribute_are_split_off() -> None:
     where = resolve_filter(THING, (T.owner == "me") & (T.count > 1) & ((T.owner == "x") | (T.count == 2)))
     theirs, ours = split(THING, where, frozenset({"owner"}))
     assert theirs == Compare("count", "gt", 1)
     assert names_in(ours) == {"owner", "count"}
 
 
-def test_operands_of_in_come_by_the_hundred() -> None:
+def test_an_in_has_at_most_a_hundred_operands() -> None:
     expression = Expression(THING, codec)
     text = expression.condition(resolve_filter(THING, T.count.oneof(range(1, 251))))
     assert [chunk.count(":") for chunk in text.split(" OR ")] == [MAX_IN, MAX_IN, 50]

@@ -99,7 +99,7 @@ def test_an_item_may_have_exactly_the_largest_size() -> None:
     assert (fault.path, fault.expected, fault.found) == ("", "at most 409600 bytes", "409601 bytes")
 
 
-def test_many_characters_of_one_byte_are_no_fault_and_few_of_four_are() -> None:
+def test_sizes_are_counted_in_bytes_and_not_in_characters() -> None:
     LIMITS.check([Put(sheet(body="x" * 300_000))], atomic=False)
     with pytest.raises(InvalidInput):
         LIMITS.check([Put(sheet(body="\U0001f600" * 110_000))], atomic=False)
@@ -119,7 +119,7 @@ def append_of(characters: int) -> dict[str, Any]:
     return {"cells": append("x" * characters)}
 
 
-def test_keys_and_values_of_indexes_have_limits_of_their_own() -> None:
+def test_keys_and_values_of_indexes_have_separate_limits() -> None:
     faults = {"owner": 2049, "name": 1025, "topic": 2049, "title": 1025}
     for name, length in faults.items():
         LIMITS.check([Put(sheet(**{name: "x" * (length - 1)}))], atomic=False)
@@ -138,7 +138,7 @@ def test_the_joined_parts_of_a_key_have_one_limit() -> None:
         limits.check([Put(Joined(a="a", b="b" * 600, c="c" * 600))], atomic=False)
 
 
-def test_every_fault_of_a_batch_is_told_by_its_edit_and_nothing_is_sent() -> None:
+def test_every_fault_of_a_batch_names_its_edit_and_no_request_is_sent() -> None:
     store = sheets()
     for atomic in (False, True):
         with pytest.raises(InvalidInput) as caught:
@@ -174,6 +174,6 @@ def test_a_transaction_has_a_size() -> None:
     LIMITS.check([Put(one.item) for one in large[:10]], atomic=True)
 
 
-def test_an_item_that_is_known_to_be_small_is_not_looked_at() -> None:
+def test_an_item_of_small_types_is_not_measured() -> None:
     limits = Limits(meta_of(Small), WireCodec(meta_of(Small)))
     assert (limits._long, limits._bounded < MAX_ITEM) == ((), True)

@@ -15,7 +15,7 @@ def counting(first: int, count: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("sources", [1, 2, MAX_THREADS, 50])
-def test_what_all_sources_give_comes_once(sources: int) -> None:
+def test_values_of_all_sources_are_yielded_once(sources: int) -> None:
     found = list(side_by_side([counting(100 * number, number % 4) for number in range(sources)]))
     wanted = [100 * number + one for number in range(sources) for one in range(number % 4)]
     assert sorted(found) == wanted
@@ -32,7 +32,7 @@ def test_sources_run_at_the_same_time() -> None:
     assert sorted(side_by_side([waiting(1), waiting(2)])) == [1, 2]
 
 
-def test_no_source_runs_further_ahead_than_what_has_been_taken() -> None:
+def test_no_source_runs_ahead_of_the_consumer() -> None:
     started = threading.Semaphore(0)
     given: list[int] = []
 

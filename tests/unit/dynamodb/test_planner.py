@@ -321,7 +321,7 @@ ORDERS = st.lists(
 
 @settings(deadline=None)
 @given(where=WHERES, order=ORDERS, items=THINGS)
-def test_a_plan_asks_for_what_the_query_asks_for(where: Filter, order: list[str], items: list[Any]) -> None:
+def test_a_plan_fetches_the_attributes_of_the_query(where: Filter, order: list[str], items: list[Any]) -> None:
     resolved, total = resolve_filter(THING, where), resolve_order(THING, order)
     position = {name: THING.attributes[name].get(items[0]) for name in THING.attributes} if order else None
     found = planned(THING, resolved, total, position)
@@ -341,7 +341,7 @@ def test_a_plan_asks_for_what_the_query_asks_for(where: Filter, order: list[str]
 
 @settings(deadline=None)
 @given(where=WHERES, order=ORDERS, items=THINGS)
-def test_a_path_that_is_said_to_be_ordered_is(where: Filter, order: list[str], items: list[Any]) -> None:
+def test_a_path_declared_as_ordered_is_ordered(where: Filter, order: list[str], items: list[Any]) -> None:
     """Items as the path gives them, ties aside, are in the order asked."""
     total = resolve_order(THING, order)
     for one in queries_of(planned(THING, where, order)):
@@ -377,7 +377,7 @@ ATTRIBUTES = ("owner", "at", "color", "count", "text", "price", "level")
     known=st.fixed_dictionaries({}, optional={name: st.integers(0, 7) for name in ATTRIBUTES}),
     items=THINGS,
 )
-def test_what_is_left_of_a_filter_decides_the_same_among_the_items_that_conditions_find(
+def test_the_rest_of_a_filter_matches_the_same_items_after_the_conditions(
     where: Filter, known: dict[str, int], items: list[Any]
 ) -> None:
     values = {name: THING.attributes[name].get(items[place % len(items)]) for name, place in known.items()}

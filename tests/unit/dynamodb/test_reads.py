@@ -100,7 +100,7 @@ OVERLAPPING = {
 
 @pytest.mark.parametrize("terms", [None, "-at", "price", ["owner", "at"], ["-owner", "-at"]], ids=str)
 @pytest.mark.parametrize("other", OVERLAPPING)
-def test_each_page_of_a_union_goes_on_from_the_one_before(pairs: dict[str, Pair], other: str, terms: Any) -> None:
+def test_each_page_of_a_union_continues_from_the_previous_one(pairs: dict[str, Pair], other: str, terms: Any) -> None:
     pair = pairs["parcel"]
     where, order = resolve_filter(PARCEL, OVERLAPPING[other]), resolve_order(PARCEL, terms)
     wanted = [item.id for item in walk(pair.memory, where, order, 1000)]
@@ -123,7 +123,7 @@ def test_an_unordered_union_reads_no_query_again_that_it_has_read(pairs: dict[st
     assert recorder.calls[0][1]["ExclusiveStartKey"]["owner"] == {"S": "c"}
 
 
-def test_an_item_that_is_gone_still_is_a_position(pairs: dict[str, Pair]) -> None:
+def test_a_deleted_item_is_still_a_valid_position(pairs: dict[str, Pair]) -> None:
     pair = pairs["parcel"]
     where = resolve_filter(PARCEL, P.owner.oneof(["a", "b"]))
     page = pair.ours.query(Query(where, (), None, 7))
@@ -180,7 +180,7 @@ def test_a_count_takes(pairs: dict[str, Pair], name: str) -> None:
     assert all(("Select" in payload) is not ("ProjectionExpression" in payload) for payload in payloads)
 
 
-def test_an_aggregate_fetches_what_it_measures_and_no_more(pairs: dict[str, Pair]) -> None:
+def test_an_aggregate_fetches_only_the_attributes_that_it_measures(pairs: dict[str, Pair]) -> None:
     recorder, backend = opened(pairs["parcel"])
     where = resolve_filter(PARCEL, (P.owner == "a") & P.text.endswith("b"))
     measures = (COUNT, Aggregate("sum", "price"))
@@ -218,7 +218,7 @@ def test_an_aggregate_of_too_many_groups_ends(pairs: dict[str, Pair], monkeypatc
         pairs["parcel"].ours.aggregate((COUNT,), ("id",), ALL)
 
 
-def test_what_is_selected_is_what_is_fetched(pairs: dict[str, Pair]) -> None:
+def test_only_selected_attributes_are_fetched(pairs: dict[str, Pair]) -> None:
     recorder, backend = opened(pairs["parcel"])
     for given in (P.owner == "a", P.id == "037", P.id.oneof(["037", "074"])):
         backend.query(Query(resolve_filter(PARCEL, given), resolve_order(PARCEL, "count"), None, 5, select=("text",)))
@@ -240,7 +240,7 @@ class Sparse:
         return Found(LastEvaluatedKey={"id": {"S": str(len(self.limits))}} if more else None)
 
 
-def test_each_request_for_a_page_looks_at_more_items_and_at_no_more_than_dynamodb_takes(pairs: dict[str, Pair]) -> None:
+def test_each_request_for_a_page_reads_more_items_up_to_the_limit_of_dynamodb(pairs: dict[str, Pair]) -> None:
     table = Sparse(60)
     backend = DynamoDbEngine(cast("Transport", table), "reads", "test", Options()).open(PARCEL)
     assert backend.query(Query(resolve_filter(PARCEL, P.count == 1), (), None, 5, allow_scan=True)).items == []
@@ -278,7 +278,7 @@ def test_a_scan_of_a_large_table_has_to_be_allowed(pairs: dict[str, Pair], name:
     assert len(enough.query(Query(where, order, None, 100)).items) == wanted
 
 
-def test_so_have_counts_and_aggregates_of_everything(pairs: dict[str, Pair]) -> None:
+def test_counts_and_aggregates_of_a_large_table_have_to_be_allowed(pairs: dict[str, Pair]) -> None:
     _, backend = opened(pairs["parcel"], max_scan=59)
     for call in (
         lambda **more: backend.count(ALL, **more),
@@ -293,7 +293,7 @@ def test_so_have_counts_and_aggregates_of_everything(pairs: dict[str, Pair]) -> 
     assert backend.aggregate(measures, (), ALL, allow_scan=True)[0].values == (3,)
 
 
-def test_what_is_bounded_needs_no_leave(pairs: dict[str, Pair]) -> None:
+def test_a_bounded_query_of_a_large_table_is_always_allowed(pairs: dict[str, Pair]) -> None:
     recorder, backend = opened(pairs["parcel"], max_scan=0)
     assert len(backend.query(Query(ALL, (), None, 5)).items) == 5
     assert len(walk(backend, ALL, (), 25)) == 60
@@ -301,7 +301,7 @@ def test_what_is_bounded_needs_no_leave(pairs: dict[str, Pair]) -> None:
     assert "DescribeTable" not in recorder.operations
 
 
-def test_the_size_of_a_table_is_asked_once(pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_table_is_read_once(pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch) -> None:
     recorder, backend = opened(pairs["parcel"])
     for _ in range(3):
         backend.count(ALL)
@@ -377,7 +377,7 @@ def test_keys_are_read_in_their_order_only_until_a_page_is_full(pairs: dict[str,
     assert len(found) == 60
 
 
-def test_a_bulk_change_meets_no_item_twice_whatever_it_moves(moto_endpoint: str) -> None:
+def test_a_bulk_change_processes_no_item_twice_even_if_it_moves_items(moto_endpoint: str) -> None:
     pair = Pair(url_of(moto_endpoint), PARCEL, parcels(), stage="bulk")
     where = resolve_filter(PARCEL, P.owner.oneof(["a", "b"]) & (P.level.is_null() | (P.level != 9)))
     before = {item.id: item.count for item in walk(pair.memory, where, (), 1000)}

@@ -119,7 +119,7 @@ def _new(name: str, value: Any) -> str:
     return str(CODEC.value(name, value))
 
 
-def test_a_put_needs_a_free_key_and_asks_for_what_is_in_its_way() -> None:
+def test_a_put_requires_a_free_key_and_returns_the_existing_item() -> None:
     item = Thing(id="1", owner="me", at=datetime(2026, 1, 1, tzinfo=UTC))
     assert Requests(THING, CODEC, "things").write(Put(item)) == {
         "TableName": "things",
@@ -131,7 +131,7 @@ def test_a_put_needs_a_free_key_and_asks_for_what_is_in_its_way() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"text": None}])
-def test_an_update_of_nothing_still_is_an_expression(changes: dict[str, Any]) -> None:
+def test_an_empty_update_is_still_an_expression(changes: dict[str, Any]) -> None:
     payload = Requests(THING, CODEC, "things").write(Patch(("1",), changes))
     assert payload["UpdateExpression"] == "REMOVE #1"
     assert "ExpressionAttributeValues" not in payload

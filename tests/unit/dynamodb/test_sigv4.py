@@ -82,7 +82,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
 
 @settings(deadline=None)
 @given(first=CREDENTIALS, second=CREDENTIALS, days=st.lists(MOMENTS, min_size=2, max_size=5))
-def test_a_kept_key_signs_for_its_secret_and_its_day_only(
+def test_a_cached_key_signs_only_for_its_secret_and_day(
     first: Credentials, second: Credentials, days: list[datetime.datetime]
 ) -> None:
     kept = Signer("localhost:8000", "eu-west-1")

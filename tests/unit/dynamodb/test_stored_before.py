@@ -196,7 +196,7 @@ def test_bulk_writes_find_old_items(both: Both) -> None:
     assert keys(both.ours, P.likes == 1) == [item.id for item in OLD]
 
 
-def test_an_index_that_is_added_holds_the_items_from_before(engine: DynamoDbEngine) -> None:
+def test_an_added_index_has_the_earlier_items(engine: DynamoDbEngine) -> None:
     engine.prepare([INDEXED])
     ours, memory = engine.open(INDEXED), MemoryEngine().open(INDEXED)
     new = [
@@ -215,7 +215,7 @@ def test_an_index_that_is_added_holds_the_items_from_before(engine: DynamoDbEngi
     assert ours.query(asked).items == memory.query(asked).items
 
 
-def test_a_null_is_no_obstacle_to_an_index_that_is_added(both: Both) -> None:
+def test_an_index_can_be_added_to_items_with_null(both: Both) -> None:
     both.engine.prepare([INDEXED])
     ours = both.engine.open(INDEXED)
     scores = {item.id: item.score for item in ours.read([(one.id,) for one in (*OLD, *NEW)]) if item is not None}

@@ -53,12 +53,12 @@ def test_a_change_has_the_item_as_it_is_then_and_a_deletion_as_it_was(reader: St
     assert (deleted.kind, deleted.item) == ("deleted", ROWS[0])
 
 
-def test_a_table_of_somebody_else_is_left_alone(reader: StreamReader) -> None:
+def test_a_table_of_another_app_is_not_changed(reader: StreamReader) -> None:
     for table in ("shop-dev-specimen", "shop-live.system", "other"):
         assert reader.change(record("INSERT", table, NewImage={"id": {"S": "x"}})) is None
 
 
-def test_a_record_that_cannot_be_read_says_so(reader: StreamReader) -> None:
+def test_an_unreadable_record_is_an_error(reader: StreamReader) -> None:
     for broken in (record("INSERT"), record("OTHER"), record("INSERT", NewImage={"id": {"N": "1"}})):
         with pytest.raises((KeyError, UnreadableItem)):
             reader.change(broken)

@@ -128,12 +128,12 @@ def test_an_update_of_other_attributes_is_a_plain_write() -> None:
         ((FAILED, FAILED), WriteResult(Outcome.EXISTS)),
     ],
 )
-def test_what_is_taken_is_told(reasons: tuple[str, ...], result: WriteResult) -> None:
+def test_a_taken_value_is_a_conflict(reasons: tuple[str, ...], result: WriteResult) -> None:
     backend, _ = over(canceled(*reasons))
     assert backend.write([Put(member(email="a"))], atomic=False) == [result]
 
 
-def test_an_update_moves_the_guard_and_knows_the_new_item_by_its_version() -> None:
+def test_an_update_moves_the_guard_and_identifies_the_new_item_by_its_version() -> None:
     backend, script = over(got(member(email="a", note="n", version=4)), {})
     [result] = backend.write([Patch(("1",), {"email": "b", "version": Add(1)})], atomic=False)
     assert result == WriteResult(Outcome.DONE, member(email="b", note="n", version=5))
@@ -154,7 +154,7 @@ def test_without_a_version_the_new_item_is_read() -> None:
     assert script.operations == ["GetItem", "TransactWriteItems", "GetItem"]
 
 
-def test_an_item_that_changed_since_it_was_read_is_tried_again_as_it_is_now(slept: list[float]) -> None:
+def test_a_write_of_an_item_that_changed_since_it_was_read_is_retried(slept: list[float]) -> None:
     now = member(email="c", version=9)
     backend, script = over(got(member(email="a")), canceled((FAILED, WIRE.wire(now)), NONE, NONE), {})
     [result] = backend.write([Patch(("1",), {"email": "b"})], atomic=False)
@@ -164,7 +164,7 @@ def test_an_item_that_changed_since_it_was_read_is_tried_again_as_it_is_now(slep
     assert len(slept) == 1
 
 
-def test_a_condition_that_does_not_hold_is_told_with_the_item() -> None:
+def test_a_failed_condition_is_returned_with_the_item() -> None:
     when = resolve_filter(MEMBER, Member.note == "x")
     backend, script = over(got(member(email="a")))
     assert backend.write([Patch(("1",), {"email": "b"}, when)], atomic=False) == [
@@ -180,7 +180,7 @@ def test_a_condition_that_does_not_hold_is_told_with_the_item() -> None:
     assert backend.write([Delete(("1",))], atomic=False) == [WriteResult(Outcome.MISSING)]
 
 
-def test_a_value_changes_hands_within_an_atomic_batch_in_one_action() -> None:
+def test_a_unique_value_moves_to_another_item_within_an_atomic_batch_in_one_action() -> None:
     backend, script = over(got(member("1", email="a")), {})
     results = backend.write([Delete(("1",)), Put(member("2", email="a"))], atomic=True)
     assert [one.outcome for one in results] == [Outcome.DONE] * 2
@@ -194,7 +194,7 @@ def test_a_value_changes_hands_within_an_atomic_batch_in_one_action() -> None:
     assert guard["ExpressionAttributeValues"] == {":before": {"S": "1"}}
 
 
-def test_a_value_is_not_taken_before_it_is_given_up_nor_twice() -> None:
+def test_a_value_is_not_taken_before_it_is_released_nor_twice() -> None:
     taken = WriteResult(Outcome.EXISTS, index="unique-email")
     aborted = WriteResult(Outcome.ABORTED)
     backend, script = over(got(member("1", email="a")), canceled(NONE, FAILED, NONE))
@@ -230,7 +230,7 @@ def test_an_item_that_writes_require_counts_among_the_actions_of_a_transaction()
     assert script.operations == []
 
 
-def test_a_transaction_that_keeps_meeting_others_ends_typed(slept: list[float]) -> None:
+def test_a_transaction_with_repeated_conflicts_raises_a_typed_error(slept: list[float]) -> None:
     backend, script = over(*[canceled("TransactionConflict", NONE)] * ATTEMPTS)
     with pytest.raises(Throttled):
         backend.write([Put(member(email="a"))], atomic=False)

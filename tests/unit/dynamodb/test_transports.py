@@ -117,7 +117,7 @@ def test_the_same_calls_have_the_same_answers_and_errors(moto_endpoint: str) -> 
     assert answers[4]["Attributes"]["B"] == {"B": "/w=="}
 
 
-def test_an_answer_comes_in_the_shape_asked(moto_endpoint: str) -> None:
+def test_a_response_has_the_requested_shape(moto_endpoint: str) -> None:
     codec = WireCodec(THING)
     item = Thing(
         id="1", owner="", at=datetime(2026, 1, 1, tzinfo=UTC), blob=b"\0\xff", ref=UUID(int=1), day=date(1, 2, 3)
@@ -155,7 +155,7 @@ def test_a_throttle_that_stays_and_a_server_that_fails_are_the_same_errors(
 
 
 @pytest.mark.parametrize("kind", ["direct", "boto3"])
-def test_after_a_fault_a_refusal_is_in_doubt_by_either(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_after_a_fault_is_in_doubt_with_both_clients(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persisty.aws.retries.sleep", lambda _: None)
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     fault = refusal("InternalServerError", status=500)

@@ -184,7 +184,9 @@ def test_a_deployment_without_records_of_schemas_starts(url: str) -> None:
     app.close()
 
 
-def test_a_server_that_is_told_to_creates_tables(calls: tuple[App, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_configured_to_create_tables_creates_them(
+    calls: tuple[App, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     app, made = calls
     assert ready(Server(app, create_tables=True)) is None
     assert "CreateTable" in made

@@ -40,7 +40,7 @@ def papers(engine: str, request: pytest.FixtureRequest) -> Iterator[Store[Paper]
     app.close()
 
 
-def test_an_index_is_told(papers: Store[Paper], engine: str) -> None:
+def test_an_index_is_explained(papers: Store[Paper], engine: str) -> None:
     found = papers.explain(Paper.topic == "a")
     assert (found.engine, found.access, found.index, found.sorted_by) == (engine, "index", "by-topic-rank", None)
     assert found.advice is None
@@ -80,7 +80,7 @@ def test_sums_of_decimals_are_exact(papers: Store[Paper]) -> None:
     assert group.values == (Decimal("100000000000000000000.3"), Decimal("1E+20"), Decimal("0.1"))
 
 
-def test_what_a_list_holds_is_not_respelled_when_it_grows(papers: Store[Paper]) -> None:
+def test_elements_of_a_list_are_unchanged_when_it_grows(papers: Store[Paper]) -> None:
     before: list[Any] = [10**30, 1.0, "\u2028é\0\"'", {"b": [], "a": None}]
     papers.create(Paper(id="a", notes=before))
     papers.update("a", {"notes": append("]", [1, "x,y"]), "maybe": append(1)})
@@ -119,7 +119,7 @@ def test_a_bulk_write_is_one_statement_and_all_or_nothing(
     assert [(one.rank, one.email) for one in papers.search()] == [(0, None), (2, "b"), (2, "c"), (2, "d")]
 
 
-def test_a_bulk_write_in_parts_goes_on_where_it_ended(papers: Store[Paper]) -> None:
+def test_a_bulk_write_in_parts_continues_from_its_position(papers: Store[Paper]) -> None:
     for number in range(10):
         papers.create(Paper(id=f"{number}", rank=number))
     cursor, changed, parts = None, 0, 0

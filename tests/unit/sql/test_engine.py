@@ -69,7 +69,7 @@ def test_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_what_is_stored_outlives_the_engine(app: App) -> None:
+def test_stored_items_outlive_the_engine(app: App) -> None:
     made = app.store(Thing).create(Thing(owner="me"))
     app.close()
     assert app.store(Thing).read(made.id) == made
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
             App("things", items=[Thing], url=f"sqlite:///{where}").store(Thing).count()
 
 
-def test_a_lock_that_is_not_let_go_is_unavailable_and_nothing_stays_open(
+def test_a_lock_that_is_not_released_is_unavailable_and_leaves_no_transaction_open(
     app: App, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_connection, "PATIENCE", 0.02)
@@ -187,7 +187,7 @@ def test_a_lock_that_is_not_let_go_is_unavailable_and_nothing_stays_open(
     assert len(store.edit_batch([Create(Thing()), Create(Thing())], atomic=True)) == 2
 
 
-def test_a_full_disk_is_unavailable_and_the_batch_leaves_nothing(app: App) -> None:
+def test_a_full_disk_is_unavailable_and_rolls_back_the_batch(app: App) -> None:
     store = app.store(Thing)
     made = store.create(Thing())
     app.engine._connection.rows("PRAGMA max_page_count = 8")

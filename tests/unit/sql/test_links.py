@@ -160,7 +160,7 @@ ABSENT = (Requirement("boss_id", Item.__persisty__, ("x",)),)
     ],
 )
 @pytest.mark.parametrize("within", ["alone", "batch", "atomic", "transaction"])
-def test_what_else_speaks_against_a_write_is_told_first(
+def test_other_faults_of_a_write_are_reported_first(
     url: str, write: Put | Patch, outcome: Outcome, index: str | None, within: str
 ) -> None:
     app = App("links", items=[Item], url=url)

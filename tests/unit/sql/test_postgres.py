@@ -123,7 +123,7 @@ def test_nul_characters_are_found_sorted_and_kept(papers: Store[Paper]) -> None:
         assert papers.update(f"key {part}", {"tags": append("\0", part)}).tags == [part, "\0", part]
 
 
-def test_the_least_and_greatest_uuid_which_the_server_does_not_know(papers: Store[Paper]) -> None:
+def test_the_least_and_greatest_uuid_without_server_functions(papers: Store[Paper]) -> None:
     refs = [uuid4() for _ in range(5)]
     for number, ref in enumerate(refs):
         papers.create(Paper(id=str(number), ref=ref))
@@ -173,7 +173,7 @@ def test_many_prepare_at_once(schema: str) -> None:
         list(threads.map(work, range(6)))
 
 
-def test_a_table_that_lacks_an_attribute_is_told_by_name(app: App) -> None:
+def test_a_table_that_lacks_an_attribute_is_an_error_with_its_name(app: App) -> None:
     with raw(app) as connection:
         connection.execute("ALTER TABLE paper DROP COLUMN tags, DROP COLUMN extra")
     with pytest.raises(SchemaMismatch, match="The table lacks the column") as caught:
@@ -245,7 +245,7 @@ def test_a_key_too_long_for_an_index_is_invalid_input(papers: Store[Paper]) -> N
     "url",
     ["postgresql://h/d?pool=0", "postgresql://h/d?pool=x", "postgresql://h/d?colour=red", "postgresql://[::1/d"],
 )
-def test_urls_that_mean_nothing(url: str) -> None:
+def test_invalid_urls(url: str) -> None:
     with pytest.raises(InvalidDeclaration):
         context_of(App("papers", items=[Paper], url=url).store(Paper)).backend  # noqa: B018
 

@@ -67,7 +67,7 @@ def end(postgres_url: str, session: Session) -> None:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", [session.raw.info.backend_pid])
 
 
-def test_a_connection_that_died_idle_is_replaced_unseen(
+def test_a_connection_that_was_closed_while_idle_is_replaced(
     app: App, things: Store[Thing], postgres_url: str, waits: list[float]
 ) -> None:
     made = things.create(Thing())
@@ -84,7 +84,7 @@ def test_a_connection_that_died_idle_is_replaced_unseen(
     assert waits == []
 
 
-def test_what_a_shutdown_interrupted_is_done_again(app: App, things: Store[Thing], postgres_url: str) -> None:
+def test_a_call_interrupted_by_a_shutdown_is_retried(app: App, things: Store[Thing], postgres_url: str) -> None:
     """The server says that it ended the session, so nothing was done: neither alone nor in a batch, new or prepared."""
     made, grown = things.create(Thing()), {"size": add(1)}
     verbs = (
@@ -189,7 +189,7 @@ def test_a_read_whose_answer_was_lost_is_repeated(proxied: tuple[Proxy, Store[Th
     "refusal",
     [errors.SerializationFailure, errors.DeadlockDetected, errors.InvalidSqlStatementName, errors.CrashShutdown],
 )
-def test_a_refusal_for_now_is_tried_again_a_bounded_number_of_times(
+def test_a_transient_refusal_is_retried_a_bounded_number_of_times(
     things: Store[Thing], waits: list[float], monkeypatch: pytest.MonkeyPatch, refusal: type[psycopg.Error]
 ) -> None:
     calls = []
@@ -212,7 +212,7 @@ def test_a_refusal_for_now_is_tried_again_a_bounded_number_of_times(
     assert (len(calls), len(waits)) == (ATTEMPTS, 2 + ATTEMPTS - 1)
 
 
-def test_a_deadlock_is_broken_and_its_batch_begun_again(app: App, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_deadlock_is_broken_and_its_batch_retried(app: App, caplog: pytest.LogCaptureFixture) -> None:
     """The batch holds the first item and wants the second; another holds the second and wants the first."""
     things = app.store(Thing)
     first, second = sorted((things.create(Thing()) for _ in range(2)), key=lambda one: one.id)
@@ -229,7 +229,7 @@ def test_a_deadlock_is_broken_and_its_batch_begun_again(app: App, caplog: pytest
     assert caplog.records == []
 
 
-def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path, waits: list[float]) -> None:
+def test_an_unreachable_server_is_unavailable(tmp_path: Path, waits: list[float]) -> None:
     for url in (f"postgresql:///d?host={tmp_path}", "postgresql://127.0.0.1:1/d"):
         with pytest.raises(BackendUnavailable, match="cannot be reached"):
             App("things", items=[Thing], url=url).store(Thing).count()
@@ -425,7 +425,7 @@ def test_a_connection_that_is_idle_for_long_is_closed(
 
 
 @pytest.mark.parametrize(("code", "word"), [("53100", "disk"), ("25006", "no writes")])
-def test_a_full_disk_is_known_until_writes_succeed_again(
+def test_a_full_disk_is_reported_until_writes_succeed_again(
     app: App,
     things: Store[Thing],
     waits: list[float],

@@ -112,7 +112,7 @@ def test_a_taken_key_is_a_conflict_and_an_index_is_explained(app: App) -> None:
     assert app.store(Book).explain(Book.number == 1).engine == "postgresql"
 
 
-def test_what_other_clients_set_changes_no_value_and_no_place(app: App, pooler: str) -> None:
+def test_settings_of_other_clients_change_no_value_and_no_schema(app: App, pooler: str) -> None:
     """PgBouncer's transaction mode gives the next client a session with the `search_path` of the last."""
     shelf = app.store(Shelf).create(Shelf(label="a"))
     at = datetime(2024, 2, 29, 23, 59, 59, 123456, tzinfo=UTC)
@@ -129,7 +129,7 @@ def test_what_other_clients_set_changes_no_value_and_no_place(app: App, pooler: 
     app.prepare()
 
 
-def test_what_persisty_does_leaves_nothing_to_other_clients(app: App, pooler: str) -> None:
+def test_persisty_leaves_no_settings_to_other_clients(app: App, pooler: str) -> None:
     app.store(Shelf).count()
     found = set()
     for _ in range(6):

@@ -62,7 +62,7 @@ def test_a_batch_of_a_hundred_is_one_round_trip_and_an_atomic_one_two(far: Store
     assert far.count(Paper.number == 1) == 50
 
 
-def test_an_edit_that_repeats_a_unique_value_is_told_by_its_index(papers: Store[Paper]) -> None:
+def test_an_edit_that_repeats_a_unique_value_is_reported_by_its_position(papers: Store[Paper]) -> None:
     papers.create(Paper(id="a", email="a", tenant="t", number=1))
     edits = [
         Create(Paper(id="b", email="b")),
@@ -178,7 +178,7 @@ def test_a_bulk_write_leaves_what_no_longer_matches_when_its_turn_comes(app: App
     assert [one.topic for one in papers.search(order="id")] == ["a", "new", "new"]
 
 
-def test_of_many_who_want_one_unique_value_one_gets_it(papers: Store[Paper]) -> None:
+def test_one_of_many_concurrent_writes_gets_a_unique_value(papers: Store[Paper]) -> None:
     gate = threading.Barrier(THREADS)
 
     def work(thread: int) -> list[str]:

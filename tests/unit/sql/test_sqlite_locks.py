@@ -97,7 +97,7 @@ def test_reads_do_not_wait_for_another_process(notes: Store[Note], lock: sqlite3
     assert quick(notes.count) == 0
 
 
-def test_a_write_waits_until_another_process_lets_it(notes: Store[Note], lock: sqlite3.Connection) -> None:
+def test_a_write_waits_for_the_lock_of_another_process(notes: Store[Note], lock: sqlite3.Connection) -> None:
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(notes.create, Note(text="a"))
         time.sleep(0.1)
@@ -107,7 +107,7 @@ def test_a_write_waits_until_another_process_lets_it(notes: Store[Note], lock: s
         assert waiting.result(1).text == "a"
 
 
-def test_a_lock_that_stays_says_when_to_come_back(
+def test_a_permanent_lock_is_an_error_with_a_retry_after(
     app: App, notes: Store[Note], lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_connection, "PATIENCE", 0.05)
@@ -155,7 +155,7 @@ def test_an_attempt_that_has_written_is_never_repeated(app: App, notes: Store[No
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_is_gone_ends_reads_and_writes_until_it_is_back(
+def test_reads_and_writes_of_a_deleted_file_fail_until_it_exists_again(
     notes: Store[Note], path: Path, replaced: bool
 ) -> None:
     made = notes.create(Note())
@@ -175,7 +175,7 @@ def test_a_file_that_is_gone_ends_reads_and_writes_until_it_is_back(
     assert notes.create(Note())
 
 
-def test_a_transaction_whose_file_goes_is_not_committed(app: App, notes: Store[Note], path: Path) -> None:
+def test_a_transaction_of_a_deleted_file_is_not_committed(app: App, notes: Store[Note], path: Path) -> None:
     def work() -> None:
         with app.transaction():
             notes.create(Note())
@@ -188,7 +188,7 @@ def test_a_transaction_whose_file_goes_is_not_committed(app: App, notes: Store[N
     assert notes.count() == 0
 
 
-def test_a_full_disk_is_known_until_writes_succeed_again(app: App, notes: Store[Note]) -> None:
+def test_a_full_disk_is_reported_until_writes_succeed_again(app: App, notes: Store[Note]) -> None:
     connection: Any = app.engine._connection  # type: ignore[attr-defined]
     app.engine.check_writes()
     connection.rows("PRAGMA max_page_count = 8")

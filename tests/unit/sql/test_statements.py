@@ -61,7 +61,7 @@ def test_only_the_shape_is_compiled(things: Store[Thing]) -> None:
     assert len(compiled) == 7
 
 
-def test_odd_queries_do_not_fill_the_memory(things: Store[Thing], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusual_queries_do_not_fill_the_cache(things: Store[Thing], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statements, "MAX_CACHED", 5)
     for size in range(2, 40):
         assert things.count(Thing.size.oneof(range(size))) == 0

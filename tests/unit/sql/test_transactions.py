@@ -64,7 +64,7 @@ class Stop(Exception):
     """Ends a transaction."""
 
 
-def test_an_exception_takes_all_of_it_back(app: App, guests: Store[Guest]) -> None:
+def test_an_exception_rolls_back_the_whole_transaction(app: App, guests: Store[Guest]) -> None:
     guests.create(Guest(id="a"))
 
     def visit() -> None:
@@ -86,7 +86,7 @@ def test_an_exception_takes_all_of_it_back(app: App, guests: Store[Guest]) -> No
     assert ids(guests) == ["a", "b"]
 
 
-def test_what_is_undone_inside_is_undone_whole_and_alone(app: App, guests: Store[Guest]) -> None:
+def test_a_nested_transaction_is_rolled_back_alone(app: App, guests: Store[Guest]) -> None:
     guests.create(Guest(id="a", email="a"))
     with app.engine.transaction():
         guests.create(Guest(id="b"))
@@ -124,7 +124,7 @@ def test_the_caller_goes_on_after_a_refusal(app: App, guests: Store[Guest]) -> N
     assert [(one.email, one.age) for one in guests.search(order="id")] == [("a", 1), ("b", 2)]
 
 
-def test_it_is_of_one_thread(app: App, guests: Store[Guest]) -> None:
+def test_a_transaction_belongs_to_one_thread(app: App, guests: Store[Guest]) -> None:
     other = opened(app.url)
     with app.engine.transaction():
         guests.create(Guest(id="a"))
@@ -152,7 +152,7 @@ def test_threads_take_turns_over_one_item(app: App, guests: Store[Guest]) -> Non
 
 
 @pytest.mark.parametrize("how", ["put", "patch", "batch", "transaction"])
-def test_nobody_is_left_in_a_room_that_is_gone(url: str, how: str) -> None:
+def test_no_item_refers_to_a_deleted_target(url: str, how: str) -> None:
     """The room goes first and its guests after it, in one transaction, while guests come who require it."""
     apps = [opened(url) for _ in range(2)]
     rooms, guests = context_of(apps[0].store(Room)).backend, context_of(apps[1].store(Guest)).backend
@@ -207,7 +207,7 @@ def test_nobody_is_left_in_a_room_that_is_gone(url: str, how: str) -> None:
     ],
 )
 @pytest.mark.parametrize("update", [False, True])
-def test_a_guest_waits_for_a_room_that_may_go(
+def test_a_write_waits_for_a_target_that_may_be_deleted(
     schema: str, change: str, end: str | None, outcome: Outcome, update: bool
 ) -> None:
     """A changed item that keeps its key does not wait."""
@@ -277,7 +277,7 @@ def test_a_connection_lost_within_leaves_nothing_and_is_not_in_doubt(schema: str
     app.close()
 
 
-def test_what_the_server_undid_is_not_taken_for_committed(schema: str) -> None:
+def test_a_transaction_that_the_server_rolled_back_is_not_reported_as_committed(schema: str) -> None:
     """A server answers the COMMIT of a transaction that an error has ended with a ROLLBACK, and no error."""
     app = opened(schema)
     guests, connection = app.store(Guest), app.engine._connection
