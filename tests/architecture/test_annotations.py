@@ -1,4 +1,4 @@
-"""Annotations have one reader: `persisty.model.type_descriptions`. All else reads descriptions."""
+"""Only `persisty.model.type_descriptions` reads annotations. All other modules read its descriptions."""
 
 from __future__ import annotations
 

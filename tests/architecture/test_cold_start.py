@@ -1,4 +1,4 @@
-"""Modules that a Lambda function must never load, because every cold start pays for every import."""
+"""Modules that a Lambda function must never load, because every import makes cold starts longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of attributes stand in one enum, `Kind` of `persisty/model/types.py`. A table by kind has all of them, or is listed here with those that it lacks.
+"""The kinds of attributes are in one enum, `Kind` of `persisty/model/types.py`. A table by kind has all of them, or is listed here with those that it lacks.
 
 A new kind therefore fails here once for each table that has no row for it.
 """

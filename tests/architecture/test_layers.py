@@ -74,7 +74,7 @@ def _package(path: Path) -> list[str]:
 
 
 def _imports(path: Path, tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
-    """Every absolute name that the module imports, `from x import y` as x."""
+    """Return every absolute name that the module imports, `from x import y` as x."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names)
@@ -89,7 +89,7 @@ def _imports(path: Path, tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def _part(module: str) -> str | None:
-    """`persisty.store.backend` → `store`."""
+    """Return the layer of a module: `persisty.store.backend` → `store`."""
     first, _, rest = module.partition(".")
     return rest.partition(".")[0] if first == "persisty" and rest else None
 
@@ -183,7 +183,7 @@ def test_only_settings_reads_the_environment() -> None:
 
 
 def test_no_package_uses_paths_outside_itself() -> None:
-    """A package is elsewhere, and has another name, once it is installed."""
+    """An installed package has another folder and another name."""
     found = [
         str(path)
         for path in _sources("persisty", "lambdas", "stacks")

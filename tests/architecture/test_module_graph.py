@@ -1,4 +1,4 @@
-"""The graph of modules: no circle in `persisty`, and no arrow between packages of `api/` that must not know each other.
+"""The graph of modules: no import cycle in `persisty`, and no import between packages of `api/` that must not depend on each other.
 
 Every import counts: inside functions, under `TYPE_CHECKING`, and by name through `import_module` and `deferred`.
 """
@@ -36,7 +36,7 @@ def is_package(name: str) -> bool:
 
 
 def imports(name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each module that a module imports, and the names that it takes from it."""
+    """Yield each module that a module imports, with the names that it imports from it."""
     package = name.split(".") if is_package(name) else name.split(".")[:-1]
     for node in ast.walk(modules()[name]):
         match node:
@@ -66,7 +66,7 @@ def graph() -> Graph:
 
 
 def circles(arrows: Graph) -> list[list[str]]:
-    """The strongly connected components of more than one module (Tarjan)."""
+    """Return the strongly connected components of more than one module (Tarjan)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -165,7 +165,7 @@ def test_every_deferred_import_is_a_row_of_the_table() -> None:
 
 
 def test_persistys_own_modules_are_imported_by_name_in_no_other_place() -> None:
-    """`import_module` stands where a name comes from the outside: a table, an address, a declaration."""
+    """`import_module` is used only for a name from outside: a table, an address, a declaration."""
     places = {
         f"{name}: {module}" for name in modules() for module, _ in _by_import_module(name) if within(module, "persisty")
     }

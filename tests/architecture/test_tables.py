@@ -1,4 +1,4 @@
-"""Tables that other tables are keyed by: aggregates, kinds of changes of a declaration, generators, update operators. A row that a table lacks is named here."""
+"""Tables that other tables are keyed by: aggregates, kinds of changes of a declaration, generators, update operators. The failure names the missing row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs stand in one table, `persisty/model/verbs.py`. Tables of other modules are keyed by it and complete."""
+"""The verbs are in one table, `persisty/model/verbs.py`. Tables of other modules are keyed by it and complete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def every(verb: Verb) -> bool:
 
 
 def edited(verb: Verb) -> bool:
-    """Whether the verb can be an edit of a batch."""
+    """Return whether the verb can be an edit of a batch."""
     return any(verb.name in one.edits for one in VERBS.values())
 
 
@@ -86,7 +86,7 @@ def _named(node: ast.expr | None) -> set[str]:
 
 
 def _collections(tree: ast.AST) -> Iterator[tuple[ast.expr, set[str]]]:
-    """Every literal collection, with the texts that it contains: the keys of a dictionary."""
+    """Yield every literal collection with its texts, or the keys of a dictionary."""
     for node in ast.walk(tree):
         parts = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", None)
         if isinstance(parts, list) and isinstance(node, ast.expr):
@@ -94,7 +94,7 @@ def _collections(tree: ast.AST) -> Iterator[tuple[ast.expr, set[str]]]:
 
 
 def _owner(tree: ast.Module, line: int) -> str:
-    """The name that is assigned, or the function that is defined, around a line."""
+    """Return the name that is assigned, or the function that is defined, around a line."""
     found = ""
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):

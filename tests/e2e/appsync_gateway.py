@@ -1,15 +1,15 @@
-"""AppSync in small, made of the template that was deployed: its schema, its resolvers' own JavaScript, its data sources.
+"""A small AppSync from the deployed template: its schema, the JavaScript of its resolvers, its data sources.
 
 graphql-core parses, validates and completes; every field with a resolver runs the resolver's `request` in Node, invokes the function
-that the template wires to it, and runs the resolver's `response`. What AppSync would do with an error is done here: its
-type and info stand beside the message, and errors that the resolver adds keep the field's path. Requests of one link's resolver that
-say so are gathered, and sent as one list.
+that the template wires to it, and runs the resolver's `response`. Errors are as in AppSync: an error has its
+type and info next to the message, and errors that the resolver adds have the field's path. Batched requests of one link's resolver
+are collected and sent as one list.
 
-With an `authorizer` a caller with a token is asked about there, and one without comes with an API key: both get to the fields only that
-are marked so.
+With an `authorizer`, it authorizes callers with a token, and all other callers have an API key. Both can use only the fields with the
+directive of their mode.
 
-A subscription begins with its resolver, too, which sets its filter. It is told of what the mutations that it follows answer, those
-that IAM alone may call: what passes the filter, and of that what the publisher selected and the subscriber selects.
+A subscription also begins with its resolver, which sets its filter. It receives the results of the mutations that it follows, which only
+IAM may call, if they match the filter. An event has the fields that both the publisher and the subscriber select.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ LAMBDA, KEY, IAM = "aws_lambda", "aws_api_key", "aws_iam"
 
 
 class Subscriber(Struct):
-    """A subscription that has begun. `events`: what it was told, under its own keys."""
+    """A subscription that has begun. `events`: the events that it received, with its own keys."""
 
     mutations: tuple[str, ...]
     filter: Mapping[str, Any]
@@ -78,7 +78,7 @@ class Subscriber(Struct):
 
 
 class AppSyncGateway:
-    """`ask(query, variables)` answers as AppSync would. `functions` invokes the function of a logical id."""
+    """The gateway: `ask(query, variables)` returns AppSync's response. `functions` invokes the function with a logical id."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class AppSyncGateway:
             self._wire(resolver, sources)
 
     def ask(self, query: str, variables: dict[str, Any] | None = None, token: str | None = None) -> dict[str, Any]:
-        """`{"data": …, "errors": […]}`, errors with AppSync's `errorType` and `errorInfo` beside the message."""
+        """Return `{"data": …, "errors": […]}`. Errors have AppSync's `errorType` and `errorInfo` next to the message."""
         if not self._let_in(token):
             return {"errors": [{"errorType": "UnauthorizedException", "message": "You are not authorized"}]}
         self._added = []
@@ -126,7 +126,7 @@ class AppSyncGateway:
     def subscribe(
         self, document: str, variables: dict[str, Any] | None = None, token: str | None = None
     ) -> Subscriber | dict[str, Any]:
-        """A subscription, or the answer of one that is refused."""
+        """Return a subscription, or the response if it is rejected."""
         self._let_in(token)
         self._filters = []
         parsed, given = parse(document), variables or {}
@@ -246,7 +246,7 @@ class AppSyncGateway:
         return next(name for name in sources if logical.endswith(name) or name in logical)
 
     def _run(self, code: str, step: str, context: Any) -> dict[str, Any]:
-        """The result of a step of a resolver: `value`, or `early`."""
+        """Return the result of a step of a resolver: `value`, or `early`."""
         (self._folder / "resolver.mjs").write_text(code)
         given = json.dumps({"step": step, "context": context})
         run = subprocess.run(
@@ -282,7 +282,7 @@ def _marks(field: GraphQLField) -> set[str]:
 
 
 def _followed(field: GraphQLField) -> tuple[str, ...]:
-    """The mutations that a subscription follows."""
+    """Return the mutations that a subscription follows."""
     marks = field.ast_node.directives if field.ast_node else ()
     [named] = [mark.arguments[0].value for mark in marks if mark.name.value == "aws_subscribe"]
     return tuple(value.value for value in named.values)  # type: ignore[attr-defined]

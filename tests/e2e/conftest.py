@@ -20,7 +20,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def on_moto(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Without the stack of events, which looks up what the others tell it."""
+    """Deploy without the stack of events, which looks up the parameters of the others."""
     folder = tmp_path_factory.mktemp("moto") / "cdk.out"
     with moto_server() as url:
         yield Deployment(for_moto(assembly, folder), url, DATA_STACK, API_STACK)

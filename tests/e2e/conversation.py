@@ -97,8 +97,8 @@ UPDATE = """mutation($key: ID!, $changes: MessageUpdate!, $when: MessageWhere) {
 
 
 def graphql(ask: Ask, *, faults: bool = True, stranger: str = "unauthenticated") -> None:
-    """The same over GraphQL. `faults` is false where what answers leaves out all of an error but its type; `stranger` is what somebody
-    without a token is told."""
+    """Run the same conversation over GraphQL. `faults` is false if the gateway returns only the type of an error; `stranger` is the error of a
+    caller without a token."""
 
     def data(query: str, **variables: Any) -> Any:
         answer = ask(query, variables, token)
@@ -107,7 +107,7 @@ def graphql(ask: Ask, *, faults: bool = True, stranger: str = "unauthenticated")
         return value
 
     def refused(query: str, **variables: Any) -> tuple[str, list[str]]:
-        """The code and where the faults are."""
+        """Return the code and the paths of the faults."""
         [error] = ask(query, variables, token)["errors"]
         info = error.get("extensions") or error.get("errorInfo") or {}
         return error.get("errorType") or info["code"], [fault["path"] for fault in info.get("faults", ())]

@@ -1,4 +1,4 @@
-"""The real CDK CLI: synth, bootstrap, deploy; and what lies in a deployed account afterwards."""
+"""The real CDK CLI: synth, bootstrap, deploy; and the resources of the account afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 
 
 def cdk(*arguments: str, environment: dict[str, str]) -> str:
-    """Run the CDK CLI; its output, or a failure that shows it."""
+    """Run the CDK CLI and return its output. A failure shows the output."""
     run = subprocess.run(
         [CDK, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
@@ -35,13 +35,13 @@ def cdk(*arguments: str, environment: dict[str, str]) -> str:
 
 
 def synthesise(assembly: Path, *context: str) -> None:
-    """`cdk synth` of the example into a folder, with context such as `target=local`."""
+    """Run `cdk synth` of the example into a folder, with context such as `target=local`."""
     given = [word for pair in context for word in ("--context", pair)]
     cdk("synth", "--quiet", "--output", str(assembly), *given, environment=aws_environment("http://localhost:1"))
 
 
 def for_moto(assembly: Path, folder: Path) -> Path:
-    """The assembly without what moto trips over: it has no AppSync, to which nothing may refer then, and takes no parameter with tags."""
+    """Return the assembly without the resources that moto does not support: AppSync and all references to it, and parameters with tags."""
     shutil.copytree(assembly, folder)
     for file in folder.glob("*.template.json"):
         template = json.loads(file.read_text())
@@ -59,7 +59,7 @@ def for_moto(assembly: Path, folder: Path) -> Path:
 
 
 def for_ministack(assembly: Path, folder: Path) -> Path:
-    """The assembly without the policies that refuse plain HTTP, which is all that an emulator speaks."""
+    """Return the assembly without the policies that reject plain HTTP, because an emulator has no HTTPS."""
     shutil.copytree(assembly, folder)
     for file in folder.glob("*.template.json"):
         template = json.loads(file.read_text())
@@ -69,7 +69,7 @@ def for_ministack(assembly: Path, folder: Path) -> Path:
 
 
 def _referred(value: Any) -> Iterator[str]:
-    """The logical ids that a part of a template refers to."""
+    """Return the logical ids that a part of a template refers to."""
     match value:
         case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
             yield name
@@ -105,12 +105,12 @@ class Deployment:
         )
 
     def resources(self, kind: str, template: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """Logical id → properties of the resources of a type, as a template that was deployed has them."""
+        """Return logical id → properties of the resources of a type in the deployed templates."""
         found = template["Resources"].items()
         return {name: resource["Properties"] for name, resource in found if resource["Type"] == kind}
 
     def unpack(self, function: str, folder: Path) -> None:
-        """The code and layers of a function, as they lie in the account's bucket: `task/` and `opt/`."""
+        """Write the code and layers of a function from the account's bucket: `task/` and `opt/`."""
         template, properties = next(
             (template, one)
             for template in (self.template, self.events)
@@ -128,13 +128,13 @@ class Deployment:
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def function(self, function: str) -> dict[str, Any]:
-        """The configuration of a function as the account has it."""
+        """Return the configuration of a function in the account."""
         listed = self.client("lambda").list_functions()["Functions"]
         found: dict[str, Any] = next(one for one in listed if f"-{function}" in one["FunctionName"])
         return found
 
     def variables(self, function: str) -> dict[str, str]:
-        """The environment of a function as the account has it."""
+        """Return the environment of a function in the account."""
         variables: dict[str, str] = self.function(function)["Environment"]["Variables"]
         return variables
 

@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def aws_environment(url: str) -> dict[str, str]:
-    """The environment in which AWS is at `url`; it must say localhost, or moto does not recognise S3's hosts."""
+    """Return the environment in which AWS is at `url`. Its host must be localhost, or moto does not recognise S3's hosts."""
     return {
         **os.environ,
         "AWS_ENDPOINT_URL": url,
@@ -45,7 +45,7 @@ def aws_environment(url: str) -> dict[str, str]:
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """The URL of a moto server that lives as long as the context."""
+    """Yield the URL of a moto server that runs until the context ends."""
     port = free_port()
     with _process(
         [sys.executable, "-m", "moto.server", "-p", str(port)], {}, f"http://localhost:{port}/moto-api/"
@@ -55,8 +55,8 @@ def moto_server() -> Iterator[str]:
 
 @contextmanager
 def ministack_server() -> Iterator[str]:
-    """The URL of a ministack server that lives as long as the context. It enforces IAM: a function may do what its role
-    allows and nothing else."""
+    """Yield the URL of a ministack server that runs until the context ends. It enforces IAM: a function may do only what its
+    role allows."""
     command = os.environ.get("MINISTACK") or (str(MINISTACK) if MINISTACK.exists() else shutil.which("ministack"))
     if not command:
         pytest.fail("ministack is not installed: `make test` does it")

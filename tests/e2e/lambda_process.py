@@ -1,4 +1,4 @@
-"""A deployed function, run as Lambda runs it: its own zip and layers, AWS's runtime client, and nothing of this checkout.
+"""A deployed function, run as Lambda runs it: its own zip and layers, AWS's runtime client, and no code of this checkout.
 
 The Runtime API that the client polls is served here. Source: "Using the Lambda runtime API for custom runtimes" in the
 AWS Lambda Developer Guide.
@@ -24,7 +24,7 @@ TIMEOUT = 60
 
 
 class LambdaProcess:
-    """Invoke the function with `invoke(event)`; `log` is what it printed."""
+    """A function. `invoke(event)` invokes it, and `log` is its output."""
 
     def __init__(self, folder: Path, handler: str, variables: dict[str, str]) -> None:
         self._events: queue.Queue[bytes | None] = queue.Queue()
@@ -53,7 +53,7 @@ class LambdaProcess:
             )
 
     def invoke(self, event: dict[str, Any]) -> Any:
-        """The function's answer; fails with its error and log."""
+        """Return the function's result. A failure shows its error and log."""
         self._events.put(json.dumps(event).encode())
         try:
             kind, answer = self._answers.get(timeout=TIMEOUT)

@@ -47,7 +47,7 @@ def _headers(body: bytes | None, token: str | None) -> dict[str, str]:
 
 
 def _event(method: str, path: str, query: str, body: bytes | None, token: str | None) -> dict[str, Any]:
-    """An event as an HTTP API sends it, payload format 2.0."""
+    """Return an event of an HTTP API, payload format 2.0."""
     return {
         "version": "2.0",
         "routeKey": "ANY /api/{proxy+}",
@@ -180,8 +180,8 @@ def _http(method: str, url: str, headers: dict[str, str], body: bytes | None) ->
 
 
 def _sender(deployment: Deployment) -> conversation.Send:
-    """Requests to the deployed HTTP API. The host of its URL resolves nowhere, and ministack answers `/health` of every
-    host itself: this is the same API by path."""
+    """Send requests to the deployed HTTP API by its path. The host of its URL does not resolve, and ministack itself answers `/health` of
+    every host."""
     api = urlsplit(deployment.outputs()["HttpUrl"]).netloc.partition(".")[0]
     base = f"{deployment.url}/_aws/execute-api/{api}/$default"
 
@@ -198,7 +198,7 @@ def test_the_http_api_answers_at_its_url(on_ministack: Deployment) -> None:
 
 
 def _asker(send: conversation.Send) -> conversation.Ask:
-    """Whole requests to the deployed HTTP API."""
+    """Send whole requests to the deployed HTTP API."""
 
     def ask(query: str, variables: dict[str, Any], token: str | None) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
@@ -224,7 +224,7 @@ def test_whole_graphql_requests_are_answered_at_the_url_of_the_http_api(on_minis
 
 
 def test_the_graphql_api_answers_authorized_callers_at_its_url(on_ministack: Deployment) -> None:
-    """ministack asks the authorizer of every request, so that nobody comes with a key alone: who has no token takes the other door."""
+    """ministack invokes the authorizer for every request, so an API key alone is rejected. Callers without a token use the HTTP API."""
     without_token = _asker(_sender(on_ministack))
     outputs, client = on_ministack.outputs(), on_ministack.client("appsync")
     [key] = client.list_api_keys(apiId=outputs["GraphqlApiId"])["apiKeys"]

@@ -53,7 +53,7 @@ def refused(gateway: AppSyncGateway, document: str, token: str | None = None, **
 
 @pytest.fixture
 def known(on_ministack: Deployment) -> Authenticator:
-    """The authenticator that takes the tokens which the deployed functions sign."""
+    """Return the authenticator that accepts the tokens of the deployed functions."""
     return authenticator_of(Settings(), "dev", on_ministack.secret(), needed=True)
 
 
@@ -67,7 +67,7 @@ def gateway(on_ministack: Deployment, known: Authenticator, tmp_path: Path) -> I
 
 @pytest.fixture
 def published(on_ministack: Deployment, gateway: AppSyncGateway) -> Iterator[Endpoint]:
-    """An endpoint that stands for the deployed API, where the deployed function publishes."""
+    """An endpoint in place of the deployed API, to which the deployed function publishes."""
     client, function = on_ministack.client("lambda"), on_ministack.function("Stream")["FunctionName"]
     known = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
     assert known["PERSISTY_GRAPHQL_URL"] == on_ministack.outputs()["GraphqlUrl"]

@@ -1,6 +1,6 @@
-"""`make hostile`: send many hostile requests, print what was sent, how slow `/health` was, and the statuses. Exit 1 if anything is wrong.
+"""`make hostile`: send many hostile requests, and print the requests, the times of `/health` and the statuses. Exit 1 after a violation.
 
-HOSTILE_REQUESTS and HOSTILE_SEED choose others than 50,000 and 1.
+HOSTILE_REQUESTS and HOSTILE_SEED replace 50,000 and 1.
 """
 
 from __future__ import annotations

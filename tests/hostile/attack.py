@@ -1,6 +1,6 @@
-"""Sends hostile requests to a served app, while another process asks `/health`, and reports what they did.
+"""Send hostile requests to a served app while another process polls `/health`, and report the effects.
 
-Each request is made of the seed and its number alone, so that one can be sent again. A request that was under way while `/health` was slow
+Each request depends only on the seed and its number, so it can be sent again. A request that was under way while `/health` was slow
 is sent again alone: it is at fault only if `/health` is slow again, and not because the machine was busy.
 """
 
@@ -79,7 +79,7 @@ ENOUGH = 45.0
 
 
 class Sent(Struct, frozen=True):
-    """What a request did. `status` is None without an answer, and the code of the last close frame for a WebSocket."""
+    """The effect of a request. `status` is None without a response, and the code of the last close frame for a WebSocket."""
 
     number: int
     way: str
@@ -105,7 +105,7 @@ class Report(Struct):
     log: str
 
     def faults(self) -> list[str]:
-        """Return what must not happen and did."""
+        """Return the violations."""
         wrong = [
             f"{one.way} {one.number}: {one.status}"
             for one in self.sent
@@ -204,7 +204,7 @@ class Target:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Target]:
-    """A server of the hostile app in a process of its own."""
+    """Run a server of the hostile app in a separate process."""
     target = Target(folder)
     try:
         yield target
@@ -217,7 +217,7 @@ def serving(folder: Path) -> Iterator[Target]:
 
 
 async def send(target: Target, number: int, way: str, content: bytes) -> Sent:
-    """Send a request and read the answer to its end."""
+    """Send a request and read the whole response."""
     begun, answer = time.monotonic(), bytearray()
     if way in floods.SENDERS:
         status = await floods.SENDERS[way](target.port, content)
@@ -275,7 +275,7 @@ async def _send_all(
 
 
 class Probe:
-    """Asks `/health` in a process of its own until `end`, which returns (the slowest in ms, how often it asked, slow answers)."""
+    """Poll `/health` in a separate process until `end`, which returns (the slowest in ms, the number of polls, slow responses)."""
 
     def __init__(self, port: int) -> None:
         self._process = subprocess.Popen(
@@ -289,7 +289,7 @@ class Probe:
 
 
 def attack(target: Target, seed: int, count: int, together: int = 4) -> Report:
-    """Send `count` requests, and those at whose time `/health` was slow again, alone."""
+    """Send `count` requests. Then send each request again alone during which `/health` was slow."""
     probe = Probe(target.port)
     grown: list[tuple[int, float, float]] = []
     sent = asyncio.run(_send_all(target, seed, iter(range(count)), together, grown))

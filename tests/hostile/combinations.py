@@ -1,4 +1,4 @@
-"""Hostile requests that combine what is harmless alone: many names, aliases, ranges and headers, and values that other values are made of."""
+"""Hostile requests that combine harmless parts: many names, aliases, ranges and headers, and values that contain other values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DEFLATED = INFLATED.compress(b"{" * 20_000_000) + INFLATED.flush(zlib.Z_SYNC_FLU
 
 
 def rest_fields(random: Random) -> bytes:
-    """A search or a read with many names of what it shows, orders by and filters by."""
+    """Return a search or a read with many names in its fields, order and filter."""
     names = [
         random.choice((*ATTRIBUTES[:18], *LINKS, "shop.title", "shop.products.name", "price,price"))
         for _ in range(random.choice((1, 5, 99, 101, 3_000)))

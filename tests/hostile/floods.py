@@ -1,4 +1,4 @@
-"""Attacks by connections rather than by requests: bytes that trickle in, and many connections that stay open and say nothing."""
+"""Attacks by connections rather than by requests: bytes that arrive slowly, and many connections that stay open without a request."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def trickled(random: Random, tokens: Tokens) -> bytes:
 
 
 def held(random: Random, tokens: Tokens) -> bytes:
-    """The bytes that each of many connections sends before it falls silent."""
+    """Return the bytes that each of many connections sends before it stops."""
     subscription = frame(b'{"type":"subscribe","id":"a","payload":{"query":"subscription{productUpdated{id tags}}"}}')
     return random.choice((b"", b"GET /api/pro", HANDSHAKE, HANDSHAKE + INIT, HANDSHAKE + INIT + subscription))
 
 
 async def trickle(port: int, content: bytes) -> int | None:
-    """Send the content in parts. Return the status of the answer, or None."""
+    """Send the content in parts. Return the status of the response, or None."""
     answer, step = b"", max(1, len(content) // PARTS)
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(5):

@@ -1,6 +1,6 @@
-"""A process that asks `/health` without a pause and prints each answer that was slow: monotonic seconds at its end, and milliseconds.
+"""A process that polls `/health` without a pause and prints each slow response: monotonic seconds at its end, and milliseconds.
 
-It is a process of its own, so that the work of making hostile requests does not count. It ends when its standard input does.
+It is a separate process, so the time to make hostile requests does not count. It ends when its standard input ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hostile requests by the way in that they take. Each function returns the raw bytes of one HTTP request."""
+"""Hostile requests by surface. Each function returns the raw bytes of one HTTP request."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ JSON = {"content-type": "application/json"}
 
 
 def item(random: Random) -> str:
-    """JSON text of an item, of which few attributes are right."""
+    """Return JSON text of an item with few valid attributes."""
     names = random.sample(ATTRIBUTES, random.randrange(1, 6))
     members = [f"{json.dumps(name)}:{values.value(random)}" for name in names]
     if random.random() < 0.7:
@@ -333,7 +333,7 @@ DOCUMENTS: tuple[Callable[[Random], str], ...] = (
 
 
 def literal(random: Random) -> str:
-    """A GraphQL literal of what is JSON."""
+    """Return JSON as a GraphQL literal."""
     text = random.choice((where, item))(random)
     return text.replace('"', "", 2) if random.random() < 0.5 else '{name:{eq:"' + "x" * random.choice((1, 5000)) + '"}}'
 
@@ -409,7 +409,7 @@ def target(random: Random) -> bytes:
 
 
 def raw(random: Random) -> bytes:
-    """Bytes that are hardly HTTP. The connection ends after them."""
+    """Return bytes that are almost HTTP. The connection ends after them."""
     return random.choice((
         lambda: values.noise(random, 3000), lambda: b"GET / HTTP/9.9\r\n\r\n", lambda: b"GET /health\r\n\r\n", lambda: b"\x16\x03\x01\x02\x00\x01\x00", lambda: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         lambda: b"GET /health HTTP/1.1\r\nhost: a\r\n" + b" folded\r\n" * 50 + b"\r\n", lambda: b"GET /health HTTP/1.1\n\n", lambda: b"A" * random.choice((100, 100_000)),

@@ -110,7 +110,7 @@ app = App("hostile", items=[Product, Shop, Slot, Diary, Ledger], actions=[total,
 
 
 def seed(app: App) -> int:
-    """Store what the requests name."""
+    """Store the items that the requests name."""
     shops = app.store(Shop)
     for number in range(20):
         shops.create({"id": f"s{number}", "title": f"Shop {number}"})

@@ -1,4 +1,4 @@
-"""A short part of `make hostile`: hostile requests by every way in, after which the server is as it was."""
+"""A short part of `make hostile`: hostile requests to every surface do not harm the server."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a new virtual environment with the wheel. Its dependencies are those of this checkout's environment, which is not the checkout."""
+    """The Python of a new virtual environment with the wheel. Its dependencies are those of this checkout's environment, without the checkout."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     [packages] = folder.glob("lib/python*/site-packages")

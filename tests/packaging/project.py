@@ -76,7 +76,7 @@ class Project:
             server.wait(20)
 
     def edit(self, changes: dict[str, str], *files: str) -> None:
-        """Replace texts in files of the project. Each text has to be in one of them."""
+        """Replace texts in files of the project. Each text must be in one of them."""
         found = set()
         for file in files:
             path = self.folder / file
@@ -101,7 +101,7 @@ class Project:
         )  # fmt: skip
 
     def api(self, printed: str) -> str:
-        """Return where the emulator serves the HTTP API whose URL a deployment has printed: its host resolves nowhere."""
+        """Return where the emulator serves the HTTP API whose URL a deployment has printed: its host does not resolve."""
         [url] = [line.partition(": ")[2] for line in printed.splitlines() if line.startswith("HttpUrl: ")]
         return f"{self._url}/_aws/execute-api/{urlsplit(url).netloc.partition('.')[0]}/$default"
 

@@ -1,4 +1,4 @@
-"""An app in a directory of its own, with a virtual environment that has the wheel alone, is synthesised by the real CDK CLI; its function then answers."""
+"""An app in a separate directory, with a virtual environment that has only the wheel: the real CDK CLI synthesises it, and its function answers."""
 
 from __future__ import annotations
 

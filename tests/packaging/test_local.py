@@ -1,4 +1,4 @@
-"""`persisty local` in a project of its own: the deployed functions answer at the declared URLs, follow the files, and leave no process behind."""
+"""`persisty local` in a separate project: the deployed functions answer at the declared URLs, follow the files, and leave no process behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Custom actions with functions of their own: routes, fields, grants, variables."""
+"""Custom actions with separate functions: routes, fields, grants, variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deployer chooses the APIs: functions, routes, fields and schema of what is chosen, and of nothing else."""
+"""The deployer chooses the APIs: the plan has functions, routes, fields and the schema of the chosen ones only."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def deployed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(plan: Plan) -> dict[str, dict[str, str]]:
-    """Function → what it is told of GraphQL."""
+def graphql_variables(plan: Plan) -> dict[str, dict[str, str]]:
+    """Return function → its variables about GraphQL."""
     return {
         one.name: {name: value for name, value in one.environment.items() if "GRAPHQL" in name}
         for one in plan.functions
@@ -97,13 +97,13 @@ def test_the_function_has_the_variable_of_the_executable_documents(
     (deployed_files / "examples" / "documents.json").write_text('{"Statistics": "{ statistics { messages } }"}')
     monkeypatch.setenv("PERSISTY_GRAPHQL_DOCUMENTS", "examples/documents.json")
     monkeypatch.setenv("PERSISTY_GRAPHQL_INTROSPECTION", "off")
-    found = told(plan_of(app, SPEC, "http"))
+    found = graphql_variables(plan_of(app, SPEC, "http"))
     assert found["graphql_http"] == {
         "PERSISTY_GRAPHQL_DOCUMENTS": "examples/documents.json",
         "PERSISTY_GRAPHQL_INTROSPECTION": "off",
     }
     assert found["rest"] == {}
-    assert set(told(plan_of(app, SPEC, "none"))) == {"rest"}
+    assert set(graphql_variables(plan_of(app, SPEC, "none"))) == {"rest"}
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ class Note:
 
 
 def marks(plan: Plan) -> dict[str, set[str]]:
-    """Type, and type.field where that has some of its own → its directives."""
+    """Return type, or type.field if the field has its own directives → directives."""
     found: dict[str, set[str]] = {}
     for name, type_ in build_schema(plan.sdl + DECLARED).type_map.items():
         if isinstance(type_, GraphQLObjectType) and not name.startswith("__") and type_.ast_node is not None:

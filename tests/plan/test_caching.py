@@ -98,7 +98,7 @@ def app() -> App:
 
 
 def test_only_responses_that_are_equal_for_every_caller_are_cached_by_their_arguments(app: App) -> None:
-    """A caller with an API key may bring a token that AppSync does not look at: its identity would be that of all such callers."""
+    """A caller with an API key may send a token that AppSync does not verify: its identity would be that of all such callers."""
     plan = plan_of(app, "kept:app")
     assert {field.name: field.caching for field in plan.fields if field.caching} == {
         **{f"open{verb}": Caching(60, (ARGUMENTS,)) for verb in ("Read", "Search", "Count", "ReadBatch")},
@@ -112,7 +112,7 @@ def test_no_mutation_is_cached(app: App) -> None:
 
 
 def test_responses_that_appsync_caches_have_every_field(app: App) -> None:
-    """Or the next caller, who selects more, would be told that the rest is null."""
+    """Otherwise the next caller, who selects more fields, would get null for the rest."""
     app.store(Open).create({"id": "1", "text": "x"})
     surface = AppSync(app)
 

@@ -1,4 +1,4 @@
-"""The cost of example loads, worked by hand from AWS's published prices of us-east-1, and what is wrong with a load."""
+"""The cost of example loads, worked by hand from AWS's published prices of us-east-1, and the mistakes of a load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of a deployment: declared by stage in cdk.json, replaced visibly by the deploying shell, received by the functions that use them."""
+"""Settings of a deployment: declared by stage in cdk.json, replaced by the deploying shell with a note, received by the functions that use them."""
 
 from __future__ import annotations
 

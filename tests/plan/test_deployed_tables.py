@@ -1,4 +1,4 @@
-"""The deployed tables are read as they are, and compared with the templates of an assembly."""
+"""The deployed tables are read and compared with the templates of an assembly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A function has the layers of what it imports: tokens where an issuer is trusted, servey where there are actions, graphql-core for documents."""
+"""A function has the layers of its imports: tokens if an issuer is trusted, servey if the app has actions, graphql-core for documents."""
 
 from __future__ import annotations
 

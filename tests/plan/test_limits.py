@@ -1,4 +1,4 @@
-"""Limits of AWS: an app beyond one stops the synth, with everything that is too much."""
+"""Limits of AWS: an app beyond a limit stops the synth, with every excess."""
 
 from __future__ import annotations
 

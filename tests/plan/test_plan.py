@@ -1,4 +1,4 @@
-"""The plan of an app against what the app really does: keys, grants, routes and fields."""
+"""The plan of an app compared with its requests: keys, grants, routes and fields."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Slot:
 
 
 def _only(*verbs: str) -> Access:
-    """These verbs and no other."""
+    """Return the access to these verbs only."""
     return Access(**{verb: everyone if verb in verbs else nobody for verb in VERBS})
 
 
@@ -82,7 +82,7 @@ SPEC = "shop:app"
 
 
 class Recorder:
-    """A transport that keeps what it was asked, and passes it on where there is something to pass it to."""
+    """A transport that records its calls, and passes them on if it has a target."""
 
     def __init__(self, transport: Any = None) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -109,7 +109,7 @@ def _plan(app: App = SHOP) -> Plan:
 
 
 def _answering(plan: Plan) -> list[Function]:
-    """The functions that answer requests, and so need what the plan grants."""
+    """Return the functions that answer requests and need the grants of the plan."""
     return [one for one in plan.functions if one.name != "authorizer"]
 
 
@@ -206,7 +206,7 @@ Developer Guide."""
 
 @stored(access=public, indexes=[Index("kind", "at", "size"), Index("parent")])
 class Live:
-    """`Thing` again, kept on moto."""
+    """`Thing` again, stored on moto."""
 
     id: UUID
     kind: str

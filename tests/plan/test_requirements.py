@@ -33,7 +33,7 @@ PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-pat
 
 
 def source(folder: Path, name: str, backend: str) -> None:
-    """Write the source distribution of a package, with a backend of its own."""
+    """Write the source distribution of a package with its own build backend."""
     files = {
         "backend.py": backend,
         "pyproject.toml": PROJECT.format(name=name),

@@ -1,4 +1,4 @@
-"""Waves lead from what is deployed to what is declared, with one change of a table at a time, and losses are named."""
+"""Waves lead from the deployed tables to the declared ones, with one change of a table at a time, and losses are named."""
 
 from __future__ import annotations
 

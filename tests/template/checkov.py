@@ -1,4 +1,4 @@
-"""Audit the templates of an assembly with checkov: `make checkov`. It finds nothing but what `stacks/constructs/exceptions.py` gives a reason for."""
+"""Audit the templates of an assembly with checkov: `make checkov`. It finds only the exceptions of `stacks/constructs/exceptions.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cdk-nag's pack AwsSolutions finds nothing but what the constructs give a reason for. `make checkov` runs checkov."""
+"""cdk-nag's pack AwsSolutions finds only exceptions for which the constructs give a reason. `make checkov` runs checkov."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""AppSync's cache in the template: there where a store declares it, encrypted, and nowhere else.
+"""AppSync's cache in the template: encrypted, and only if a store declares it.
 
-No emulator keeps answers, so what AppSync does with this is seen on AWS alone.
+No emulator caches responses, so the effect can be seen only on AWS.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def planned(plan: Plan) -> Events:
 
 
 def parameter(template: Template, reference: Any) -> str:
-    """The name of the SSM parameter that a reference is the value of."""
+    """Return the name of the SSM parameter of a reference."""
     found = template["Parameters"][reference["Ref"]]
     assert found["Type"] == "AWS::SSM::Parameter::Value<String>"
     name: str = found["Default"]

@@ -1,4 +1,4 @@
-"""`PersistyApp` in CDK apps: what it makes of its options, and what it exposes. Code is not built."""
+"""`PersistyApp` in CDK apps: the effects of its options, and its attributes. Code is not built."""
 
 from __future__ import annotations
 

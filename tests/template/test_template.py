@@ -42,7 +42,7 @@ def properties(template: Template, kind: str) -> list[dict[str, Any]]:
 
 
 def text(value: Any) -> str:
-    """An intrinsic function as one readable string: what is joined, with references as `<name>`."""
+    """Return an intrinsic function as one readable string: joined texts, with references as `<name>`."""
     match value:
         case str():
             return value

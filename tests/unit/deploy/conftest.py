@@ -15,7 +15,7 @@ from ...postgres import schema_in
 
 
 class Place:
-    """One database. `app` opens an app with some items there; the one before is closed, as its process would be."""
+    """A database. `app` opens an app with some items there and closes the previous one, as if its process ended."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -28,7 +28,7 @@ class Place:
         return self.opened
 
     def filled(self, item: type[Any], *rows: dict[str, Any]) -> App:
-        """Return an app that is prepared, with these items."""
+        """Return a prepared app with these items."""
         app = self.app(item)
         app.prepare()
         for row in rows:
@@ -43,7 +43,7 @@ class Place:
         return app, planned
 
     def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        """Run a statement of the test's own."""
+        """Run a statement and return its rows."""
         assert self.opened is not None
         rows: Callable[..., list[tuple[Any, ...]]] = self.opened.engine._connection.rows  # type: ignore[attr-defined]
         return rows(statement, arguments)

@@ -296,7 +296,7 @@ def test_the_command_says_that_a_copy_waits_for_its_switch(
 
 
 def _killed(app: App, number: int, *allowed: str) -> bool:
-    """Migrate, and end at the report of this number. Returns whether there was one."""
+    """Migrate, and end at the report with this number. Return whether it was reached."""
     numbers = count()
 
     def progress(step: Step, items: int) -> None:

@@ -1,4 +1,4 @@
-"""Migrations that are killed, fail in the middle, or run beside older and newer code: no item is lost, and the next command continues."""
+"""Migrations that are killed, fail in the middle, or run at the same time as older and newer code: no item is lost, and the next command continues."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Killed(Exception):
 
 
 def killed_at(app: App, number: int) -> bool:
-    """Migrate, and end before the step of this number. Returns whether there was one."""
+    """Migrate, and end before the step with this number. Return whether it was reached."""
     numbers = count()
 
     def progress(step: Step, items: int) -> None:

@@ -1,4 +1,4 @@
-"""Positions of backfills: a step that was killed goes on where it was, and a rate limits it."""
+"""Positions of backfills: a killed step continues from its position, and a rate limits it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def end_lease(app: App, **changes: Any) -> None:
 
 
 def killed_after(app: App, items: int) -> list[int]:
-    """Migrate, and end as soon as a step has done so many items. Returns the numbers that were reported."""
+    """Migrate, and end as soon as a step has processed so many items. Return the numbers that were reported."""
     seen: list[int] = []
 
     def progress(step: Step, done: int) -> None:

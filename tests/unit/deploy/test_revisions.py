@@ -52,7 +52,7 @@ def ignored(step: object, items: int) -> None: ...
 
 
 def to_make(app: App) -> list[str]:
-    """Return the changes that are left but the destructive ones: PostgreSQL has both columns of a rename."""
+    """Return the remaining changes without the destructive ones: PostgreSQL has both columns of a rename."""
     return [one.message for each in evolutions_of(app) for one in each.changes if one.allow is None]
 
 

@@ -101,7 +101,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def findings(statements: list[str], *excluded: str) -> list[str]:
-    """Return what squawk finds."""
+    """Return the findings of squawk."""
     text = "".join(f"{one};\n" for one in statements)
     rules = ",".join([*NOT_FOR_US, *excluded])
     ended = subprocess.run(

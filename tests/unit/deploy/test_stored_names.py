@@ -104,7 +104,7 @@ def test_older_and_newer_code_read_and_write_the_same_values_at_the_same_time(ta
 
 
 def _change(side: Side, chance: random.Random, model: dict[tuple[str, str], dict[str, Any]], step: int) -> None:
-    """Change something by one side, and in the model."""
+    """Make a change with one side, and in the model."""
     choice = chance.randrange(8)
     if choice < 2 or len(model) < 4:
         keys = [(f"m{step % 3}", f"i{step}-{number}") for number in range(chance.choice([1, 1, 3]))]
@@ -161,7 +161,7 @@ def _change(side: Side, chance: random.Random, model: dict[tuple[str, str], dict
 
 
 def _compare(side: Side, chance: random.Random, model: dict[tuple[str, str], dict[str, Any]]) -> None:
-    """Compare what one side finds with the model: by indexes, by filters that a scan decides, in an order, in pages."""
+    """Compare the results of one side with the model: by indexes, by filters of a scan, in an order, in pages."""
     number = chance.randrange(6)
     for where, holds in chance.sample(
         [

@@ -1,1 +1,1 @@
-"""DynamoDB's parts: signing, transports, codec, expressions, planner; the conformance suite holds the backend as a whole."""
+"""DynamoDB's parts: signing, transports, codec, expressions, planner; the conformance suite tests the whole backend."""

@@ -11,7 +11,7 @@ from .parcels import Pair, pairs_at
 
 @pytest.fixture(scope="session")
 def pairs(moto_endpoint: str) -> Iterator[dict[str, Pair]]:
-    """Item → the same of them in DynamoDB and in memory."""
+    """Return item → the same items in DynamoDB and in memory."""
     found = pairs_at(moto_endpoint)
     yield found
     for pair in found.values():

@@ -1,4 +1,4 @@
-"""The declaration that the tests of DynamoDB's parts are about: every kind of value, and indexes of every shape."""
+"""The declaration of the tests of DynamoDB's parts: every kind of value, and indexes of every shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items that tie in everything, in DynamoDB behind a transport that notes what is asked, and in memory."""
+"""Items with many equal values, in DynamoDB behind a transport that records requests, and in memory."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ PARCEL, SAMPLE, CELL = meta_of(Parcel), meta_of(Sample), meta_of(Cell)
 
 
 def parcels() -> list[Parcel]:
-    """Few values, so that everything ties, in an order that is no attribute's."""
+    """Return items with few distinct values, in an order of no attribute."""
     return [
         Parcel(
             id=f"{number * 37 % 101:03}",
@@ -109,7 +109,7 @@ def cells() -> list[Cell]:
 
 
 class Recorder:
-    """A transport that notes what is asked."""
+    """A transport that records requests."""
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
@@ -144,7 +144,7 @@ class Pair:
         self.fresh()
 
     def fresh(self) -> Recorder:
-        """Forget what was asked before."""
+        """Clear the recorded requests."""
         self.recorder.calls.clear()
         return self.recorder
 
@@ -161,7 +161,7 @@ def pairs_at(endpoint: str) -> dict[str, Pair]:
 
 
 def walk(backend: Backend[Any], where: Filter, order: Any, limit: int, **more: Any) -> list[Any]:
-    """Every item page by page; only the last page is short."""
+    """Return every item, page by page. Only the last page is short."""
     found: list[Any] = []
     after = None
     while True:

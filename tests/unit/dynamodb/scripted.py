@@ -53,7 +53,7 @@ def hang_up(connection: socket.socket) -> bool:
 
 
 def then_hang_up(reply: Reply) -> Reply:
-    """Answer as if the connection were kept, then close it."""
+    """Respond as if the connection stayed open, then close it."""
 
     def send(connection: socket.socket) -> bool:
         reply(connection)
@@ -71,7 +71,7 @@ def silence(seconds: float) -> Reply:
 
 
 class Scripted:
-    """`requests` are (head, body) as they came, `connections` how many were opened."""
+    """A server with a script. `requests`: (head, body) in order of arrival. `connections`: the number of opened connections."""
 
     def __init__(self, script: Sequence[Reply], tls: ssl.SSLContext | None) -> None:
         self._script = iter(script)

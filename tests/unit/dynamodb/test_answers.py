@@ -1,4 +1,4 @@
-"""Every plan gives the answers of the memory backend."""
+"""Every plan has the results of the memory backend."""
 
 from __future__ import annotations
 
@@ -157,6 +157,6 @@ def test_selected_attributes_are_those_of_the_whole_items(
 
 
 def key_order(pair: Pair, items: list[Any], ordered: bool) -> list[Any]:
-    """The keys of items, sorted where the order was the engine's own."""
+    """Return the keys of items, sorted if the query has no order."""
     keys = list(map(pair.meta.key_values, items))
     return keys if ordered else sorted(keys)

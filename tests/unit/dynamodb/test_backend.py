@@ -1,4 +1,4 @@
-"""The backend over a transport that answers from a script: how many calls, which, and what becomes of each answer."""
+"""The backend over a scripted transport: the calls, their number, and the result of each response."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def thing(key: str = "1", **values: Any) -> Any:
 
 
 class Script:
-    """A transport. `calls` are what it was asked."""
+    """A transport. `calls`: the operations and payloads that it received."""
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)

@@ -1,4 +1,4 @@
-"""Batches as statements: their texts, what their answers mean, and what is written singly instead."""
+"""Batches as statements: their texts, the meaning of responses, and edits that are written singly instead."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WIRE = WireCodec(THING)
 
 
 def text_of(write: Any) -> tuple[str, list[Any]]:
-    """The statement and its parameters of one write in a batch of two."""
+    """Return the statement and the parameters of one write in a batch of two."""
     backend, script = over({"Responses": [{"Item": WIRE.wire(thing())}, {}]})
     backend.write([write, Put(thing("other"))], atomic=False)
     statement = script.calls[0][1]["Statements"][0]

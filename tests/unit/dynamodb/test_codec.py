@@ -1,4 +1,4 @@
-"""Items come back from DynamoDB's wire as they went, and their wire forms sort as they do."""
+"""Items are decoded from DynamoDB's wire format as they were encoded, and wire values sort like items."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ITEMS = st.fixed_dictionaries({"id": st.text(st.characters(exclude_categories=["
 
 
 def over_the_wire(wire: dict[str, Any]) -> Any:
-    """As a transport would carry it: as JSON."""
+    """Encode and decode a value as JSON, as a transport does."""
     return msgspec.json.decode(msgspec.json.encode(wire))
 
 
@@ -83,7 +83,7 @@ def test_every_value_with_an_order_could_be_an_index_key_and_null_is_absent(valu
 
 
 def native(tagged: dict[str, str]) -> Any:
-    """A wire value as DynamoDB compares it: numbers, bytes, text by its UTF-8."""
+    """Return the value by which DynamoDB compares a wire value: a number, bytes, the UTF-8 of text."""
     [(tag, value)] = tagged.items()
     return {"S": str.encode, "N": Decimal, "B": b64decode}[tag](value)
 

@@ -194,7 +194,7 @@ def test_a_server_without_tls_where_tls_is_expected_is_unavailable(monkeypatch: 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
-    """A server's context for `localhost`, and the file of certificates that trusts it."""
+    """Return a server's context for `localhost`, and the file of certificates that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     today = datetime.now(UTC)
@@ -249,7 +249,7 @@ def test_unreadable_certificates_are_an_error_immediately(monkeypatch: pytest.Mo
 
 
 def test_connections_that_went_stale_cost_one_retry_at_once(slept: list[float]) -> None:
-    """As after a Lambda's freeze: more idle connections than there are attempts, all closed by the other side meanwhile."""
+    """As after a frozen Lambda function: the server has closed more idle connections than there are attempts."""
     idle = ATTEMPTS + 1
     barrier = threading.Barrier(idle)
 

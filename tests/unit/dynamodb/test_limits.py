@@ -1,4 +1,4 @@
-"""Sizes as DynamoDB counts them, and what is refused before anything is sent."""
+"""Sizes as DynamoDB counts them, and items that are rejected before a request is sent."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_size_of_other_values() -> None:
 
 
 def filled(over: int) -> Sheet:
-    """An item of the largest size and so many bytes over it."""
+    """Return an item of the largest size plus so many bytes."""
     empty = size_of(CODEC.wire(sheet(body="x"))) - 1
     return sheet(body="x" * (MAX_ITEM - empty + over))
 

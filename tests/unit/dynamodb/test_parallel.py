@@ -1,4 +1,4 @@
-"""Work side by side: everything is done once, nobody runs far ahead, and what goes wrong is told."""
+"""Parallel work: each task is done once, no source runs far ahead, and errors are raised."""
 
 from __future__ import annotations
 

@@ -342,7 +342,7 @@ def test_a_plan_fetches_the_attributes_of_the_query(where: Filter, order: list[s
 @settings(deadline=None)
 @given(where=WHERES, order=ORDERS, items=THINGS)
 def test_a_path_declared_as_ordered_is_ordered(where: Filter, order: list[str], items: list[Any]) -> None:
-    """Items as the path gives them, ties aside, are in the order asked."""
+    """The items of the path are in the requested order, except for ties."""
     total = resolve_order(THING, order)
     for one in queries_of(planned(THING, where, order)):
         if one.path is not None and one.ordered and order:

@@ -1,4 +1,4 @@
-"""Requests of a read: how many, which, and none without need."""
+"""Requests of a read: their number, their operations, and no needless request."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_page_takes(pairs: dict[str, Pair], name: str) -> None:
 
 
 def opened(pair: Pair, **options: int) -> tuple[Recorder, DynamoDbBackend[Any]]:
-    """A backend that has asked nothing yet."""
+    """Return a backend that has sent no request yet."""
     recorder = Recorder(pair.recorder)
     return recorder, DynamoDbEngine(recorder, "reads", "test", Options(**options)).open(pair.meta)
 
@@ -228,7 +228,7 @@ def test_only_selected_attributes_are_fetched(pairs: dict[str, Pair]) -> None:
 
 
 class Sparse:
-    """A large table of which each request looks at some items, none of which matches."""
+    """A large table. Each request reads some items, none of which matches."""
 
     def __init__(self, requests: int) -> None:
         self.limits: list[int] = []
@@ -313,7 +313,7 @@ def test_the_size_of_a_table_is_read_once(pairs: dict[str, Pair], monkeypatch: p
 
 
 class Large(Recorder):
-    """A table that says it is large."""
+    """A table whose description says that it is large."""
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, **how: Any) -> Any:
         answer = super().call(operation, payload, shape, **how)

@@ -1,4 +1,4 @@
-"""Payloads of writes: a text that was compiled for one write serves another of its shape, and no other."""
+"""Payloads of writes: the text of a write is reused only for writes of the same shape."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_no_placeholder_is_missing_and_none_is_unused(write: Patch | Delete) -> 
 
 
 def filled(text: str, payload: dict[str, Any]) -> str:
-    """The text with its placeholders replaced by what they stand for."""
+    """Return the text with its placeholders replaced by their values."""
     meant = payload["ExpressionAttributeNames"] | payload.get("ExpressionAttributeValues", {})
     return re.sub(r"[#:]\d+", lambda place: str(meant[place.group()]), text)
 

@@ -1,4 +1,4 @@
-"""Our signatures are botocore's, whatever is signed."""
+"""Signatures are equal to botocore's for every request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SERVICES = {"dynamodb": ("/", CONTENT_TYPE), "appsync": ("/graphql", "applicatio
 def botocores(
     host: str, region: str, target: str, body: bytes, credentials: Credentials, moment: str, service: str
 ) -> dict[str, str]:
-    """The headers that botocore would send."""
+    """Return the headers of botocore."""
     path, content_type = SERVICES[service]
     headers = {"Content-Type": content_type} | ({"X-Amz-Target": target} if target else {})
     request = AWSRequest("POST", f"http://{host}{path}", headers, body)

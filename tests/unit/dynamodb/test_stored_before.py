@@ -71,7 +71,7 @@ STAGES = count()
 
 
 class Both(NamedTuple):
-    """The same items in DynamoDB, some of them stored by the declaration before, and in memory."""
+    """Return the same items in DynamoDB, some of them stored with the previous declaration, and in memory."""
 
     engine: DynamoDbEngine
     ours: Backend[Any]

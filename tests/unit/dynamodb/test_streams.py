@@ -1,4 +1,4 @@
-"""Records of a table's stream, as Lambda hands them on."""
+"""Records of a table's stream, as Lambda passes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unique values and atomic batches: which actions make a transaction, and what its cancellation means."""
+"""Unique values and atomic batches: the actions of a transaction, and the meaning of its cancellation."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ NONE, FAILED = "None", "ConditionalCheckFailed"
 
 
 def actions(script: Script) -> list[tuple[str, str]]:
-    """(action, guard or item) of the last transaction."""
+    """Return (action, guard or item) of the last transaction."""
     operation, payload = script.calls[-1]
     assert operation == "TransactWriteItems"
     found = []

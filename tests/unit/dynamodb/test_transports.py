@@ -1,4 +1,4 @@
-"""Both transports give the same answers and the same errors: one script of calls, told to each in a region of its own."""
+"""Both transports give the same answers and the same errors: both run one script of calls, each in its own region."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ SCRIPT: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def told(transport: Transport, operation: str, payload: dict[str, Any]) -> Any:
-    """The answer, or all that a caller sees of the refusal."""
+    """Return the response, or the visible parts of the error."""
     try:
         return transport.call(operation, payload)
     except AwsError as error:

@@ -67,7 +67,7 @@ def url(moto_endpoint: str) -> str:
 
 @pytest.fixture
 def calls(url: str) -> Iterator[tuple[App, list[str]]]:
-    """An app of its own stage, and the operations that it calls."""
+    """Return an app with its own stage, and the operations that it calls."""
     app, made = App("dock", items=[Crate], url=url, stage=f"verify{next(NUMBERS)}"), list[str]()
     transport: Any = app.engine.transport  # type: ignore[attr-defined]
     before = transport.call

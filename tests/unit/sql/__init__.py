@@ -1,1 +1,1 @@
-"""The SQL backend's own parts."""
+"""Parts of the SQL backend."""

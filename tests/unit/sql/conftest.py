@@ -1,4 +1,4 @@
-"""A schema of its own for each test, an app in it, and a proxy before it."""
+"""A separate schema for each test, an app in it, and a proxy in front of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def schema(postgres_url: str) -> str:
 
 @pytest.fixture
 def proxy(schema: str, tmp_path: Path) -> Iterator[Proxy]:
-    """A proxy before the schema."""
+    """Yield a proxy in front of the schema."""
     made = Proxy(tmp_path, schema)
     yield made
     made.close()

@@ -62,7 +62,7 @@ class Ticket:
 
 
 def raw(app: App) -> psycopg.Connection[Any]:
-    """A connection that persisty knows nothing of, in the same schema."""
+    """Return a connection outside of persisty to the same schema."""
     engine = app.engine
     connection = psycopg.connect(engine._postgres._pool._conninfo, autocommit=True)
     connection.execute("SET TimeZone = 'UTC'")
@@ -71,7 +71,7 @@ def raw(app: App) -> psycopg.Connection[Any]:
 
 
 def wait_for_a_lock(app: App) -> None:
-    """Until some session waits for another's row."""
+    """Wait until a session waits for the row of another."""
     with raw(app) as connection:
         query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         while connection.execute(query).fetchone() == (0,):

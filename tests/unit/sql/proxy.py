@@ -1,4 +1,4 @@
-"""A proxy before a PostgreSQL server: it counts round trips, and loses answers to what the server has done."""
+"""A proxy in front of a PostgreSQL server: it counts round trips, and loses responses."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ a length of four that counts itself, and so much; only the first of a connection
 
 
 class Proxy:
-    """A socket in a folder of its own before the server's.
+    """A proxy with its own socket in front of the server's.
 
-    `turns`: how often the client waited for an answer. `losing(n)`: the n-th answer from now is lost; with `carried` false the
-    server never hears of what was asked.
+    `turns`: the number of times that the client waited for a response. `losing(n)`: the n-th response from now is lost; if `carried` is
+    false, the server does not receive the request.
     """
 
     def __init__(self, folder: Path, url: str) -> None:

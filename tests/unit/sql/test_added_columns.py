@@ -1,4 +1,4 @@
-"""Attributes that are declared after items were stored: SQLite adds their columns, where stored items have a value for them."""
+"""Attributes that are declared after items were stored: SQLite adds their columns if stored items have a value for them."""
 
 from __future__ import annotations
 

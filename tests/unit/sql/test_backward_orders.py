@@ -1,4 +1,4 @@
-"""Descending orders on SQLite read an index backwards, and rows that tie still come in the order of their keys."""
+"""Descending orders on SQLite read an index backwards, and rows with equal values are still in the order of their keys."""
 
 from __future__ import annotations
 

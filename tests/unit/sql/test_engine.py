@@ -1,4 +1,4 @@
-"""The SQLite engine: files, tables that exist already, and what the driver's errors become."""
+"""The SQLite engine: files, tables that exist already, and the typed errors of the driver's errors."""
 
 from __future__ import annotations
 

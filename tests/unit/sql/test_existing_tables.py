@@ -1,4 +1,4 @@
-"""A table that does not fit its declaration stops the start: column, stored, declared and what resolves it are named."""
+"""A table that does not fit its declaration stops the start: the error names the column, both types and the remedy."""
 
 from __future__ import annotations
 

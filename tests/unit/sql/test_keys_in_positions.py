@@ -1,4 +1,4 @@
-"""Items of several keys on SQLite come in the positions of their keys: repeated and missing ones, and keys of every kind."""
+"""Items of several keys on SQLite are in the positions of their keys: repeated and missing ones, and keys of every kind."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def store(schema: str, request: pytest.FixtureRequest) -> Iterator[Store[Paper]]
 
 @pytest.fixture(params=[0, 1, 7, ITEMS])
 def papers(store: Store[Paper], request: pytest.FixtureRequest) -> Store[Paper]:
-    """Sixty items, in a table whose statistics date from when it held as many as the parameter says."""
+    """Sixty items, in a table whose statistics are from a time with as many items as the parameter says."""
     app: App = request.getfixturevalue("app")
     for number in range(ITEMS + 1):
         if number == request.param:

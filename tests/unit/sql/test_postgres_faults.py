@@ -1,4 +1,4 @@
-"""PostgreSQL and what goes wrong on the way: dead connections, lost answers to reads, refusals for now, a pool that is used up."""
+"""PostgreSQL with faults of the network: dead connections, lost responses to reads, transient refusals, an exhausted pool."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def pool_of(app: App) -> Any:
 
 
 def end(postgres_url: str, session: Session) -> None:
-    """The server ends the session, which has had time to hear of it."""
+    """The server ends the session, and the client has received the notice."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", [session.raw.info.backend_pid])
 
@@ -85,7 +85,7 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(
 
 
 def test_a_call_interrupted_by_a_shutdown_is_retried(app: App, things: Store[Thing], postgres_url: str) -> None:
-    """The server says that it ended the session, so nothing was done: neither alone nor in a batch, new or prepared."""
+    """The server reports that it ended the session, so no statement took effect: alone or in a batch, new or prepared."""
     made, grown = things.create(Thing()), {"size": add(1)}
     verbs = (
         lambda: things.update(made.id, grown).size,
@@ -144,7 +144,7 @@ def test_an_interrupted_wait_leaves_the_pool_fit_for_use(app: App, things: Store
 
 
 def test_large_batches_go_both_ways_at_once(schema: str) -> None:
-    """More than the sockets hold: a client that only sends and a server that only answers would wait for each other."""
+    """More bytes than the socket buffers: a client that only sends and a server that only responds would wait for each other."""
 
     @stored(key="id")
     class Page:
@@ -213,7 +213,7 @@ def test_a_transient_refusal_is_retried_a_bounded_number_of_times(
 
 
 def test_a_deadlock_is_broken_and_its_batch_retried(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    """The batch holds the first item and wants the second; another holds the second and wants the first."""
+    """The batch locks the first item and waits for the second; another transaction locks the second and waits for the first."""
     things = app.store(Thing)
     first, second = sorted((things.create(Thing()) for _ in range(2)), key=lambda one: one.id)
     with raw(app) as other:
@@ -338,7 +338,7 @@ def undone(app: App, things: Store[Thing], made: Thing) -> None:
 def test_new_shapes_again_and_again_never_end_a_transaction(
     app: App, things: Store[Thing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The statement that forgets the prepared ones is never prepared itself, and never sent within a transaction."""
+    """The statement that deallocates the prepared ones is never prepared itself, and never sent within a transaction."""
     monkeypatch.setattr(session_module, "PREPARED", 8)
     for _ in range(3):
         shapes(things, 40)

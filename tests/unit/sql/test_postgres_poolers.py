@@ -70,7 +70,7 @@ def app(pooler: str, postgres_url: str) -> Iterator[App]:
 
 
 def write_and_read(app: App, label: str) -> list[str]:
-    """Work as one client, and return the titles of the books that it leaves."""
+    """Write as one client, and return the titles of the stored books."""
     shelves, books = app.store(Shelf), app.store(Book)
     shelf = shelves.create(Shelf(label=label))
     for number in range(ROUNDS):

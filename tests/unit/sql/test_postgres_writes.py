@@ -1,4 +1,4 @@
-"""PostgreSQL writes: round trips as they are on the wire, unique values, and races that are really run."""
+"""PostgreSQL writes: round trips on the wire, unique values, and real races."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ THREADS = 6
 
 
 def test_a_refused_update_never_reports_an_item_that_its_condition_holds_for(papers: Store[Paper]) -> None:
-    """Writers flip a number to and fro; whoever asks for one of its values is given it, or the other."""
+    """Writers switch a number between two values. An update with a condition on one of them returns that value, or the other."""
     papers.create(Paper(id="a", number=0, tags=[]))
     gate, wrong = threading.Barrier(THREADS), list[Paper]()
 

@@ -1,4 +1,4 @@
-"""SQLite under another thread's transaction, another process's lock, a full disk and a file that is gone."""
+"""SQLite under another thread's transaction, another process's lock, a full disk and a deleted file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements by shape: compiled once, looked up in indexes, right to the last character of a prefix."""
+"""Statements by shape: compiled once, with index lookups, and exact to the last character of a prefix."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_unusual_queries_do_not_fill_the_cache(things: Store[Thing], monkeypatch
 
 
 def plan(store: Store[Any], call: Any) -> str:
-    """Return SQLite's answer to the first statement of the call."""
+    """Return SQLite's plan of the first statement of the call."""
     cache(store).clear()
     call()
     statement = next(iter(cache(store).values()))

@@ -1,4 +1,4 @@
-"""Transactions of SQL engines: one inside another, faults within that the caller goes on after, several threads, a lost COMMIT."""
+"""Transactions of SQL engines: nested ones, faults after which the caller continues, several threads, a lost COMMIT."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_threads_take_turns_over_one_item(app: App, guests: Store[Guest]) -> Non
 
 @pytest.mark.parametrize("how", ["put", "patch", "batch", "transaction"])
 def test_no_item_refers_to_a_deleted_target(url: str, how: str) -> None:
-    """The room goes first and its guests after it, in one transaction, while guests come who require it."""
+    """One transaction deletes the room and then its guests, while other writes add guests that require it."""
     apps = [opened(url) for _ in range(2)]
     rooms, guests = context_of(apps[0].store(Room)).backend, context_of(apps[1].store(Guest)).backend
     came: list[Outcome] = []
