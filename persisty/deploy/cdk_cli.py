@@ -20,9 +20,9 @@ VERSION = "2.1148.1"
 OWN = Path("node_modules/.bin/cdk")
 CONFIGURATION = Path("cdk.json")
 APP = "persisty_cdk"
-"""The module that synthesises an app of a project without a CDK app of its own."""
+"""The module that synthesises the app of a project without its own CDK app."""
 APPS = (f"python3 -m {APP}", f"python -m {APP}")
-"""Values of `app` in `cdk.json` that stand for that module. It runs in the Python of the command."""
+"""Values of `app` in `cdk.json` that mean that module. It runs in the Python of the command."""
 SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "CDK_DISABLE_CLI_TELEMETRY": "1"}
 """Variables of the CDK: no banner about Node 20, which works, and no telemetry."""
 

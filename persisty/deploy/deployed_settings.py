@@ -61,9 +61,9 @@ def deployed_settings(stage: str, declared: Any = None, shell: Mapping[str, str]
     ours = {name: value for name, value in given.items() if name.startswith(PREFIX)}
     here = settings.present(DECLARABLE, shell)
     notes = [
-        f"{name} is {value!r} in this shell and {ours[name]!r} in cdk.json: this deployment takes the shell's"
+        f"{name} is {value!r} in this shell and {ours[name]!r} in cdk.json: this deployment uses the value of the shell"
         if ours.get(name)
-        else f"{name} is {value!r} in this shell and not in cdk.json: a deployment without it takes it away"
+        else f"{name} is {value!r} in this shell and not in cdk.json: a deployment without it removes it"
         for name, value in here.items()
         if ours.get(name) != value
     ]

@@ -15,8 +15,8 @@ from .waves import TableShape
 ABSENT = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE", "ROLLBACK_COMPLETE"})
 """Statuses of a stack that does not exist, None, or has no resources."""
 STUCK = {
-    "UPDATE_ROLLBACK_FAILED": "its last update failed, and so did the way back: find the reason in its events, then `cdk rollback {stack}`",
-    "ROLLBACK_FAILED": "its creation failed, and so did its removal: find the reason in its events, then `cdk destroy {stack}`",
+    "UPDATE_ROLLBACK_FAILED": "its last update failed, and its rollback failed too: find the reason in its events, then `cdk rollback {stack}`",
+    "ROLLBACK_FAILED": "its creation failed, and its removal failed too: find the reason in its events, then `cdk destroy {stack}`",
     "DELETE_FAILED": "its deletion failed: find the reason in its events, then `cdk destroy {stack}`",
 }
 """Status of a stack that blocks a deployment → its meaning and the remedy. Source: "Stack status codes" in the AWS CloudFormation User Guide."""
@@ -57,10 +57,10 @@ def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
         errors.NoRegionError,
         errors.ProfileNotFound,
     ) as error:
-        raise InvalidDeclaration(f"AWS cannot be asked what is deployed: {error}") from error
+        raise InvalidDeclaration(f"The deployed resources cannot be read from AWS: {error}") from error
     except errors.ClientError as error:
         refusal = error.response["Error"].get("Message", error)
-        raise InvalidDeclaration(f"AWS refuses to say what is deployed: {refusal}") from error
+        raise InvalidDeclaration(f"AWS denies access to the deployed resources: {refusal}") from error
     except errors.BotoCoreError as error:
         raise BackendUnavailable(f"AWS cannot be reached: {error}") from error
 

@@ -112,7 +112,7 @@ def _changes(
     doubled = mirrored & {*meta.attributes}
     if (
         len(doubled) > 1 and applied is not None
-    ):  # a former name has become an attribute of its own, and a trigger still writes it
+    ):  # a former name has become a separate attribute, and a trigger still writes it
         alike = [
             make.make("attribute_retyped", f"{name} is new", name, before="a former name") for name in doubled - applied
         ]

@@ -22,7 +22,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "rest": (f"{HANDLERS}.rest.handler", "REST of {app}"),
     "graphql_http": (f"{HANDLERS}.graphql.handler", "GraphQL of {app}, whole requests"),
     "appsync": (f"{HANDLERS}.appsync.handler", "Root fields of the GraphQL API of {app}"),
-    "authorizer": (f"{HANDLERS}.authorizer.handler", "Who calls the GraphQL API of {app}"),
+    "authorizer": (f"{HANDLERS}.authorizer.handler", "Authorizer of the GraphQL API of {app}"),
     KIND: (f"{HANDLERS}.action.handler", "A custom action of {app}"),
 }
 """Function → its handler and description. Every custom action with a separate function uses the last row."""

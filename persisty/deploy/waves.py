@@ -103,7 +103,9 @@ def losses(declared: Shapes, deployed: Shapes, stacked: Sequence[str] = ()) -> I
     for name in stacked:
         if name not in declared:
             items = deployed[name].items if name in deployed else 0
-            said = f"Nothing declares the table any more. It leaves its stack and stays, with about {items} items"
+            said = (
+                f"The table is no longer declared. It is removed from its stack and retained, with about {items} items"
+            )
             yield Loss(f"remove:{name}", f"/{name}", said)
     for name, table in declared.items():
         was = deployed.get(name)

@@ -25,7 +25,7 @@ WHOLE_GRAPHQL = frozenset(
         "servey", "schemey", "jsonschema", "urllib.request", "http.client", "tempfile", "secrets",
     }
 )  # fmt: skip
-"""What it takes to answer whatever a document asks for: graphql-core, the schema, and the example's actions, which are servey's."""
+"""Modules that execute any document: graphql-core, the schema, and the example's actions, which use servey."""
 STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the package": ("import persisty", frozenset()),
     "an app": ("from examples.messenger.app import app", frozenset()),

@@ -119,7 +119,7 @@ def test_a_backend_imports_no_other_backend(path: Path) -> None:
     own = path.relative_to(ROOT / "persisty/backends").parts[0].removesuffix(".py")
     for module, node in _imports(path, ast.parse(path.read_text())):
         if module.startswith("persisty.backends."):
-            assert module.split(".")[2] == own, f"{path}:{node.lineno}: backends do not know each other"
+            assert module.split(".")[2] == own, f"{path}:{node.lineno}: backends do not import each other"
 
 
 @pytest.mark.parametrize("path", _sources("persisty"), ids=lambda path: str(path.relative_to(ROOT)))

@@ -32,7 +32,7 @@ from persisty.store.in_doubt_writes import TIMES, UUIDS, repeatable
 from persisty.store.migration import Evolution, check_kinds
 
 MADE_BY_ANOTHER_CALL = {"version", "sequence", "subject", "owner"}
-"""Generators whose value another call may make, or has made, too: it proves nothing about a write in doubt."""
+"""Generators whose value another call may also make: it does not prove a write in doubt."""
 
 
 class Remove(UpdateOperator, frozen=True):

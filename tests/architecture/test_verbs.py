@@ -71,7 +71,7 @@ SHAPES = {
     "persisty/api/servey.py:SHAPES",
     "persisty/backends/sql/statements.py:KINDS",
 }
-"""Dictionaries with such keys that are no tables of verbs: shapes of parameters, the members of an edit, kinds of statements."""
+"""Dictionaries with such keys that are not tables of verbs: shapes of parameters, the members of an edit, kinds of statements."""
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -1,4 +1,4 @@
-"""AWS on this machine: a moto server and a ministack server, each a process of its own on a free port."""
+"""AWS on this machine: a moto server and a ministack server, each a separate process on a free port."""
 
 from __future__ import annotations
 

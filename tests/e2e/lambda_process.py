@@ -76,7 +76,7 @@ class LambdaProcess:
         class RuntimeApi(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # the client asks for the next event and waits
+            def do_GET(self) -> None:  # the client requests the next event and waits
                 event = events.get()
                 if event is None:
                     self.close_connection = True
@@ -101,7 +101,7 @@ class LambdaProcess:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Keep the tests' output quiet."""
+                """Log no requests."""
 
         return RuntimeApi
 

@@ -36,8 +36,8 @@ def _variables(deployment: Deployment, function: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_ENDPOINT_URL_DYNAMODB": deployment.url,
-        "PERSISTY_URL": "dynamodb://?partiql=0",  # moto does not know such statements
-        "PERSISTY_TOKEN_SECRET": tokens.SECRET,  # the SDK that would ask for it comes with Lambda, not with the function
+        "PERSISTY_URL": "dynamodb://?partiql=0",  # moto does not support such statements
+        "PERSISTY_TOKEN_SECRET": tokens.SECRET,  # the SDK that would read it is part of Lambda, not of the function
         "PERSISTY_TOKEN_SECRET_ARN": "",
     }
 
@@ -142,7 +142,7 @@ LINKS: list[tuple[str, int]] = [
     ("{ messageSearch(order: [text_asc]) { items { ...f } } } fragment f on Message { writer: author { username message_count } }", 1),
     ('query ($w: MessageWhere = {text: {eq: "note 01"}}) { userSearch { items { message_count(where: $w) messages { cursor } } } }', 1),
 ]  # fmt: skip
-"""A request with links → the batches that AppSync sends for it beside the root field."""
+"""A request with links → the batches that AppSync sends for it in addition to the root field."""
 
 
 def test_links_have_the_same_answers_by_batches_of_appsync_as_in_a_whole_request(

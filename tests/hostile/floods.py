@@ -15,7 +15,7 @@ PARTS = 12
 """Parts in which a request trickles in."""
 CONNECTIONS = 30
 HELD = 0.5
-"""Seconds for which connections are held."""
+"""Seconds for which connections stay open."""
 
 
 def trickled(random: Random, tokens: Tokens) -> bytes:

@@ -103,7 +103,7 @@ def test_only_responses_that_are_equal_for_every_caller_are_cached_by_their_argu
     assert {field.name: field.caching for field in plan.fields if field.caching} == {
         **{f"open{verb}": Caching(60, (ARGUMENTS,)) for verb in ("Read", "Search", "Count", "ReadBatch")},
         **{f"listed{verb}": Caching(60, (ARGUMENTS,)) for verb in ("Read", "ReadBatch")},
-        "shopCount": Caching(3600, (ARGUMENTS,)),  # whose filter may go through wares, which everybody sees alike
+        "shopCount": Caching(3600, (ARGUMENTS,)),  # whose filter may use wares, which are equal for every caller
     }  # and that of rooms through notes, of which everybody sees others
 
 

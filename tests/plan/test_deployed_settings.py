@@ -97,10 +97,10 @@ def test_the_shell_replaces_what_is_declared_and_a_note_says_so() -> None:
     assert (deployed.settings.cors_origins, deployed.settings.log_level) == ("https://new.example.com", "DEBUG")
     assert (deployed.settings.drain_delay, deployed.variables) == ("0", {"PAYMENTS": "live"})
     assert deployed.notes == (
-        "PERSISTY_LOG_LEVEL is 'DEBUG' in this shell and 'WARNING' in cdk.json: this deployment takes the shell's",
+        "PERSISTY_LOG_LEVEL is 'DEBUG' in this shell and 'WARNING' in cdk.json: this deployment uses the value of the shell",
         "PERSISTY_CORS_ORIGINS is 'https://new.example.com' in this shell and 'https://shop.example.com' in cdk.json: "
-        "this deployment takes the shell's",
-        "PERSISTY_TOKEN_LEEWAY is '5' in this shell and not in cdk.json: a deployment without it takes it away",
+        "this deployment uses the value of the shell",
+        "PERSISTY_TOKEN_LEEWAY is '5' in this shell and not in cdk.json: a deployment without it removes it",
     )
 
 

@@ -119,7 +119,7 @@ def test_missing_credentials_are_an_error_with_the_reason(monkeypatch: pytest.Mo
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     stacks = (StackShape("D", "Shop-dev-Data", (), 1),)
     for session in (boto3.Session(), boto3.Session(region_name="us-east-1")):
-        with pytest.raises(InvalidDeclaration, match="AWS cannot be asked what is deployed"):
+        with pytest.raises(InvalidDeclaration, match="The deployed resources cannot be read from AWS"):
             read_deployed(stacks, session)
 
 

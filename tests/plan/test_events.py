@@ -148,7 +148,7 @@ def test_only_iam_may_publish_and_read_the_published_types(app: App) -> None:
     for one in subscriptions(app.metas.values()):
         node = schema.type_map[one.meta.item.__name__].ast_node
         assert isinstance(node, ObjectTypeDefinitionNode)
-        assert {"aws_iam"} < marks(node)  # and those who subscribe
+        assert {"aws_iam"} < marks(node)  # and subscribers
 
 
 def test_a_subscription_has_the_modes_of_the_items_read() -> None:

@@ -95,7 +95,7 @@ class Recorder:
             [made, *_] = [one for called, one in self.calls if called == "CreateTable" and one["TableName"] == name]
             table = {member: made[member] for member in ("TableName", "KeySchema", "AttributeDefinitions")}
             return {"Table": {"TableStatus": "ACTIVE", **table}}
-        if operation == "BatchExecuteStatement":  # moto does not know it; what is refused is written singly
+        if operation == "BatchExecuteStatement":  # moto does not support it; rejected edits are written singly
             return ExecutedBatch([Executed(Error=Refused("ValidationError")) for _ in payload["Statements"]])
         return self._transport.call(operation, payload, *shape, **options)
 
@@ -252,7 +252,7 @@ def _permissions(operation: str, payload: dict[str, Any], table: str | None = No
 
 
 def _granted(verb: str) -> set[str]:
-    """The actions of a plan whose only item offers this verb (a batch: and what may stand in it)."""
+    """Return the actions of a plan whose only item offers this verb, and for a batch the verbs of its edits."""
     verbs = {verb, *(("create", "update", "delete") if verb == "edit_batch" else ())}
 
     @stored(access=_only(*verbs))

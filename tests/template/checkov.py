@@ -24,5 +24,5 @@ def findings(program: str, folder: Path, accepted: Iterable[str] = CHECKOV) -> l
 
 if __name__ == "__main__":
     found = findings(sys.argv[1], Path(sys.argv[2]))
-    print("\n".join(found) or "checkov finds nothing that has no reason")
+    print("\n".join(found) or "checkov finds only exceptions with a reason")
     sys.exit(bool(found))

@@ -22,7 +22,7 @@ from .test_interrupted import ROWS, Car, Renamed
 SQUAWK = Path(sys.executable).with_name("squawk")
 NOT_FOR_US = {
     "prefer-robust-stmts": "a migration is planned from what is stored, so what is done is not in the next plan",
-    "require-statement-timeout": "building an index and validating a constraint take long by nature, and lock nobody out",
+    "require-statement-timeout": "building an index and validating a constraint always take long, and lock out no client",
 }
 """Rule → why no statement of persisty's follows it."""
 ALWAYS_NAMED = {

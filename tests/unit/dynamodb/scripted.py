@@ -106,7 +106,7 @@ class Scripted:
                 while self._one(talking, stream):
                     pass
             except (OSError, ValueError, StopIteration):
-                pass  # the client went away, or spoke TLS
+                pass  # the client closed the connection, or uses TLS
 
     def _one(self, connection: socket.socket, stream: Any) -> bool:
         lines = []

@@ -369,7 +369,7 @@ def test_writes_of_one_item_stay_in_order_while_others_run_in_parallel() -> None
     both = threading.Barrier(2, timeout=5)
 
     def slow(payload: dict[str, Any]) -> dict[str, Any]:
-        both.wait()  # nobody passes before the other item's first write is under way too
+        both.wait()  # no write passes before the other item's first write has started too
         time.sleep(0.02)
         ended.append("put " + payload["Item"]["id"]["S"])
         return {}

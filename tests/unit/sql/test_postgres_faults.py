@@ -403,7 +403,7 @@ def test_a_transaction_whose_begin_is_lost_begins_again(
     things.create(Thing())
     [session] = pool_of(app)._idle
     end(postgres_url, session)
-    monkeypatch.setattr(Session, "alive", True)  # as if the farewell came a moment later
+    monkeypatch.setattr(Session, "alive", True)  # as if the notice arrived a moment later
     with app.transaction():
         things.create(Thing())
     assert things.count() == 2

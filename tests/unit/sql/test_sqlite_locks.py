@@ -102,7 +102,7 @@ def test_a_write_waits_for_the_lock_of_another_process(notes: Store[Note], lock:
         waiting = thread.submit(notes.create, Note(text="a"))
         time.sleep(0.1)
         assert not waiting.done()
-        assert quick(notes.count) == 0  # beside a write of this process that waits
+        assert quick(notes.count) == 0  # while a write of this process waits
         lock.execute("COMMIT")
         assert waiting.result(1).text == "a"
 
