@@ -33,6 +33,7 @@ from ..errors import InvalidDeclaration
 from ..model.meta import StoreMeta
 from ..model.stored_names import stored_index
 from ..naming import system_table_name, table_name
+from ..store.idempotency_records import REQUESTS
 from .action_functions import WHOLE_REQUESTS, Actions, check_actions, function_name
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
 from .deployed_settings import variables_of
@@ -77,7 +78,7 @@ def plan_of(
         raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
     configured = settings.load() if configured is None else configured
     names = ("rest", *GRAPHQL[graphql])
-    requests = app.deployed_system_stores
+    system = app.deployed_system_stores
     stores, actions = store_operations(app), action_operations(app)
     offered: tuple[Operation, ...] = (*stores.values(), *multi_store_operations(app).values(), *actions.values())
     check_actions(app, actions, own)
@@ -97,7 +98,7 @@ def plan_of(
         stores=stores,
         actions=actions,
         own=own,
-        requests=requests,
+        requests=[meta for meta in system if meta is REQUESTS],
         variables=variables,
         configured=structs.replace(configured, token_secret_arn=secret.arn),
         secret=secret.place,
@@ -107,7 +108,7 @@ def plan_of(
     plan = Plan(
         app=app.name,
         stage=app.stage,
-        tables=(*(_table(app, meta, followed) for meta in (*app.metas.values(), *requests)), *_system_table(app)),
+        tables=(*(_table(app, meta, followed) for meta in (*app.metas.values(), *system)), *_system_table(app)),
         functions=tuple(
             function_of(name, common)
             for name in (*(name for name in FUNCTIONS if name in names), *map(function_name, own))
