@@ -1,4 +1,4 @@
-"""The connection of a process to a SQLite file, and what its errors mean.
+"""The connection of a process to a SQLite file. `sqlite_errors` gives the meaning of its errors.
 
 One connection serves the process, with a lock around each call: SQLite allows one writer at a time, and a reader waits at most as long as a
 statement takes. Other processes may use the same file (WAL).
@@ -28,11 +28,11 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ...errors import AnswerTooLarge, BackendUnavailable, InvalidQuery
-from ...store.limits import grown_too_long
+from ...errors import AnswerTooLarge, BackendUnavailable
 from ...store.patience import WouldWait, in_attempt, this_thread
-from .dialect import Enough, UniqueTaken
+from .dialect import Enough
 from .sqlite import teach
+from .sqlite_errors import BUSY, FAILING, code_of, locked, typed
 
 X = TypeVar("X")
 Run = Callable[[sqlite3.Connection, str, Any], X]
@@ -63,17 +63,6 @@ PROBE = (
     "INSERT INTO persisty_probe VALUES (zeroblob(65536))",
 )
 PROBED = "DROP TABLE persisty_probe"
-BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-MEANINGS = {
-    sqlite3.SQLITE_FULL: "the database is full, or its disk is",
-    sqlite3.SQLITE_READONLY: "the database cannot be written",
-    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
-    sqlite3.SQLITE_NOTADB: "the file is no database",
-    sqlite3.SQLITE_CORRUPT: "the database is damaged",
-}
-"""Code of an error → the text of the typed error. SQLite's own text is only in the cause."""
-FAILING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT)
-"""Codes after which later writes are likely to fail, too."""
 
 
 def _fetched(raw: sqlite3.Connection, text: str, arguments: Any) -> list[tuple[Any, ...]]:
@@ -146,7 +135,7 @@ class SqliteConnection:
             self._begun = now
             return fetch(self._raw, text, arguments)
         except sqlite3.Error as error:
-            if _code(error) != sqlite3.SQLITE_INTERRUPT or _overdue():
+            if code_of(error) != sqlite3.SQLITE_INTERRUPT or _overdue():
                 return self._repeated(fetch, text, arguments, error)
             if in_attempt():
                 raise WouldWait from error
@@ -221,16 +210,16 @@ class SqliteConnection:
         if attempt is not None and not attempt.wrote:
             raise WouldWait
         if not self.lock.acquire(timeout=PATIENCE if attempt is None else BRIEFLY):
-            raise _locked()
+            raise locked()
 
     def _repeated(self, run: Run[X], text: str, arguments: Any, error: sqlite3.Error) -> X:
         """Return the result of a statement that another process's lock has stopped. Raise the typed error of any other failure."""
         attempt = this_thread.attempt
-        if _code(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():
+        if code_of(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():
             raise WouldWait from error
         until = monotonic() + (PATIENCE if attempt is None else BRIEFLY)
         pause = PAUSE
-        while _code(error) in BUSY:
+        while code_of(error) in BUSY:
             if attempt is not None and not attempt.wrote:
                 raise WouldWait
             if monotonic() > until:
@@ -241,7 +230,7 @@ class SqliteConnection:
                 return run(self._raw, text, arguments)
             except sqlite3.Error as again:
                 error = again
-        if _code(error) in FAILING:
+        if code_of(error) in FAILING:
             self._failing = True
         raise typed(error) from error
 
@@ -264,7 +253,7 @@ class SqliteConnection:
             raise
         except sqlite3.Error as error:
             spare.close()
-            if _code(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():
+            if code_of(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():
                 raise WouldWait from error
             raise typed(error) from error
         if len(self._spare) < SPARE:
@@ -324,28 +313,3 @@ def _identity(path: str) -> tuple[int, int] | None:
 def _overdue() -> bool:
     """Return whether this thread's request has run out of time."""
     return this_thread.until is not None and monotonic() > this_thread.until
-
-
-def _code(error: sqlite3.Error) -> int:
-    """Return the primary code of an error, 0 for an error of the driver itself."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def typed(error: sqlite3.Error) -> Exception:
-    """Return the typed error of an error of the driver."""
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    if name == "SQLITE_CONSTRAINT_UNIQUE":
-        columns = str(error).partition(": ")[2].split(", ")
-        return UniqueTaken(tuple(column.rpartition(".")[2] for column in columns))
-    code = _code(error)
-    if code in BUSY:
-        return _locked()
-    if code == sqlite3.SQLITE_TOOBIG:
-        return grown_too_long()
-    if code == sqlite3.SQLITE_INTERRUPT:
-        return InvalidQuery("The query takes the database too long")
-    return BackendUnavailable(f"SQLite: {MEANINGS.get(code, name)}")
-
-
-def _locked() -> BackendUnavailable:
-    return BackendUnavailable("SQLite: the database is locked", retry_after=1)

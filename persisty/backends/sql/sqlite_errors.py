@@ -1,0 +1,56 @@
+"""Convert the errors of SQLite's driver to typed errors: `typed`.
+
+```
+unique constraint                    UniqueTaken, with the columns
+lock of another connection           BackendUnavailable with Retry-After
+value that grows too long            InvalidInput
+statement that was interrupted       InvalidQuery
+any other                            BackendUnavailable, with the text of MEANINGS or the name of the code
+```
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ...errors import BackendUnavailable, InvalidQuery
+from ...store.limits import grown_too_long
+from .dialect import UniqueTaken
+
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+MEANINGS = {
+    sqlite3.SQLITE_FULL: "the database is full, or its disk is",
+    sqlite3.SQLITE_READONLY: "the database cannot be written",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_NOTADB: "the file is no database",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged",
+}
+"""Code of an error → the text of the typed error. SQLite's own text is only in the cause."""
+FAILING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT)
+"""Codes after which later writes are likely to fail, too."""
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """Return the primary code of an error, 0 for an error of the driver itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def typed(error: sqlite3.Error) -> Exception:
+    """Return the typed error of an error of the driver."""
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if name == "SQLITE_CONSTRAINT_UNIQUE":
+        columns = str(error).partition(": ")[2].split(", ")
+        return UniqueTaken(tuple(column.rpartition(".")[2] for column in columns))
+    code = code_of(error)
+    if code in BUSY:
+        return locked()
+    if code == sqlite3.SQLITE_TOOBIG:
+        return grown_too_long()
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return InvalidQuery("The query takes the database too long")
+    return BackendUnavailable(f"SQLite: {MEANINGS.get(code, name)}")
+
+
+def locked() -> BackendUnavailable:
+    """Return the error of a call that has waited too long for a lock."""
+    return BackendUnavailable("SQLite: the database is locked", retry_after=1)
