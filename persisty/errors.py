@@ -14,7 +14,6 @@ from msgspec import Struct
 MAX_FAULTS = 50
 """Faults that one response lists. Errors in Python may have more."""
 
-
 SHOWN_FAULTS = 3
 """Faults in the `repr` of an error."""
 
