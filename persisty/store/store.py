@@ -244,14 +244,8 @@ class Store(Generic[T]):
         here = self._context
         valid = here.guard.changes(changes)
         here.preparation.check_requirements(valid)
-        rows = combine(
-            And,
-            [
-                here.preparation.where(where),
-                here.guard.condition("update", valid),
-                bounds_of(self.meta, valid),
-            ],
-        )
+        conditions = [here.preparation.where(where), here.guard.condition("update", valid), bounds_of(self.meta, valid)]
+        rows = combine(And, conditions)
         return write_matches(here, valid, rows, limit, cursor, allow_scan)
 
     def delete_all(
