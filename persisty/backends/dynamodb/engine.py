@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
-from operator import itemgetter
 from time import sleep
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -38,6 +37,7 @@ from .direct_transport import DirectTransport
 from .index_completion import complete
 from .system_table import definition
 from .table_checks import key_faults, table_faults
+from .table_definitions import definitions, gsi, key_schema
 from .traced_transport import TracedTransport
 from .transport import CONDITION_FAILED, Transport, as_error
 
@@ -278,28 +278,6 @@ class DynamoDbEngine:
             return answer
         except AwsError as error:
             raise as_error(error) from error
-
-
-def definitions(meta: StoreMeta[Any], codec: WireCodec, options: Options) -> list[dict[str, str]]:
-    """Return the attributes of the keys of a table and its indexes, with their types."""
-    indexed = (name for index in meta.indexes for name in index.attributes[: options.index_attributes])
-    used = {*codec.schema, *indexed}
-    found = [{"AttributeName": codec.stored.get(name, name), "AttributeType": codec.tag(name)} for name in sorted(used)]
-    return sorted(found, key=itemgetter("AttributeName"))
-
-
-def gsi(meta: StoreMeta[Any], index: Index, options: Options) -> dict[str, Any]:
-    stored = [stored_names_of(meta)[name] for name in index.attributes]
-    return {
-        "IndexName": stored_index(meta, index),
-        "KeySchema": key_schema(stored[: options.index_attributes]),
-        "Projection": {"ProjectionType": "ALL"},
-    }
-
-
-def key_schema(names: Sequence[str]) -> list[dict[str, str]]:
-    """Return the key of a table or an index: the first attribute is the partition key, the others are sort keys."""
-    return [{"AttributeName": name, "KeyType": "RANGE" if position else "HASH"} for position, name in enumerate(names)]
 
 
 def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:

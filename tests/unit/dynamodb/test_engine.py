@@ -13,7 +13,7 @@ from persisty import App, Index, InvalidDeclaration, stored
 from persisty.aws import credentials
 from persisty.aws.credentials import provider
 from persisty.aws.sigv4 import Credentials
-from persisty.backends.dynamodb import engine
+from persisty.backends.dynamodb import engine, table_definitions
 from persisty.backends.dynamodb.backend import Options
 from persisty.backends.dynamodb.boto3_transport import Boto3Transport
 from persisty.backends.dynamodb.codec import WireCodec
@@ -92,12 +92,12 @@ def test_numbers_of_a_url_bound_what_tables_do() -> None:
 
 def test_longer_indexes_than_the_engine_allows_are_made_of_their_first_attributes() -> None:
     index = Index("owner", "color", "count")
-    assert [one["AttributeName"] for one in engine.gsi(THING, index, Options())["KeySchema"]] == [
+    assert [one["AttributeName"] for one in table_definitions.gsi(THING, index, Options())["KeySchema"]] == [
         "owner",
         "color",
         "count",
     ]
-    assert engine.gsi(THING, index, Options(index_attributes=2)) == {
+    assert table_definitions.gsi(THING, index, Options(index_attributes=2)) == {
         "IndexName": "by-owner-color-count",
         "KeySchema": [
             {"AttributeName": "owner", "KeyType": "HASH"},
@@ -105,7 +105,10 @@ def test_longer_indexes_than_the_engine_allows_are_made_of_their_first_attribute
         ],
         "Projection": {"ProjectionType": "ALL"},
     }
-    defined = [one["AttributeName"] for one in engine.definitions(THING, WireCodec(THING), Options(index_attributes=1))]
+    defined = [
+        one["AttributeName"]
+        for one in table_definitions.definitions(THING, WireCodec(THING), Options(index_attributes=1))
+    ]
     assert defined == ["id", "level", "owner", "text"]
 
 
