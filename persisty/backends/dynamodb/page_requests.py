@@ -1,14 +1,16 @@
-"""A requested page, and how its plan reads it."""
+"""Describe a requested page, choose its items among the matches, and say how its plan reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from ...model.expressions import OrderBy
+from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...model.unreadable_items import unreadable
 from ...store.page_bytes import enough_for_page, item_size, items_of_page
 from .access_paths import QueryPlan
 from .costs import Size
@@ -43,6 +45,26 @@ def length_of_page(meta: StoreMeta[Any], found: list[Any], asked: Asked) -> int:
 def up_to_bytes(meta: StoreMeta[Any], items: Iterator[T], asked: Asked) -> Iterator[T]:
     """Yield the items until a page is complete with them, and one more."""
     return items if asked.max_bytes is None else enough_for_page(items, item_size(meta), asked.max_bytes)
+
+
+def placed(meta: StoreMeta[Any], items: Iterable[T], asked: Asked) -> Iterator[T]:
+    """Yield the items that have a place in the order. Record the others, up to a page of them."""
+    names = {one.attribute for one in asked.order}
+    for item in items:
+        if type(item) is meta.item or names.isdisjoint(unreadable(item)):
+            yield item
+        elif len(asked.unplaced) < asked.limit:
+            asked.unplaced.append(item)
+
+
+def distinct(meta: StoreMeta[Any], items: Iterable[T]) -> Iterator[T]:
+    """Yield each item once."""
+    seen: set[KeyValues] = set()
+    for item in items:
+        key = meta.key_values(item)
+        if key not in seen:
+            seen.add(key)
+            yield item
 
 
 def through_index(plan: Plan) -> bool:

@@ -26,7 +26,6 @@ from ...errors import ScanNotAllowed
 from ...model.expressions import ALL, COUNT, Aggregate, And, Compare, Filter, OrderBy
 from ...model.generators import Add
 from ...model.indexes import Index
-from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.unreadable_items import unreadable, unreadable_values
 from ...query.aggregate import Accumulator, Group
@@ -44,7 +43,7 @@ from .codec import WireCodec
 from .explain import advised, explained
 from .key_reads import Keyed
 from .page_positions import Positions
-from .page_requests import Asked, length_of_page, segments_of, through_index, ties, up_to_bytes
+from .page_requests import Asked, distinct, length_of_page, placed, segments_of, through_index, ties, up_to_bytes
 from .parallel import MAX_THREADS, in_parallel, side_by_side
 from .planner import KeyPlan, Plan, Planner, UnionPlan
 from .requests import Requests
@@ -253,7 +252,7 @@ class Reads(Generic[T]):
             return self._top(self._every(chosen, asked.names), asked)
         firsts = self._firsts((one, self._lanes.lane(one, asked.names), asked, None) for one in chosen.queries)
         merged = heapq.merge(*firsts, key=sort_key(self.meta, asked.order))
-        matches = islice(merged if chosen.disjoint else self._distinct(merged), asked.limit + 1)
+        matches = islice(merged if chosen.disjoint else distinct(self.meta, merged), asked.limit + 1)
         return list(up_to_bytes(self.meta, matches, asked))
 
     def _one_after_another(self, chosen: UnionPlan, asked: Asked) -> list[T]:
@@ -277,16 +276,7 @@ class Reads(Generic[T]):
         return list(up_to_bytes(self.meta, matches, asked))
 
     def _top(self, items: Iterable[T], asked: Asked) -> list[T]:
-        return heapq.nsmallest(asked.limit + 1, self._placed(items, asked), sort_key(self.meta, asked.order))
-
-    def _placed(self, items: Iterable[T], asked: Asked) -> Iterator[T]:
-        """Yield the items that have a place in the order. Record the others, up to a page of them."""
-        names = {one.attribute for one in asked.order}
-        for item in items:
-            if type(item) is self.meta.item or names.isdisjoint(unreadable(item)):
-                yield item
-            elif len(asked.unplaced) < asked.limit:
-                asked.unplaced.append(item)
+        return heapq.nsmallest(asked.limit + 1, placed(self.meta, items, asked), sort_key(self.meta, asked.order))
 
     def _firsts(self, queries: Iterable[tuple[QueryPlan, Lane[T], Asked, Wire | None]]) -> list[list[T]]:
         """Run `_first` for several queries in parallel."""
@@ -325,15 +315,6 @@ class Reads(Generic[T]):
         values = list(map(group, found))
         tied = any(map(eq, values, islice(values, 1, None))) and not any(map(unreadable, found))
         return sorted(found, key=sort_key(self.meta, asked.order)) if tied else found
-
-    def _distinct(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield each item once."""
-        seen: set[KeyValues] = set()
-        for item in items:
-            key = self.meta.key_values(item)
-            if key not in seen:
-                seen.add(key)
-                yield item
 
     # All matches
 
