@@ -19,7 +19,8 @@ import msgspec
 from ..model import schema_types as forms
 from ..model.json_numbers import decode
 from ..model.schema import Object
-from ..model.type_descriptions import Described, arms, described
+from ..model.schema_types import arms
+from ..model.type_descriptions import Described, described
 from ..model.types import bare, unwrap
 from .http.messages import MAX_PARAMETERS
 from .operations import Parameter

@@ -11,8 +11,8 @@ from typing import Any
 
 from . import schema_types as forms
 from .schema import Enumeration, Object
-from .schema_types import Type
-from .type_descriptions import Described, arms, description_of
+from .schema_types import Type, arms
+from .type_descriptions import Described, description_of
 
 MAX_CHOICES = 20
 """Values that one fault lists."""

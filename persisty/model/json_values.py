@@ -11,9 +11,9 @@ import msgspec
 
 from .nested_integers import check_integers, has_integers
 from .nesting import MAX_NESTING, TooDeep, surely_shallow, too_deep
-from .schema_types import Boolean, Datetime, Dict, Number, Python, Set, parts_of
+from .schema_types import Boolean, Datetime, Dict, Number, Python, Set, arms, parts_of
 from .set_order import with_sets
-from .type_descriptions import arms, description_of
+from .type_descriptions import description_of
 from .types import NORMALISE, Kind, exact, utc
 
 

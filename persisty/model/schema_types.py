@@ -1,6 +1,6 @@
 """Types of a `Schema`, as data: one record for each kind of value, distinguished by the member `kind` of their JSON.
 
-`persisty.model.type_descriptions` converts annotations to them, `persisty.model.type_construction` converts them to annotations.
+`persisty.model.type_descriptions` converts annotations to them, `persisty.model.type_construction` converts them to annotations. `parts_of`, `arms` and `is_nullable` answer questions about a type.
 """
 
 from __future__ import annotations
@@ -181,6 +181,23 @@ def parts_of(type_: Type) -> Iterator[Type]:
         elif isinstance(one, Type):
             yield one
             pending += [getattr(one, name) for name in one.__struct_fields__]
+
+
+def arms(type_: Type) -> tuple[Type, ...]:
+    """Return the alternatives of a type without null. A type that is not a union is the only one."""
+    if isinstance(type_, OneOf):
+        return tuple(arm for one in type_.types for arm in arms(one))
+    return () if isinstance(type_, Null) else (type_,)
+
+
+def is_nullable(type_: Type) -> bool:
+    """Return whether null is a value of the type."""
+    match type_:
+        case OneOf(types=types):
+            return any(is_nullable(one) for one in types)
+        case Choice(values=values):
+            return None in values
+    return isinstance(type_, Null | Anything)
 
 
 TYPES: tuple[type[Type], ...] = (

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from ..errors import Fault
 from .schema import Object, Schema
-from .schema_types import Dict, Float, Integer, List, Null, Number, Set, Type, parts_of
-from .type_descriptions import arms
+from .schema_types import Dict, Float, Integer, List, Null, Number, Set, Type, arms, parts_of
 
 UNHASHABLE = (List, Dict)
 """Types whose values cannot be members of a set."""

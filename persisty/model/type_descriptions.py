@@ -328,23 +328,6 @@ def item_in(annotation: Any) -> StoreMeta[Any] | None:
     return own or next((found for one in get_args(annotation) if (found := item_in(one)) is not None), None)
 
 
-def arms(type_: Type) -> tuple[Type, ...]:
-    """Return the alternatives of a type without null. A type that is not a union is the only one."""
-    if isinstance(type_, forms.OneOf):
-        return tuple(arm for one in type_.types for arm in arms(one))
-    return () if isinstance(type_, forms.Null) else (type_,)
-
-
-def is_nullable(type_: Type) -> bool:
-    """Return whether null is a value of the type."""
-    match type_:
-        case forms.OneOf(types=types):
-            return any(is_nullable(one) for one in types)
-        case forms.Choice(values=values):
-            return None in values
-    return isinstance(type_, forms.Null | forms.Anything)
-
-
 def class_name(cls: Any) -> str:
     """Return the name of a class. The arguments of a generic come first: `Found[Message]` → `MessageFound`."""
     origin = get_origin(cls)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from . import schema_types as forms
 from .meta import Attribute
-from .schema_types import Type
-from .type_descriptions import Described, arms, class_name, description_of
+from .schema_types import Type, arms
+from .type_descriptions import Described, class_name, description_of
 from .types import Kind
 
 NOUNS: dict[type[Type], str] = {forms.List: "list", forms.Set: "set", forms.Tuple: "tuple", forms.Dict: "object"}

@@ -15,8 +15,8 @@ from msgspec import Struct
 from . import schema_types as forms
 from .meta import StoreMeta, per_meta
 from .schema import Definition, Enumeration, Object
-from .schema_types import Named, Type
-from .type_descriptions import Described, arms, class_name, described, item_of
+from .schema_types import Named, Type, arms
+from .type_descriptions import Described, class_name, described, item_of
 from .types import Kind
 
 MAX_LEVELS = 8

@@ -13,18 +13,9 @@ from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.pages import ResultPage
 from ...model.schema import Enumeration, Object
 from ...model.schema import Field as Member
-from ...model.schema_types import Named, Type
+from ...model.schema_types import Named, Type, arms, is_nullable
 from ...model.struct_fields import is_typed_dict
-from ...model.type_descriptions import (
-    Described,
-    arms,
-    class_name,
-    described,
-    description_of,
-    is_nullable,
-    item_in,
-    item_of,
-)
+from ...model.type_descriptions import Described, class_name, described, description_of, item_in, item_of
 from ...model.types import Kind, is_literal
 from ...model.value_types import has_enum, has_fields, named_types
 from ...naming import pascal

@@ -29,7 +29,8 @@ from persisty.model.compilation import compile_schema
 from persisty.model.pages import ResultPage
 from persisty.model.schema import Enumeration, Field, Function, Object, Schema, Value
 from persisty.model.schema_json import schema_from_json, schema_to_json
-from persisty.model.type_descriptions import arms, described, is_nullable, item_of
+from persisty.model.schema_types import arms, is_nullable
+from persisty.model.type_descriptions import described, item_of
 
 T = TypeVar("T")
 UserName = NewType("UserName", Annotated[str, Meta(max_length=3)])
