@@ -46,6 +46,7 @@ from ..store.engine_urls import read_url
 from ..store.limits import COMPLETE_PAGE, grown_too_long, grows_too_long
 from ..store.page_bytes import Total, items_of_page, size_of_all
 from ..store.unfinished_pages import WIDER, unfinished_page
+from ..store.unique_values import unique_values
 from ..store.write_results import conflict, undone
 
 T = TypeVar("T")
@@ -262,15 +263,6 @@ class MemoryBackend(Generic[T]):
 
     def _refused(self, current: T | None) -> WriteResult:
         return WriteResult(Outcome.MISSING) if current is None else WriteResult(Outcome.FAILED, self._copy(current))
-
-
-def unique_values(meta: StoreMeta[T], item: T | None) -> list[tuple[str, KeyValues]]:
-    """Return (index, values) for each unique index that the item is in."""
-    if item is None:
-        return []
-    read = meta.attributes
-    values = [(index.name, tuple(read[name].get(item) for name in index.attributes)) for index in meta.uniques]
-    return [one for one in values if None not in one[1]]
 
 
 def _all_or_none(
