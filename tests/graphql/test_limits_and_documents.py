@@ -107,6 +107,33 @@ def test_introspection_can_be_switched_off(app: App, monkeypatch: pytest.MonkeyP
     assert closed.execute("{ __typename }") == {"data": {"__typename": "Query"}}
 
 
+MISSPELT = [
+    '{ person(key: "a") { nme } }',
+    '{ personRead(ky: "a") { name } }',
+    "{ personSearc { items { name } } }",
+    "query ($w: PersonFilte) { personCount(where: $w) }",
+    "{ personSearch { items { ... on Perso { name } } } }",
+    "{ personSearch(where: { nme: { eq: 1 } }) { items { name } } }",
+    "query ($w: PersonFilter) { personCount(where: $w) }",
+    "subscription { personChange { nme } }",
+    "mutation { personCreat { name } }",
+]
+
+
+@pytest.mark.parametrize("text", MISSPELT)
+def test_without_introspection_no_error_suggests_a_name_of_the_schema(
+    app: App, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("PERSISTY_GRAPHQL_INTROSPECTION", "off")
+    answer = GraphqlEndpoint(app).schema.execute(text, {"w": {"nme": {"eq": 1}}})
+    assert refusals(answer)
+    assert "Did you mean" not in json.dumps(answer)
+
+
+def test_with_introspection_errors_suggest_similar_names(app: App) -> None:
+    assert "Did you mean" in json.dumps(GraphqlEndpoint(app).schema.execute(MISSPELT[2]))
+
+
 # persisted documents
 
 

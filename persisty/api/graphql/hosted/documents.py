@@ -80,9 +80,10 @@ def parsed(text: str, limits: Limits) -> DocumentNode:
 
 
 def check(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> None:
-    """Raise `Rejected` if the document is not valid for the schema."""
-    rules = RULES if limits.introspection else (*RULES, NoSchemaIntrospectionCustomRule)
-    if errors := validate(schema, document, rules, max_errors=MAX_ERRORS):
+    """Raise `Rejected` if the document is not valid for the schema. Without introspection, errors suggest no names of the schema."""
+    hidden = not limits.introspection
+    rules = (*RULES, NoSchemaIntrospectionCustomRule) if hidden else RULES
+    if errors := validate(schema, document, rules, max_errors=MAX_ERRORS, hide_suggestions=hidden):
         raise Rejected([_coded(error) for error in errors])
 
 
