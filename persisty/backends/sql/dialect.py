@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect as Compiler
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.types import TypeEngine
 
+from ...errors import SchemaMismatch
 from ...model.meta import Attribute
 from ...model.types import Kind
 
@@ -93,6 +94,13 @@ class UniqueTaken(Exception):
     def __init__(self, attributes: tuple[str, ...]) -> None:
         self.attributes = attributes
         super().__init__(", ".join(attributes))
+
+
+def table_has_changed() -> SchemaMismatch:
+    """Return the error of a write that lacks a value which the table requires. The declaration requires it too, or the code is older."""
+    return SchemaMismatch(
+        "The table has changed: it requires a value that this code does not write. Start the code with the declaration that was migrated to"
+    )
 
 
 Enough = Callable[[list[tuple[Any, ...]]], bool]

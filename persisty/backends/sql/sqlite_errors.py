@@ -2,6 +2,7 @@
 
 ```
 unique constraint                    UniqueTaken, with the columns
+value that the table requires        SchemaMismatch: the table is newer than the code
 lock of another connection           BackendUnavailable with Retry-After
 value that grows too long            InvalidInput
 statement that was interrupted       InvalidQuery
@@ -15,7 +16,7 @@ import sqlite3
 
 from ...errors import BackendUnavailable, InvalidQuery
 from ...store.limits import grown_too_long
-from .dialect import UniqueTaken
+from .dialect import UniqueTaken, table_has_changed
 
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 MEANINGS = {
@@ -30,6 +31,10 @@ FAILING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, s
 """Codes after which later writes are likely to fail, too."""
 
 
+REQUIRED = ("SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_CHECK")
+"""Names of the errors of a table that requires more than the code writes."""
+
+
 def code_of(error: sqlite3.Error) -> int:
     """Return the primary code of an error, 0 for an error of the driver itself."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -41,6 +46,8 @@ def typed(error: sqlite3.Error) -> Exception:
     if name == "SQLITE_CONSTRAINT_UNIQUE":
         columns = str(error).partition(": ")[2].split(", ")
         return UniqueTaken(tuple(column.rpartition(".")[2] for column in columns))
+    if name in REQUIRED:
+        return table_has_changed()
     code = code_of(error)
     if code in BUSY:
         return locked()

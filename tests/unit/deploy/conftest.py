@@ -64,3 +64,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield found
     if found.opened is not None:
         found.opened.close()
+
+
+@pytest.fixture
+def on_postgresql(postgres_url: str) -> Iterator[Place]:
+    found = Place(schema_in(postgres_url))
+    yield found
+    if found.opened is not None:
+        found.opened.close()

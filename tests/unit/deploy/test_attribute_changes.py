@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from persisty import Attr, Index, SchemaMismatch, stored
+from persisty import App, Attr, Create, Index, SchemaMismatch, stored
 from persisty.deploy.migration import Migration
+from persisty.store.migration import Step
 
 from .cars import ROWS, Car, Color, Renamed, faults, kinds
 from .conftest import Place
@@ -212,3 +215,76 @@ def test_values_left_by_a_removed_attribute_are_not_read_as_a_new_attribute(plac
         place.migrated(Numbered)
     app, _ = place.migrated(Numbered, allow=("drop:car.price",))
     assert [one.price for one in app.store(Numbered).search_all()] == [3, 3]
+
+
+@stored(name="car", indexes=[Index("odometer")])
+class Noted:
+    id: str
+    odometer: int
+    color: Color = Color.RED
+    note: str = "none"
+    price: str = "1"
+
+
+@stored(name="car", indexes=[Index("odometer")])
+class Undefaulted:
+    id: str
+    odometer: int
+    color: Color = Color.RED
+    note: str
+    price: str = "1"
+
+
+def written_before(place: Place, title: str) -> Callable[[Step, int], None]:
+    """Return a callback that writes an item without a note, as older code does, when a step begins."""
+
+    left = [title]
+
+    def write(step: Step, items: int) -> None:
+        if step.title in left:
+            left.clear()
+            place.sql(f"INSERT INTO {place.table('car')} (id, odometer, color, price) VALUES ('late', 1, 'red', '1')")
+            place.sql(f"UPDATE {place.table('car')} SET note = NULL WHERE id = 'late'")
+
+    return write
+
+
+def test_an_item_written_between_the_backfill_and_the_check_is_filled(on_postgresql: Place) -> None:
+    place = on_postgresql
+    place.filled(Car, *ROWS)
+    app = place.app(Noted)
+    Migration(app).apply(written_before(place, "New items need note"))
+    app.prepare()
+    assert {one.id: one.note for one in app.store(Noted).search_all()} == {"a": "n", "b": "none", "late": "none"}
+
+
+def test_without_a_default_the_error_names_items_written_meanwhile(on_postgresql: Place) -> None:
+    place = on_postgresql
+    place.filled(Car, ROWS[0])
+    with pytest.raises(SchemaMismatch, match="then run the command again") as caught:
+        Migration(place.app(Undefaulted)).apply(written_before(place, "New items need note"))
+    assert faults(caught) == {"/car/note": "late"}
+    place.sql(f"UPDATE {place.table('car')} SET note = 'now' WHERE id = 'late'")
+    app, _ = place.migrated(Undefaulted)
+    assert [one.note for one in app.store(Undefaulted).search_all()] == ["n", "now"]
+
+
+def test_a_write_of_older_code_to_a_table_that_requires_more_is_a_permanent_error(place: Place) -> None:
+    older = App("shop", items=[Car], url=place.url)
+    older.prepare()
+    store = older.store(Car)
+    for row in ROWS:
+        store.create(row)
+    place.migrated(Noted)
+    one = {"id": "c", "odometer": 1, "note": None}
+    writes: list[Callable[[], Any]] = [
+        lambda: store.create(one),
+        lambda: store.update("a", {"note": None}),
+        lambda: store.edit_batch([Create(one), Create({**one, "id": "d"})]),
+        lambda: store.update_all({"note": None}),
+    ]
+    for write in writes:
+        with pytest.raises(SchemaMismatch, match="The table has changed"):
+            write()
+    assert store.count() == 2
+    older.close()

@@ -2,7 +2,7 @@
 
 ```
 ADD COLUMN … DEFAULT            rewrites nothing
-NOT NULL                        a CHECK … NOT VALID, VALIDATE without a blocking lock, and SET NOT NULL, which then reads no rows
+NOT NULL                        a CHECK, see `required_columns`
 CREATE, DROP INDEX              CONCURRENTLY
 renamed attribute               both columns, with a trigger, see `mirrored_columns`
 ALTER COLUMN … TYPE             rewrites the table under its lock
@@ -34,6 +34,7 @@ from ..stored_schema import stored_columns, stored_schema
 from ..stored_values import StoredValues
 from .connection import PostgresConnection
 from .mirrored_columns import Mirror, filled, mirror_of, mirroring, mirrors, unmirroring
+from .required_columns import RequiredColumns
 
 LOCK_TIMEOUT = "2s"
 LOCK_ATTEMPTS = 30
@@ -55,6 +56,7 @@ class PostgresMigrator(SqlMigrator):
     def __init__(self, connection: PostgresConnection, dialect: Dialect, schema: str | None) -> None:
         super().__init__(connection, dialect, schema=schema)
         self._postgres = connection
+        self._required = RequiredColumns(self, connection.rows, dialect)
         self._in_schema = f"{self.quoted(schema)}." if schema else ""
 
     def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
@@ -79,7 +81,7 @@ class PostgresMigrator(SqlMigrator):
                     self._send(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
                     for statement in statements:
                         self._send(statement)
-            except BackendUnavailable as error:
+            except (BackendUnavailable, SchemaMismatch) as error:
                 if not isinstance(error.__cause__, errors.LockNotAvailable) or attempt == LOCK_ATTEMPTS - 1:
                     raise _explained(error, statement) from error
             else:
@@ -122,8 +124,9 @@ class PostgresMigrator(SqlMigrator):
             case "attribute_optional":
                 yield self.step(one.message, [self._nullable(table, name)])
             case "attribute_required":
-                yield from self._filled_with_default(one, target, values, items)
-                yield from self._required(table, name, items)
+                filling = list(self._filled_with_default(one, target, values, items))
+                yield from filling
+                yield from self._required.steps(target, name, items, filling[-1] if filling else None)
             case "attribute_removed":
                 yield from self._removed(one, target, values)
             case "attribute_retyped":
@@ -142,7 +145,7 @@ class PostgresMigrator(SqlMigrator):
         statements.append(self._alter(lambda op: op.drop_column(table, name, schema=self._schema)))
         yield self.step(one.message, statements)
         if heir is not None and heir in target.c and not target.c[heir].nullable:
-            yield from self._required(table, heir, None)
+            yield from self._required.steps(target, heir, None)
 
     def _renamed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
         """Yield the steps of a rename: in place if there are no items or the column cannot be mirrored, otherwise with a mirrored column."""
@@ -187,17 +190,6 @@ class PostgresMigrator(SqlMigrator):
         yield self.step(f"{one.name} has a default", [setting])
         yield self._backfill(one.message, values, table, f"{column} = {default}", f"{column} IS NULL", items)
 
-    def _required(self, table: str, name: str, items: int | None) -> Iterator[Step]:
-        """Yield the steps to NOT NULL without a long lock."""
-        place, column, check = self.place(table), self.quoted(name), self.quoted(f"{table[:20]}-{name[:30]}-required")
-        drop = f"ALTER TABLE {place} DROP CONSTRAINT IF EXISTS {check}"
-        adding = f"ALTER TABLE {place} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID"
-        yield self.step(f"New items need {name}", [drop, adding])
-        yield self.step(
-            f"Check that every item has {name}", [f"ALTER TABLE {place} VALIDATE CONSTRAINT {check}"], items
-        )
-        yield self.step(f"{name} is required", [f"ALTER TABLE {place} ALTER COLUMN {column} SET NOT NULL", drop])
-
     def _retyped(self, one: Change, target: Table, values: StoredValues, items: int) -> Step:
         """Return the step of another type. It holds the table's lock while it rewrites the table."""
         table, name = target.name, one.name
@@ -227,7 +219,7 @@ class PostgresMigrator(SqlMigrator):
         creating = self._alter(lambda op: self._index(op, built, table, columns, unique=True))
         yield self._concurrent(f"Build the index of the key {', '.join(columns)}", [dropping, creating], items)
         for name in columns:
-            yield from self._required(table, name, items)
+            yield from self._required.steps(target, name, items)
         names = [self.quoted(row[0]) for row in self._connection.rows(KEY_NAME, (self.place(former),))]
         constraint = "".join(f"DROP CONSTRAINT IF EXISTS {name}, " for name in names)
         adding = f"ADD CONSTRAINT {self.quoted(key)} PRIMARY KEY USING INDEX {self.quoted(built)}"
@@ -335,7 +327,7 @@ def _anew(one: Change, target: Table) -> bool:
     return one.kind == "attribute_removed" and one.name in target.c
 
 
-def _explained(error: BackendUnavailable, statement: str) -> Exception:
+def _explained(error: BackendUnavailable | SchemaMismatch, statement: str) -> Exception:
     """Return the error for the user, of a statement that the data or another session has stopped."""
     cause = error.__cause__
     if isinstance(cause, errors.LockNotAvailable):

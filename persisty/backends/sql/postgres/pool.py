@@ -18,6 +18,7 @@ from psycopg import errors
 from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError
 from ....store.limits import grown_too_long
+from ..dialect import table_has_changed
 from .session import BEGIN, Session
 
 X = TypeVar("X")
@@ -241,6 +242,8 @@ def _too_large() -> PersistyError:
 MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = (
     (errors.ProgramLimitExceeded, _too_large),
     (errors.DivisionByZero, grown_too_long),
+    (errors.NotNullViolation, table_has_changed),
+    (errors.CheckViolation, table_has_changed),
     (
         errors.InvalidSchemaName,
         lambda: BackendUnavailable("PostgreSQL: the schema is missing; `App.prepare` creates it"),
