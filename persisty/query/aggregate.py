@@ -47,11 +47,17 @@ def resolve_aggregates(known: Mapping[str, Attribute], given: Sequence[Aggregate
         elif one.function not in AGGREGATES:
             faults.append(Fault(where, "Unknown aggregate", "one of count, " + ", ".join(AGGREGATES), one.function))
         elif one.attribute is None or one.attribute not in known:
-            faults.append(unknown_attribute(known, one.attribute, where))
+            kinds = AGGREGATES[one.function]
+            faults.append(unknown_attribute(known, one.attribute, where, lambda each: each.kind in kinds))  # noqa: B023
         elif (kind := known[one.attribute].kind) not in AGGREGATES[one.function]:
             faults.append(Fault(where, f"No {one.function} of {attributes_of(kind)}", found=one.attribute))
     if faults or not given:
         raise InvalidQuery(faults=faults or [Fault(path, "No aggregates", "at least one")])
+
+
+def groupable(attribute: Attribute) -> bool:
+    """Return whether items can be grouped by an attribute."""
+    return attribute.kind in SORTABLE
 
 
 def check_groups(meta: StoreMeta[Any], by: Sequence[str]) -> None:
@@ -59,7 +65,7 @@ def check_groups(meta: StoreMeta[Any], by: Sequence[str]) -> None:
     faults = [
         Fault(f"/by{pointer(position)}", f"Cannot group by {meta.attributes[name].kind} attributes", found=name)
         for position, name in enumerate(by)
-        if meta.attributes[name].kind not in SORTABLE
+        if not groupable(meta.attributes[name])
     ]
     if faults:
         raise InvalidQuery(faults=faults)

@@ -22,7 +22,9 @@ def position_of(meta: StoreMeta[Any], order: tuple[OrderBy, ...], item: Any) -> 
 
 
 def beyond(meta: StoreMeta[Any], order: tuple[OrderBy, ...], position: Mapping[str, Any]) -> Filter:
-    """Return the filter for items after `position`. Raise `InvalidCursor` if the position lacks an attribute of the order."""
+    """Return the filter for items after `position`. Raise `InvalidCursor` if the position has other attributes than the order."""
+    if len(position) != len(order):  # an order names each attribute once
+        raise InvalidCursor()
     found: Filter = NOTHING
     for one in reversed(order):
         if one.attribute not in position:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import Fault, InvalidQuery
@@ -39,7 +39,7 @@ def resolve_order(
         attribute = known.get(one.attribute) if one else None
         where = path + pointer(position)
         if one is None or attribute is None:
-            faults.append(unknown_attribute(known, term, where))
+            faults.append(unknown_attribute(known, term, where, lambda one: one.sortable))
         elif not attribute.sortable:
             faults.append(Fault(where, f"No order of {attributes_of(attribute.kind)}", found=one.attribute))
         else:
@@ -56,14 +56,15 @@ def resolve_attributes(
     known: Mapping[str, Attribute],
     given: Iterable[AttributeExpression[Any] | str] | AttributeExpression[Any] | str,
     path: str,
+    allowed: Callable[[Attribute], bool] = lambda _: True,
 ) -> tuple[str, ...]:
-    """Return the names of at least one attribute, each once. Raise `InvalidQuery` with every fault."""
+    """Return the names of at least one attribute, each once. Raise `InvalidQuery` with every fault. `allowed`: see `unknown_attribute`."""
     if not isinstance(given, Iterable | AttributeExpression):
         raise InvalidQuery(faults=[Fault(path, "Not attributes", "attributes", type(given).__name__)])
     listed = [given] if isinstance(given, str | AttributeExpression) else list(given)
     names = [name_of(one) if isinstance(one, AttributeExpression) else one for one in listed]
     faults = [
-        unknown_attribute(known, name, path + pointer(position))
+        unknown_attribute(known, name, path + pointer(position), allowed)
         for position, name in enumerate(names)
         if not isinstance(name, str) or name not in known
     ]

@@ -25,13 +25,17 @@ PART = "A part of an attribute cannot be named here"
 """Message of a fault of `home.city` where only whole attributes can be named."""
 
 
-def unknown_attribute(known: Mapping[str, Attribute], name: object, path: str) -> Fault:
-    """Return the fault of a name that is none of the known attributes, as in an order, a selection or an aggregate."""
+def unknown_attribute(
+    known: Mapping[str, Attribute], name: object, path: str, allowed: Callable[[Attribute], bool] = lambda _: True
+) -> Fault:
+    """Return the fault of a name that is none of the known attributes, as in an order, a selection or an aggregate. `allowed`: whether an
+    attribute may be given there."""
     text = "" if name is None else str(name)
     root, dot, _ = text.removeprefix("-").partition(".")
+    expected = [one for one, attribute in known.items() if allowed(attribute)]
     if dot and root in known:
-        return Fault(path, PART, root, text[:MAX_NAME])
-    return Fault(path, "Unknown attribute", one_of(known), text[:MAX_NAME] or None)
+        return Fault(path, PART, root if root in expected else one_of(expected), text[:MAX_NAME])
+    return Fault(path, "Unknown attribute", one_of(expected), text[:MAX_NAME] or None)
 
 
 def unknown_name(view: View, name: object, path: str, nested: Nested = declared_names) -> Fault:

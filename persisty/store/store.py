@@ -16,7 +16,7 @@ from ..model.expressions import COUNT, NOTHING, Aggregate, And, AttributeExpress
 from ..model.links import LinkName, link_name
 from ..model.pages import ResultPage, page_like
 from ..model.update_operators import bounds_of
-from ..query.aggregate import Group, check_groups, finished, measures_of, resolve_aggregates, sort_groups
+from ..query.aggregate import Group, check_groups, finished, groupable, measures_of, resolve_aggregates, sort_groups
 from ..query.explain import Explanation
 from ..query.filter_algebra import combine
 from ..query.order import Order, resolve_attributes, resolve_order
@@ -217,7 +217,7 @@ class Store(Generic[T]):
         known = here.guard.view.always_visible
         resolve_aggregates(known, asked)
         listed = tuple(by) if isinstance(by, Iterable) and not isinstance(by, str) else by
-        names = () if isinstance(listed, tuple) and not listed else resolve_attributes(known, listed, "/by")
+        names = () if isinstance(listed, tuple) and not listed else resolve_attributes(known, listed, "/by", groupable)
         check_groups(self.meta, names)
         rows = here.preparation.matches("count", where, query)
         ready = here.semi_joins.ready(self.meta, rows)

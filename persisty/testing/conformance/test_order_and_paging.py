@@ -273,6 +273,7 @@ def test_a_forged_cursor_is_rejected(notes: Store[Note], order: Any) -> None:
         {**position, "id": None},
         {name: value for name, value in position.items() if name != "id"},
         {**position, "nonsense": 1},
+        {**position, "topic": "more"},
         {**position, "rank": "high"},
         {**position, "rank": 2**70},
         {**position, "text": 5},

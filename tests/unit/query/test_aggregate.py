@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persisty import COUNT, Aggregate, App, Group, InvalidQuery, TooManyGroups
+from persisty.model.types import AGGREGATES
 from persisty.query import aggregate
 from persisty.query.aggregate import Accumulator, finished, measures_of, resolve_aggregates, sort_groups
 
@@ -135,3 +136,19 @@ def test_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TooManyGroups) as caught:
         evaluated([*items, Thing(shelf="s", id=ID, size=3)], COUNT, by=("size",))
     assert caught.value.details == {"limit": 2}
+
+
+def test_the_fault_of_an_unknown_attribute_lists_only_those_that_have_the_aggregate() -> None:
+    with pytest.raises(InvalidQuery) as caught:
+        resolve_aggregates(META.attributes, [Aggregate("sum", "weight")], "/aggregates")
+    summed = [name for name, one in META.attributes.items() if one.kind in AGGREGATES["sum"]]
+    assert caught.value.faults[0].expected == "one of " + ", ".join(summed)
+
+
+def test_the_fault_of_an_unknown_group_lists_only_attributes_that_items_can_be_grouped_by() -> None:
+    with pytest.raises(InvalidQuery) as caught:
+        App("things", items=[Thing], url="memory://").store(Thing).aggregate(COUNT, by="zz")
+    grouping = [name for name, one in META.attributes.items() if one.sortable]
+    assert [(fault.path, fault.expected) for fault in caught.value.faults] == [
+        ("/by/0", "one of " + ", ".join(grouping))
+    ]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persisty import InvalidCursor, OrderBy, stored
+from persisty import InvalidCursor, InvalidQuery, OrderBy, stored
 from persisty.model.expressions import ALL
 from persisty.model.meta import meta_of
 from persisty.model.validation import new_item
@@ -109,3 +109,11 @@ def test_beyond_matches_exactly_the_items_after_the_position(rows: list[dict[str
 def test_a_position_that_lacks_a_term_of_the_order_is_invalid() -> None:
     with pytest.raises(InvalidCursor):
         beyond(META, resolve_order(META, "count"), {"count": 1, "shelf": "s"})
+
+
+@pytest.mark.parametrize("term", ["zz", "-zz", "extra.zz"])
+def test_the_fault_of_an_unknown_order_lists_only_attributes_that_can_be_ordered(term: str) -> None:
+    assert len(SORTABLE) < len(META.attributes)
+    with pytest.raises(InvalidQuery) as caught:
+        resolve_order(META, term)
+    assert caught.value.faults[0].expected == "one of " + ", ".join(SORTABLE)
