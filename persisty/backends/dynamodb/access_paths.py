@@ -40,7 +40,7 @@ class QueryPlan(Struct, frozen=True):
 
     `conditions` make the key condition; `rest` is the filter without what they imply. `ordered`: the path returns items in
     the requested order, except for ties: `grouping` names the attributes whose equality is a tie. `exact`: all items that it reads
-    are matches, except perhaps some before a cursor.
+    are matches, except perhaps some before a cursor. `following`: the part of `rest` that selects the items after a cursor.
     """
 
     path: AccessPath | None
@@ -50,6 +50,7 @@ class QueryPlan(Struct, frozen=True):
     backward: bool = False
     grouping: tuple[str, ...] = ()
     exact: bool = False
+    following: Filter = ALL
 
 
 def access_paths(meta: StoreMeta[Any], codec: WireCodec, index_attributes: int) -> tuple[AccessPath, ...]:

@@ -10,7 +10,6 @@ from msgspec import Struct
 from ...model.expressions import OrderBy
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...model.unreadable_items import unreadable
 from ...store.page_bytes import enough_for_page, item_size, items_of_page
 from .access_paths import QueryPlan
 from .costs import Size
@@ -45,16 +44,6 @@ def length_of_page(meta: StoreMeta[Any], found: list[Any], asked: Asked) -> int:
 def up_to_bytes(meta: StoreMeta[Any], items: Iterator[T], asked: Asked) -> Iterator[T]:
     """Yield the items until a page is complete with them, and one more."""
     return items if asked.max_bytes is None else enough_for_page(items, item_size(meta), asked.max_bytes)
-
-
-def placed(meta: StoreMeta[Any], items: Iterable[T], asked: Asked) -> Iterator[T]:
-    """Yield the items that have a place in the order. Record the others, up to a page of them."""
-    names = {one.attribute for one in asked.order}
-    for item in items:
-        if type(item) is meta.item or names.isdisjoint(unreadable(item)):
-            yield item
-        elif len(asked.unplaced) < asked.limit:
-            asked.unplaced.append(item)
 
 
 def distinct(meta: StoreMeta[Any], items: Iterable[T]) -> Iterator[T]:

@@ -175,7 +175,7 @@ class Planner:
             conditions = resumed(self.meta, one, following)
         left = left_of(self._values, where, conditions)
         rest = combine(And, [left, following]) if following != ALL else left
-        return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping, left == ALL)
+        return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping, left == ALL, following)
 
     def _keyed(self, keys: tuple[KeyValues, ...], where: Filter, following: Filter) -> KeyPlan:
         """Return the keys that the filter does not exclude, and the part of the filter that the keys do not decide."""

@@ -17,7 +17,6 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain, islice, repeat
-from operator import eq
 from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
@@ -42,8 +41,9 @@ from .access_paths import QueryPlan
 from .codec import WireCodec
 from .explain import advised, explained
 from .key_reads import Keyed
+from .local_order import Groups, Unplaced, merged, with_sorted_ties
 from .page_positions import Positions
-from .page_requests import Asked, distinct, length_of_page, placed, segments_of, through_index, ties, up_to_bytes
+from .page_requests import Asked, distinct, length_of_page, segments_of, through_index, ties, up_to_bytes
 from .parallel import MAX_THREADS, in_parallel, side_by_side
 from .planner import KeyPlan, Plan, Planner, UnionPlan
 from .requests import Requests
@@ -130,7 +130,7 @@ class Reads(Generic[T]):
         each = [combine(And, [Compare(attribute, "eq", value), asked.where]) for value in values]
         plans = [self._planner.plan(one, asked.order) for one in each[:1]]
         if any(isinstance(one, QueryPlan) and one.path is None for one in plans):
-            return self._scan_each(attribute, values, asked.where, asked.order, asked.limit)
+            return self._scan_each(attribute, values, asked)
         pages: list[Page[T]] = [Page([])] * len(values)
         one_page = replace(asked, after=None, max_bytes=None)
         loaded = Total(asked.max_bytes)
@@ -143,31 +143,30 @@ class Reads(Generic[T]):
         in_parallel(run, range(len(values)))
         return pages
 
-    def _scan_each(
-        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
-    ) -> list[Page[T]]:
+    def _scan_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
+        where, order, limit = asked.where, asked.order, asked.limit
         wanted = combine(And, [among(attribute, values), where])
         chosen = self._planner.plan(wanted)
         self._allow(chosen, wanted, order, False)
         get = self.meta.attributes[attribute].get
-        groups: dict[Any, list[T]] = {value: [] for value in values}
+        groups = Groups(
+            self.meta, order, values, limit, asked.max_bytes if limit * len(values) > COMPLETE_PAGE else None
+        )
+        unplaced: list[T] = []
         # without an order, the next page continues from the position of the scan
-        items = self._every(chosen, None) if order else self._in_turn(chosen)
+        items = (
+            Unplaced(self.meta, order, unplaced).without(self._every(chosen, None)) if order else self._in_turn(chosen)
+        )
         for item in items:
-            groups[get(item)].append(item)
-        if order:
-            groups = {value: sorted(some, key=sort_key(self.meta, order)) for value, some in groups.items()}
-        return [
-            self._page(
-                chosen,
-                order,
-                some[:limit],
-                Query(combine(And, [Compare(attribute, "eq", value), where]), order, None, limit),
-            )
-            if len(some) > limit
-            else Page(some)
-            for value, some in ((value, groups[value]) for value in values)
-        ]
+            groups.add(get(item), item)
+        pages: list[Page[T]] = []
+        for value in values:
+            some = groups.first(value)
+            of_value = Query(combine(And, [Compare(attribute, "eq", value), where]), order, None, limit)
+            page = self._page(chosen, order, some[:limit], of_value) if len(some) > limit else Page(some)
+            first = [one for one in unplaced if get(one) == value]
+            pages.append(Page([*first, *page.items], page.position) if first else page)
+        return pages
 
     def _page(self, chosen: Plan, order: tuple[OrderBy, ...], items: list[T], asked: Query) -> Page[T]:
         """Return a page that is not the last one."""
@@ -217,6 +216,8 @@ class Reads(Generic[T]):
         for order in orders:
             name = order[0].attribute
             page = self.query(Query(where, order, None, 1, select=(name,)))
+            if page.items and name in unreadable(page.items[0]):
+                raise unreadable_values(self.meta, [name])
             ends.append(self.meta.attributes[name].get(page.items[0]) if page.items else None)
         return tuple(ends)
 
@@ -251,8 +252,8 @@ class Reads(Generic[T]):
         if not all(one.ordered for one in chosen.queries):
             return self._top(self._every(chosen, asked.names), asked)
         firsts = self._firsts((one, self._lanes.lane(one, asked.names), asked, None) for one in chosen.queries)
-        merged = heapq.merge(*firsts, key=sort_key(self.meta, asked.order))
-        matches = islice(merged if chosen.disjoint else distinct(self.meta, merged), asked.limit + 1)
+        found = merged(self.meta, asked.order, firsts)
+        matches = islice(found if chosen.disjoint else distinct(self.meta, found), asked.limit + 1)
         return list(up_to_bytes(self.meta, matches, asked))
 
     def _one_after_another(self, chosen: UnionPlan, asked: Asked) -> list[T]:
@@ -276,7 +277,8 @@ class Reads(Generic[T]):
         return list(up_to_bytes(self.meta, matches, asked))
 
     def _top(self, items: Iterable[T], asked: Asked) -> list[T]:
-        return heapq.nsmallest(asked.limit + 1, placed(self.meta, items, asked), sort_key(self.meta, asked.order))
+        placed = Unplaced(self.meta, asked.order, asked.unplaced).without(items)
+        return heapq.nsmallest(asked.limit + 1, placed, sort_key(self.meta, asked.order))
 
     def _firsts(self, queries: Iterable[tuple[QueryPlan, Lane[T], Asked, Wire | None]]) -> list[list[T]]:
         """Run `_first` for several queries in parallel."""
@@ -312,9 +314,7 @@ class Reads(Generic[T]):
             end = length_of_page(self.meta, found, asked)
             if len(found) > end and page and group(page[-1]) != group(found[end]):
                 break
-        values = list(map(group, found))
-        tied = any(map(eq, values, islice(values, 1, None))) and not any(map(unreadable, found))
-        return sorted(found, key=sort_key(self.meta, asked.order)) if tied else found
+        return with_sorted_ties(self.meta, asked.order, group, found)
 
     # All matches
 

@@ -13,9 +13,10 @@ from msgspec import Struct
 from ...aws.retries import AwsError
 from ...model.expressions import ALL, And, Filter, Not
 from ...model.meta import StoreMeta
+from ...model.unreadable_items import unreadable
 from ...query.evaluation import Predicate, matcher
 from ...query.filter_algebra import combine, names_in
-from .access_paths import QueryPlan, hidden_attributes, membership
+from .access_paths import QueryPlan, hidden_attributes, membership, parts_of
 from .codec import WireCodec
 from .expressions import split
 from .planner import UnionPlan
@@ -79,7 +80,19 @@ class Lanes(Generic[T]):
             return Lane(operation, {**payload, "Select": "COUNT"}, self._whole.item, None)
         fields = self._whole if names is None else self.fields({*names, *names_in(local)})
         operation, payload = self._requests.query(one, native, fields.names)
-        return Lane(operation, payload, fields.item, None if local == ALL else matcher(self._meta, local))
+        return Lane(operation, payload, fields.item, None if local == ALL else self._wanted(one, local))
+
+    def _wanted(self, one: QueryPlan, local: Filter) -> Predicate:
+        """Return the function that decides the local part of a filter. An unreadable item whose place in the order is unknown is after any cursor: the
+        key condition has excluded the items before."""
+        wanted, cursor = matcher(self._meta, local), parts_of(one.following)
+        others = [part for part in parts_of(local) if part not in cursor]
+        if one.path is None or not one.grouping or len(others) == len(parts_of(local)):
+            return wanted
+        unplaced, names, readable = matcher(self._meta, combine(And, others)), frozenset(one.grouping), self._meta.item
+        return lambda item: (
+            wanted(item) if type(item) is readable or names.isdisjoint(unreadable(item)) else unplaced(item)
+        )
 
     def of_union(self, union: UnionPlan, names: Iterable[str] | None = None) -> list[Lane[T]]:
         """Return a lane for each query, without the items that belong to an earlier one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from itertools import count, islice
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,8 +13,6 @@ from msgspec import UNSET, Meta, Struct
 
 from persisty import App, Attr, BelongsTo, Caller, HasMany, UnreadableItem, Update, link, public, stored, where
 from persisty.model.unreadable_items import partly_readable, unreadable_error
-
-from ...postgres import schema_in
 
 STAGES = count()
 
@@ -63,21 +60,9 @@ class Dress:
     shop: BelongsTo[Shop] = link()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", "dynamodb-local", "dynamodb-moto", "dynamodb-boto3"])
-def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
-    stage = f"u{next(STAGES)}"
-    match request.param:
-        case "memory":
-            url = "memory://"
-        case "sqlite":
-            url = f"sqlite:///{tmp_path}/dresses.db"
-        case "postgresql":
-            url = schema_in(request.getfixturevalue("postgres_url"))
-        case "dynamodb-local":
-            url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('local_endpoint')}&index_attributes=2"
-        case other:
-            url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('moto_endpoint')}&partiql=0"
-            url += "&transport=boto3" if other.endswith("boto3") else ""
+@pytest.fixture
+def app(engine_url: str) -> Iterator[App]:
+    url, stage = engine_url, f"u{next(STAGES)}"
     before = App("dresses", items=[OldShop, OldDress], url=url, stage=stage)
     before.prepare()
     before.store(OldShop).edit_batch([])
@@ -86,7 +71,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
         before.store(OldDress).create(
             {"id": f"d{number}", "color": color, "shop_id": f"s{number // 3}", "owner_id": "ann"}
         )
-    if request.param == "memory":
+    if url == "memory://":
         before.revise(replace=[Shop, Dress])
         before.prepare()
         yield before

@@ -1,0 +1,124 @@
+"""Pages of every order contain each readable item once and name each unreadable item, on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, Literal
+
+import pytest
+
+from persisty import App, Create, Index, stored
+from persisty.model.unreadable_items import unreadable
+from persisty.store.backend import Query
+from persisty.store.store import context_of
+
+STAGES = count()
+INDEXES = [Index("shop_id", "day"), Index("shop_id", "color")]
+
+
+@stored(name="gown", indexes=INDEXES)
+class OldGown:
+    id: int
+    shop_id: str
+    day: int
+    color: Literal["amber", "green", "red"]
+    text: str = ""
+
+
+@stored(name="gown", indexes=INDEXES)
+class Gown:
+    id: int
+    shop_id: str
+    day: int
+    color: Literal["amber", "red"]
+    text: str = ""
+
+
+@stored(name="plain_gown")
+class OldPlainGown:
+    id: int
+    shop_id: str
+    color: Literal["amber", "green", "red"]
+    text: str = ""
+
+
+@stored(name="plain_gown")
+class PlainGown:
+    id: int
+    shop_id: str
+    color: Literal["amber", "red"]
+    text: str = ""
+
+
+NUMBER = 24
+BROKEN = {1, 7, 8, 9, 16, 23}
+FINE = set(range(NUMBER)) - BROKEN
+ORDERS = ["day", "-day", "color", "-color", "id", None]
+
+
+def color(number: int) -> Any:
+    return "green" if number in BROKEN else "red" if number % 5 else "amber"
+
+
+@pytest.fixture
+def app(engine_url: str) -> Iterator[App]:
+    """An app whose gowns occur in two shops and on six days, some with a color that is no longer declared."""
+    app = App("gowns", items=[OldGown, OldPlainGown], url=engine_url, stage=f"g{next(STAGES)}")
+    app.prepare()
+    gowns = [OldGown(id=one, shop_id=f"s{one % 2}", day=one // 4, color=color(one)) for one in range(NUMBER)]
+    app.store(OldGown).edit_batch([Create(one) for one in gowns])
+    plain = [OldPlainGown(id=one.id, shop_id=one.shop_id, color=one.color) for one in gowns]
+    app.store(OldPlainGown).edit_batch([Create(one) for one in plain])
+    app.replace(Gown, PlainGown)
+    app.prepare()
+    yield app
+    app.close()
+
+
+def walk(store: Any, where: Any, order: str | None, limit: int) -> tuple[list[int], set[int]]:
+    """Return the readable items of all pages, and the unreadable ones that they name."""
+    items, named, cursor = list[int](), set[int](), None
+    for _ in range(NUMBER + 2):
+        page = store.search(where, order=order, limit=limit, cursor=cursor)
+        items += [one.id for one in page]
+        named |= {int(one.details["key"]) for one in page.errors}
+        cursor = page.cursor
+        if cursor is None:
+            return items, named
+    raise AssertionError("The pages do not end")
+
+
+def test_each_readable_item_is_in_one_page_and_each_unreadable_one_is_named(app: App) -> None:
+    gowns, plain = app.store(Gown), app.store(PlainGown)
+    cases: list[tuple[Any, Any, set[int]]] = [
+        (gowns, Gown.shop_id == "s1", {one for one in range(NUMBER) if one % 2}),
+        (gowns, Gown.shop_id.oneof(["s0", "s1"]), set(range(NUMBER))),
+        (gowns, None, set(range(NUMBER))),
+        (plain, PlainGown.id.oneof(list(range(NUMBER))), set(range(NUMBER))),
+    ]
+    for order in ORDERS:
+        for store, where, expected in cases:
+            if store is plain and order is not None and "day" in order:
+                continue
+            for limit in (2, 5):
+                items, named = walk(store, where, order, limit)
+                wrong = f"{order} {where} {limit}"
+                assert (sorted(items), named) == (sorted(expected & FINE), expected & BROKEN), wrong
+
+
+def test_the_pages_of_several_values_lead_to_all_items_too(app: App) -> None:
+    for item, order in ((Gown, "day"), (Gown, "color"), (PlainGown, "color"), (PlainGown, "-color")):
+        store: Any = app.store(item)
+        backend, total = context_of(store).backend, context_of(store).preparation.order(order)
+        pages = backend.query_each("shop_id", ["s0", "s1"], Query(order=total, limit=3))
+        for shop, page in enumerate(pages):
+            found, where = list(page.items), item.shop_id == f"s{shop}"
+            position = page.position
+            while position is not None:
+                following = backend.query(Query(where, total, position, 3))
+                found, position = [*found, *following.items], following.position
+            fine = [one.id for one in found if not unreadable(one)]
+            expected = {one for one in range(NUMBER) if one % 2 == shop}
+            assert sorted(fine) == sorted(expected & FINE)
+            assert {one.id for one in found if unreadable(one)} == expected & BROKEN
