@@ -8,23 +8,36 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from .compilation import compile_schema
 from .generators import GENERATORS
 from .meta import Attribute, StoreMeta
-from .schema import AttributeSchema, Definition, Function, Object, Schema, Value
+from .schema import AttributeSchema, Default, Definition, Enumeration, Function, Object, Schema, Value
 from .schema_changes import members
 from .schema_differences import form
-from .schema_types import Anything, Choice, Dict, Integer, List, String, Type
+from .schema_types import (
+    Anything,
+    Choice,
+    Dict,
+    Integer,
+    List,
+    Named,
+    OneOf,
+    Python,
+    Set,
+    String,
+    Tuple,
+    Type,
+    parts_of,
+)
 from .type_construction import FACTORIES, annotation_of, types_of
 
-NESTED: dict[str, Type] = {
-    "object": Dict(keys=String(), values=Anything()),
-    "list": List(),
-    "any": Anything(),
-}
-"""Form of a nested value → a type that is stored in this form."""
+MEMBERS = Dict(keys=String(), values=Anything())
+"""An object of any members."""
+NESTED: dict[type[Type], Type] = {Dict: MEMBERS, List: List(), Tuple: List(), OneOf: Anything(), Python: Anything()}
+"""Type of a nested value → the type of its stored form, which needs no class of an app."""
 
 
 def compile_stored(schema: Schema) -> StoreMeta[Any]:
@@ -75,7 +88,7 @@ def stored_form(schema: Schema) -> Schema:
 
 def _attribute(schema: Schema, one: AttributeSchema) -> AttributeSchema:
     values = members(schema, one)
-    type_: Type = Choice(values=values) if values else NESTED.get(form(schema, one), one.type)
+    type_: Type = Choice(values=values) if values else _type(schema, one.type)
     fits = one.generator in GENERATORS and form(schema, one) in GENERATORS[one.generator].fits
     if fits and isinstance(type_, Integer | String):  # bounds of former declarations may reject generated values
         type_ = type(type_)()
@@ -83,13 +96,40 @@ def _attribute(schema: Schema, one: AttributeSchema) -> AttributeSchema:
     return structs.replace(
         one,
         type=type_,
-        default=None if unknown else one.default,
+        default=None if unknown else _default(one, type_),
         generator=one.generator if fits else None,
         readable=True,
         creatable=None,
         updatable=None,
         description=None,
     )
+
+
+def _type(schema: Schema, type_: Type) -> Type:
+    """Return a type with the same stored form that needs no class of an app. Its values arrive as they are stored."""
+    if isinstance(type_, Named):
+        definition = schema.types.get(type_.name)
+        return List() if isinstance(definition, Object) and definition.array_like else MEMBERS
+    if isinstance(type_, Dict | List) or any(isinstance(one, Named | Python) for one in parts_of(type_)):
+        return _members(schema, type_) if isinstance(type_, Set) else NESTED.get(type(type_), type_)
+    return type_
+
+
+def _members(schema: Schema, type_: Set) -> Type:
+    """Return the stored form of a set of an app's values: a set of the values of an enum, or a list, because stored objects cannot be in a set."""
+    named = [schema.types.get(one.name) for one in parts_of(type_.items) if isinstance(one, Named)]
+    if all(isinstance(one, Enumeration) for one in named) and isinstance(type_.items, Named):
+        return Set(frozen=type_.frozen)
+    return List()
+
+
+def _default(one: AttributeSchema, type_: Type) -> Default | None:
+    """Return the default. That of a type that is left open has its stored form too."""
+    if isinstance(one.default, Function) and isinstance(type_, List):
+        return Function(function="builtins.list")
+    if not isinstance(one.default, Value) or type_ == one.type or isinstance(type_, Choice):
+        return one.default
+    return Value(value=msgspec.to_builtins(one.default.value, str_keys=True))
 
 
 def reversed_names(before: Schema, after: Schema) -> Schema:

@@ -266,7 +266,10 @@ class DynamoDbEngine:
         """Wait until a table and its indexes are active, and return its description. `patient`: wait without a limit; an index may take hours."""
         for attempt in count() if patient else range(CREATE_ATTEMPTS):
             table: Mapping[str, Any] = self._call("DescribeTable", {"TableName": name})["Table"]
-            states = [table["TableStatus"], *(one["IndexStatus"] for one in table.get("GlobalSecondaryIndexes", ()))]
+            states = [
+                table["TableStatus"],
+                *(one.get("IndexStatus", "ACTIVE") for one in table.get("GlobalSecondaryIndexes", ())),
+            ]
             if set(states) == {"ACTIVE"}:
                 return table
             sleep(CREATE_WAIT if attempt < CREATE_ATTEMPTS else LONG_WAIT)

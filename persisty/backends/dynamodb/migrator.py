@@ -81,7 +81,8 @@ class DynamoDbMigrator:
         found = [
             now.get(one["IndexName"]) or known.get(one["IndexName"]) or _read(one)
             for one in table.get("GlobalSecondaryIndexes", ())
-            if one["IndexStatus"] == "ACTIVE"  # one that is being built is waited for
+            # one that is being built is waited for; local stand-ins for DynamoDB name no status
+            if one.get("IndexStatus", "ACTIVE") == "ACTIVE"
             # a unique index of a deployment has no rows for the values of stored items
             and (record is None or one["IndexName"] in known or not _read(one).unique)
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -187,3 +188,18 @@ def test_an_attribute_declared_again_has_the_values_that_its_removal_left(tables
     with pytest.raises(SchemaMismatch) as caught:
         tables.migrated(Dated)
     assert [(fault.path, fault.found) for fault in caught.value.faults] == [("/car/created_at", "b")]
+
+
+def test_an_index_without_a_status_counts_as_active(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = tables.filled(Car, ROWS[0])
+    call = app.engine.transport.call  # type: ignore[attr-defined]
+
+    def stand_in(operation: str, payload: dict[str, Any]) -> Any:
+        answer = call(operation, payload)
+        for one in answer.get("Table", {}).get("GlobalSecondaryIndexes", ()):
+            one.pop("IndexStatus", None)
+        return answer
+
+    monkeypatch.setattr(app.engine.transport, "call", stand_in)  # type: ignore[attr-defined]
+    assert evolutions_of(app) == []
+    app.prepare()

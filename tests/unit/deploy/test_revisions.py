@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import time, timedelta
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -12,6 +13,7 @@ from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
 from persisty.deploy.revisions import (
     Revision,
+    Run,
     create_unnamed,
     downgrade,
     pending,
@@ -150,6 +152,77 @@ def vans(place: Place, folder: Path) -> list[Revision]:
     app.store(Van).create({"id": "a", "odometer": 5, "tags": ["t"], "wheels": [{"size": 3}], "maker_name": "m"})
     assert write_revision(place.app(Maker, RenamedVan), "Rename", [], folder)
     return revisions_in(folder)
+
+
+class Spot(Struct, frozen=True):
+    x: int
+
+
+@stored(name="shift")
+class Shift:
+    id: Attr[str]
+    hours: Attr[int] = 1
+    length: Attr[timedelta] = Attr(default=timedelta(hours=1))
+    start: Attr[time] = Attr(default=time(9))
+    pair: Attr[tuple[int, str]] = Attr(default=(1, "a"))
+    either: Attr[int | list[str]] = Attr(default=3)
+    tags: Attr[set[str]] = Attr(factory=set)
+    fixed: Attr[frozenset[int]] = Attr(default=frozenset({2, 1}))
+    kinds: Attr[frozenset[Kind]] = Attr(default=frozenset({Kind.B}))
+    spots: Attr[set[Spot]] = Attr(factory=set)
+    places: Attr[tuple[Spot, ...]] = Attr(default=(Spot(4),))
+    spot: Attr[Spot | list[int]] = Attr(default=Spot(5))
+
+
+@stored(name="shift")
+class ChangedShift:
+    id: Attr[str]
+    count: Attr[int] = Attr(default=1, former_names="hours")
+    length: Attr[timedelta] = Attr(default=timedelta(hours=1))
+    start: Attr[time] = Attr(default=time(9))
+    pair: Attr[tuple[int, str]] = Attr(default=(1, "a"))
+    either: Attr[int | list[str]] = Attr(default=3)
+    tags: Attr[set[str]] = Attr(factory=set)
+    fixed: Attr[frozenset[int]] = Attr(default=frozenset({2, 1}))
+    kinds: Attr[frozenset[Kind]] = Attr(default=frozenset({Kind.B}))
+    spots: Attr[set[Spot]] = Attr(factory=set)
+    places: Attr[tuple[Spot, ...]] = Attr(default=(Spot(4),))
+    spot: Attr[Spot | list[int]] = Attr(default=Spot(5))
+    breaks: Attr[tuple[timedelta, ...]] = Attr(default=(timedelta(minutes=5),))
+    rest: Attr[frozenset[time]] = Attr(default=frozenset({time(12)}))
+
+
+def test_a_file_runs_and_reads_items_whatever_the_types_of_their_attributes_and_defaults(
+    place: Place, tmp_path: Path
+) -> None:
+    place.filled(Shift, {"id": "a", "tags": {"t", "b"}, "spots": {Spot(3)}})
+    assert write_revision(place.app(ChangedShift), "Rename", [], tmp_path)
+    [revision] = revisions_in(tmp_path)
+    seen = []
+
+    def code(run: Run) -> None:
+        run.change()
+        store = run.store("shift")
+        for item in store.search_all():
+            seen.append(item)
+            store.update(item.id, {"tags": item.tags | {"new"}, "spots": item.spots, "kinds": item.kinds})
+        store.create({"id": "b"})
+
+    upgrade(place.app(ChangedShift), structs.replace(revision, members={**revision.members, "upgrade": code}), ignored)
+    [item] = seen
+    assert (item.tags, item.kinds, item.spots, item.spot) == ({"t", "b"}, {"b"}, [{"x": 3}], {"x": 5})
+    assert (item.length, item.start, item.places) == (timedelta(hours=1), time(9), [{"x": 4}])
+    app = place.app(ChangedShift)
+    app.prepare()
+    first, made = app.store(ChangedShift).search_all()
+    assert (first.tags, first.spots, first.kinds) == ({"t", "b", "new"}, {Spot(3)}, {Kind.B})
+    assert (made.fixed, made.kinds, made.places) == ({1, 2}, {Kind.B}, (Spot(4),))
+    assert (made.breaks, first.breaks, first.rest) == (
+        (timedelta(minutes=5),),
+        (timedelta(minutes=5),),
+        {time(12)},
+    )
+    downgrade(app, revision, [], ignored)
 
 
 def test_what_is_applied_after_a_revision_is_the_exact_schema(place: Place, tmp_path: Path) -> None:
