@@ -48,7 +48,7 @@ class Preparation:
         if recorded:
             self.applied.check_items(applied, metas)
             self._engines.complete_indexes(self.applied.late_indexes(applied, metas))
-            self.applied.record(applied, metas)
+            self.applied.record(applied, self.applied.fitting(applied, metas))
         self._done.update(metas)
 
     def verify(

@@ -37,6 +37,8 @@ COPIED = (
     "Its items were copied to another store, and may have changed there: this declaration would serve the former ones"
 )
 UNCOPIED = "The items of {former} are not copied to it yet. Run `persisty migrate` before this code starts"
+UNCHECKED = frozenset({"members_removed", "nested_narrowed"})
+"""Kinds of changes for which a migration reads every item, and a start does not."""
 log = logging.getLogger("persisty")
 IsEmpty = Callable[[str, str | None], bool]
 """(name of a store, name of its engine) → whether nothing is stored there."""
@@ -167,6 +169,17 @@ class AppliedSchemas:
             ]
         )
 
+    def fitting(
+        self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]
+    ) -> Iterator[StoreMeta[Any]]:
+        """Yield the items whose stored values all fit the declaration. Leave out those with a change for which only a scan could find a value that does
+        not fit: their record stays, so that `persisty diff` lists the change until `persisty migrate` has checked every item."""
+        for meta in metas:
+            record = applied.get(meta.name)
+            known = record is None or record.hash in (LEFT, meta.schema.hash)
+            if known or not _unchecked(record, meta) or self._is_empty(meta.name, meta.engine):
+                yield meta
+
     def record(self, applied: dict[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
         """Write the schemas that are new or have changed, and add them to `applied`."""
         for meta in metas:
@@ -238,6 +251,13 @@ class AppliedSchemas:
         dropping = "" if empty is None else f"DROP TABLE {empty.place}; "
         name = meta.name.replace('"', '""')
         return f', or rename the table: {dropping}ALTER TABLE {table.place} RENAME TO "{name}"'
+
+
+def _unchecked(record: AppliedSchema | None, meta: StoreMeta[Any]) -> bool:
+    """Return whether stored values may not fit the declaration, and only a scan could find them."""
+    return record is not None and any(
+        one.kind in UNCHECKED for one in changes_of(schema_from_json(record.schema), meta, "")
+    )
 
 
 def _raise(faults: Sequence[Fault]) -> None:

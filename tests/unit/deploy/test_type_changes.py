@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import Struct
 
 from persisty import Attr, Index, SchemaMismatch, stored
+from persisty.deploy.migration import Migration
 
 from .cars import ROWS, Car, Color, Red, faults, kinds
 from .conftest import Place
@@ -135,4 +137,44 @@ def test_values_without_a_conversion_are_deleted_only_if_allowed(place: Place) -
         place.migrated(Tagged)
     app, _ = place.migrated(Tagged, allow=("drop:car.note",))
     assert [(one.note, one.price) for one in app.store(Tagged).search_all()] == [([], "10"), ([], "11")]
+    assert kinds(app) == set()
+
+
+class Narrow(Struct):
+    size: int
+
+
+class Wide(Struct):
+    size: int | str
+
+
+@stored(name="box")
+class Box:
+    id: str
+    color: Color = Color.RED
+    inner: Wide | None = None
+
+
+@stored(name="box")
+class RedBox:
+    id: str
+    color: Red = Red.RED
+    inner: Narrow | None = None
+
+
+def test_a_start_does_not_hide_a_change_that_stored_items_may_not_fit(place: Place) -> None:
+    wanted = {"members_removed color", "nested_narrowed inner"}
+    place.filled(Box, {"id": "a", "color": "green"}, {"id": "b", "inner": {"size": "s"}})
+    for _ in range(2):
+        app = place.app(RedBox)
+        app.prepare()
+        assert kinds(app) == wanted
+    with pytest.raises(SchemaMismatch):
+        Migration(app).apply()
+    assert kinds(app) == wanted
+    app = place.app(Box)
+    app.prepare()
+    app.store(Box).update("a", {"color": "red"})
+    app.store(Box).update("b", {"inner": None})
+    app, _ = place.migrated(RedBox)
     assert kinds(app) == set()
