@@ -18,6 +18,7 @@ import msgspec
 from ..application import App
 from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidInput
+from ..model.dataclass_defaults import completed
 from ..model.generators import acting_as
 from ..model.json_numbers import contains_unrounded, convert_exactly
 from ..model.msgspec_faults import fault_of, pointer
@@ -162,7 +163,8 @@ def _of_items(app: App, parameters: tuple[Parameter, ...]) -> ItemCheck:
 
 
 def _argument(given: Any, shape: Any) -> Any:
-    return convert_exactly(given, shape) if contains_unrounded(given) else msgspec.convert(given, shape, str_keys=True)
+    exactly = contains_unrounded(given)
+    return completed(convert_exactly(given, shape) if exactly else msgspec.convert(given, shape, str_keys=True))
 
 
 def _maker_from_caller(annotation: Any) -> Callable[[Caller], Any] | None:

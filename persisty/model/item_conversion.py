@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..errors import Fault, InvalidDeclaration
+from .dataclass_defaults import completed
 from .meta import Attribute, StoreMeta, meta_of
 from .stored_before import value_before
 from .stored_members import members_of, stored_kind
@@ -65,6 +66,6 @@ def _decoded(attribute: Attribute, stored: Any) -> Any:
             raise UnreadableValue(attribute.name)
         return None if attribute.optional or before is None else before()
     if attribute.kind is Kind.JSON:
-        return msgspec.json.decode(msgspec.json.encode(stored), type=attribute.type)
+        return completed(msgspec.json.decode(msgspec.json.encode(stored), type=attribute.type))
     value, members = stored.value if isinstance(stored, enum.Enum) else stored, members_of(attribute)
     return value if members is None else members[value]

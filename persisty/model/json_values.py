@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from .dataclass_defaults import completed, has_dataclasses
 from .nested_integers import check_integers, has_integers
 from .nesting import MAX_NESTING, TooDeep, surely_shallow, too_deep
 from .schema_types import Boolean, Datetime, Dict, Number, Python, Set, arms, parts_of
@@ -37,12 +38,13 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
     decode = msgspec.json.Decoder(annotation).decode
     description = description_of(annotation)
     bounded = any(isinstance(part, Number | Datetime) for part in description.parts())
+    incomplete = has_dataclasses(description)
     counted = has_integers(description)
     moments = any(isinstance(part, Set) and _has_datetimes(part) for part in description.parts())
 
     def through_json(value: Any) -> Any:
         try:
-            text = msgspec.json.encode(value)
+            text = msgspec.json.encode(completed(value) if incomplete else value)
             if not surely_shallow(text) and too_deep(msgspec.json.decode(text)):
                 raise TooDeep(MAX_NESTING)
             found = decode(text)

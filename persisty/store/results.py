@@ -95,13 +95,24 @@ def _done(guard: Guard, planned: Planned, item: Any) -> EditResult[Any]:
 
 
 def number(backend: Backend[Any], items: Sequence[Any]) -> None:
-    """Assign numbers of sequences to new items, with one call for each sequence."""
+    """Assign numbers of sequences to new items, with one call for each sequence. A number that trusted code gives advances its sequence."""
     for name in backend.meta.sequences:
         get = backend.meta.attributes[name].get
         lacking = [item for item in items if get(item) is UNSET]
+        if len(lacking) < len(items):
+            _advance(backend, name, max(value for item in items if (value := get(item)) is not UNSET))
         if lacking:
             for given, item in enumerate(lacking, backend.allocate(name, len(lacking))):
                 setattr(item, name, given)
+
+
+def _advance(backend: Backend[Any], sequence: str, given: int) -> None:
+    """Reserve the numbers up to `given`, so that no later item gets one of them. A number that is already reserved leaves a gap of one.
+
+    Reads nothing: a concurrent reservation only makes the gap larger.
+    """
+    if given > 0 and (first := backend.allocate(sequence, 1)) < given:
+        backend.allocate(sequence, given - first)
 
 
 def check_distinct(

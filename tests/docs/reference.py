@@ -70,7 +70,10 @@ CREATES = {
     "created": ("the time, in UTC", ""),
     "updated": ("the time, in UTC", "the time, in UTC"),
     "version": ("1", "one more, counted by the engine"),
-    "sequence": ("1, 2, 3, … from the engine. A create that fails leaves a gap", ""),
+    "sequence": (
+        "1, 2, 3, … from the engine. A create that fails leaves a gap. A number that Python code or an import gives advances the sequence",
+        "",
+    ),
     "subject": ("the subject of the caller", ""),
     "owner": ("the subject of the caller. By convention for an attribute of an `owned` rule", ""),
 }

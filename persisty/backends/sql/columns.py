@@ -17,6 +17,7 @@ from sqlalchemy.sql import quoted_name
 
 from ...errors import InvalidDeclaration
 from ...model import indexes as model
+from ...model.dataclass_defaults import completing
 from ...model.meta import Attribute, StoreMeta
 from ...model.stored_members import members_of, stored_kind
 from ...model.types import Kind
@@ -38,7 +39,11 @@ def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
     """Return the row of the attribute's kind."""
     row = dialect.columns[stored_kind(attribute)]
     if attribute.kind is Kind.JSON:
-        return ColumnKind(row.type, row.encode, _after(row.decode, msgspec.json.Decoder(attribute.type).decode))
+        return ColumnKind(
+            row.type,
+            row.encode,
+            _after(row.decode, completing(attribute.type, msgspec.json.Decoder(attribute.type).decode)),
+        )
     members = members_of(attribute)
     if members is None:
         return row

@@ -39,6 +39,24 @@ def test_neither_a_rejected_create_nor_a_delete_affects_a_sequence(tickets: Stor
     assert tickets.create(Ticket()).number == 3
 
 
+def test_a_number_that_is_given_advances_its_sequence(tickets: Store[Ticket]) -> None:
+    assert tickets.create(Ticket(number=1, series=4)).number == 1
+    made = tickets.create(Ticket())
+    assert (made.number, made.series) == (2, 5)
+    tickets.edit_batch([Create(Ticket(number=9)), Create(Ticket()), Create(Ticket(number=7))])
+    numbers = {one.number for one in tickets.search_all()}
+    assert {1, 2, 7, 9} < numbers
+    assert tickets.create(Ticket()).number > max(numbers)
+    tickets.create(Ticket(number=3))
+    assert tickets.create(Ticket()).number > max(numbers)
+
+
+def test_a_number_that_is_not_positive_does_not_affect_a_sequence(tickets: Store[Ticket]) -> None:
+    tickets.create(Ticket(number=0))
+    tickets.create(Ticket(number=-5))
+    assert tickets.create(Ticket()).number == 1
+
+
 def test_concurrent_creates_get_distinct_numbers(tickets: Store[Ticket]) -> None:
     def work(number: int) -> list[Ticket]:
         made = [tickets.create(Ticket(title=str(number))) for _ in range(5)]
