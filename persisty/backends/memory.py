@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from msgspec.structs import replace
 
 from ..errors import BackendUnavailable, BatchTooLarge, Conflict, Unsupported
-from ..model.expressions import ALL, Aggregate, And, Filter, OrderBy
+from ..model.expressions import ALL, Aggregate, And, Compare, Filter, OrderBy
 from ..model.item_conversion import converted_item
 from ..model.item_copies import copier
 from ..model.keys import KeyValues
@@ -45,7 +45,7 @@ from ..store.backend import (
 from ..store.engine_urls import read_url
 from ..store.limits import COMPLETE_PAGE, grown_too_long, grows_too_long
 from ..store.page_bytes import Total, items_of_page, size_of_all
-from ..store.unfinished_pages import WIDER, unfinished_page
+from ..store.unfinished_pages import unfinished_page
 from ..store.unique_values import unique_values
 from ..store.write_results import conflict, undone
 
@@ -113,30 +113,29 @@ class MemoryBackend(Generic[T]):
         return matcher(self.meta, where if after is None else combine(And, [where, beyond(self.meta, order, after)]))
 
     def _page(self, matches: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
-        first = heapq.nsmallest(asked.limit + 1, matches, key=sort_key(self.meta, total))
-        if asked.limit > COMPLETE_PAGE:
-            limit = items_of_page(self.meta, first[: asked.limit], asked.max_bytes)
-            if limit < asked.limit:
-                first, asked = first[: limit + 1], replace(asked, limit=limit)
+        limit = asked.limit
+        first = heapq.nsmallest(limit + 1, matches, key=sort_key(self.meta, total))
+        if limit > COMPLETE_PAGE:
+            limit = items_of_page(self.meta, first[:limit], asked.max_bytes)
         if self._opened.has_misfits:
-            return self._page_of_misfits(first, matches, total, asked)
-        page = [self._copy(item) for item in first[: asked.limit]]
-        return Page(page, position_of(self.meta, total, page[-1]) if len(first) > asked.limit else None)
+            return self._page_of_misfits(first, limit, total, asked)
+        page = [self._copy(item) for item in first[:limit]]
+        return Page(page, position_of(self.meta, total, page[-1]) if len(first) > limit else None)
 
-    def _page_of_misfits(self, first: list[T], matches: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
-        """Return a page of items that may not fit. `first`: one item more than the page has, if there are more."""
+    def _page_of_misfits(self, first: list[T], limit: int, total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
+        """Return a page of up to `limit` items that may not fit. `first` has more items if more follow."""
         names = {*(one.attribute for one in total), *self.meta.key.attributes}
         selected = None if asked.select is None else names.union(asked.select)
-        page = [self._without_misfits(item, selected) for item in first[: asked.limit]]
-        if len(first) <= asked.limit:
+        page = [self._without_misfits(item, selected) for item in first[:limit]]
+        if len(first) <= limit:
             return Page(page, None)
-        wider = replace(asked, limit=asked.limit * WIDER, max_bytes=None)
         return unfinished_page(
             self.meta,
             names,
             page,
             lambda last: position_of(self.meta, total, last),
-            lambda: self._page(matches, total, wider),
+            asked,
+            self.query,
         )
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
@@ -149,9 +148,10 @@ class MemoryBackend(Generic[T]):
             group = groups.get(get(item))
             if group is not None and wanted(item):
                 group.append(item)
-        pages, loaded, one_page = [], Total(asked.max_bytes), replace(asked, max_bytes=None)
+        pages, loaded = [], Total(asked.max_bytes)
         for value in values:
-            pages.append(self._page(groups[value], total, one_page))
+            where = combine(And, [Compare(attribute, "eq", value), asked.where])
+            pages.append(self._page(groups[value], total, replace(asked, where=where, after=None, max_bytes=None)))
             if asked.limit * len(values) > COMPLETE_PAGE:
                 loaded.add(size_of_all(self.meta, pages[-1].items))
         return pages

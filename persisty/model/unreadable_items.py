@@ -83,7 +83,7 @@ def marked(meta: StoreMeta[T], values: Mapping[str, Any], misfits: Mapping[str, 
 def without_misfits(meta: StoreMeta[T], item: T, selected: Collection[str] | None = None) -> T:
     """Return a copy of a `marked` item in which the values that cannot be decoded are None, and those that are not `selected` are UNSET."""
     hidden = set() if selected is None else meta.attributes.keys() - set(selected)
-    blank = {name: UNSET if name in hidden else None for name in unreadable(item)}
+    blank = {**dict.fromkeys(unreadable(item)), **dict.fromkeys(hidden, UNSET)}
     return repaired(meta, msgspec.structs.replace(item, **blank), hidden)  # type: ignore[type-var]
 
 

@@ -26,7 +26,7 @@ from ..query.keyset import position_of
 from ..query.order import Order
 from .backend import Page, Query
 from .context import StoreContext
-from .limits import MAX_BATCH, MAX_LIMIT, MAX_LINKED_BYTES, check_limit
+from .limits import COMPLETE_PAGE, MAX_BATCH, MAX_LIMIT, MAX_LINKED_BYTES, check_limit
 from .page_bytes import Total, link_too_large, size_of_all
 from .unreadable_matches import as_shown, require_readable
 
@@ -117,7 +117,7 @@ def _target(
 def _of_keys(target: StoreContext[Any], keys: list[Any]) -> list[Any]:
     """Return the items of these keys. `AnswerTooLarge` if they are too large together. The size of the first items decides how many keys are read
     at a time."""
-    if len(keys) <= MAX_BATCH:
+    if len(keys) <= COMPLETE_PAGE:
         return [one for one in target.path.read([(key,) for key in keys]) if one is not None]
     loaded = Total(MAX_LINKED_BYTES)
     found: list[Any] = []

@@ -36,7 +36,7 @@ from ...query.order import resolve_order
 from ...store.backend import Page, Query
 from ...store.limits import COMPLETE_PAGE
 from ...store.page_bytes import Total, size_of_all
-from ...store.unfinished_pages import WIDER, unfinished_page
+from ...store.unfinished_pages import unfinished_page
 from .access_paths import QueryPlan
 from .codec import WireCodec
 from .explain import advised, explained
@@ -175,7 +175,8 @@ class Reads(Generic[T]):
             self._positions.names(chosen, order),
             items,
             lambda last: self._positions.of(chosen, order, last),
-            lambda: self.query(replace(asked, limit=asked.limit * WIDER, max_bytes=None)),
+            asked,
+            self.query,
         )
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:

@@ -28,7 +28,7 @@ from ...store.backend import (
 )
 from ...store.limits import COMPLETE_PAGE
 from ...store.page_bytes import Total
-from ...store.unfinished_pages import WIDER, unfinished_page
+from ...store.unfinished_pages import unfinished_page
 from .columns import RowCodec, index_name
 from .conditions import shape_of
 from .dialect import Connection, Dialect
@@ -113,7 +113,8 @@ class SqlReads(Generic[T]):
             [one.attribute for one in total],
             items,
             lambda last: position_of(self.meta, total, last),
-            lambda: self.query(structs.replace(asked, limit=asked.limit * WIDER, max_bytes=None)),
+            asked,
+            self.query,
         )
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:

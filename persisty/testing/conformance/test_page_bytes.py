@@ -67,3 +67,8 @@ def test_pages_of_several_values_that_are_too_large_together_raise_answer_too_la
     first, _ = backend.query_each("topic", ["large", "none"], Query(limit=30, max_bytes=MAX_BYTES))
     assert len(first.items) == 30
     assert first.position is not None
+    with pytest.raises(AnswerTooLarge):  # no index begins with the attribute
+        backend.query_each("version", [1, 2], Query(limit=60, max_bytes=MAX_BYTES))
+    first, _ = backend.query_each("version", [1, 2], Query(order=ORDERS[2], limit=30, max_bytes=MAX_BYTES))
+    assert [one.rank for one in first.items] == [place // 2 for place in range(30)]
+    assert first.position is not None

@@ -67,3 +67,6 @@ def test_linked_items_that_are_too_large_together_raise_an_error_that_names_the_
     assert raised.value.details == {"limit": 100_000}
     assert [fault.path for fault in raised.value.faults] == [f"/{name}"]
     assert len(store.links(store.search(limit=50), name).items) == 50
+    monkeypatch.setattr(link_loading, "MAX_LINKED_BYTES", 40_000)
+    with pytest.raises(AnswerTooLarge):
+        store.links(store.search(limit=50), name)

@@ -8,9 +8,13 @@ from typing import Any, Literal
 
 import pytest
 
-from persisty import App, Create, Index, stored
+from persisty import App, Create, Index, UnreadableItem, stored
+from persisty.backends.dynamodb import local_order
+from persisty.model.expressions import Aggregate, And
 from persisty.model.unreadable_items import unreadable
+from persisty.query.filter_algebra import combine
 from persisty.store.backend import Query
+from persisty.store.page_bytes import size_of_all
 from persisty.store.store import context_of
 
 STAGES = count()
@@ -122,3 +126,41 @@ def test_the_pages_of_several_values_lead_to_all_items_too(app: App) -> None:
             expected = {one for one in range(NUMBER) if one % 2 == shop}
             assert sorted(fine) == sorted(expected & FINE)
             assert {one.id for one in found if unreadable(one)} == expected & BROKEN
+
+
+LONG = 5_000
+
+
+def test_a_page_of_unreadable_items_has_a_bound_in_bytes(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_order, "MAX_PAGE_BYTES", 20_000)
+    app.replace(OldGown, OldPlainGown)
+    app.prepare()
+    colors = ["green"] * 30 + ["red"] * 5
+    longs = [(100 + place, "long", color, "x" * LONG) for place, color in enumerate(colors)]
+    for item, more in ((OldGown, {"day": 1}), (OldPlainGown, {})):
+        keys = ("id", "shop_id", "color", "text")
+        app.store(item).edit_batch([Create(item(**dict(zip(keys, one, strict=True)), **more)) for one in longs])
+    app.replace(Gown, PlainGown)
+    app.prepare()
+    for item in (Gown, PlainGown):
+        store: Any = app.store(item)
+        context, where = context_of(store), item.shop_id == "long"
+        total = context.preparation.order("color")
+        page = context.backend.query(Query(where, total, None, 100, max_bytes=20_000))
+        assert {one.id for one in page.items if unreadable(one)} == set(range(100, 130))
+        assert size_of_all(context.meta, page.items) <= 35 * LONG / 2
+        found = [one for one in page.items if not unreadable(one)]
+        while page.position is not None:
+            page = context.backend.query(Query(where, total, page.position, 100, max_bytes=20_000))
+            found += page.items
+        assert [(one.id, one.text) for one in found] == [(one, "x" * LONG) for one in range(130, 135)]
+
+
+def test_an_extreme_that_cannot_be_read_is_an_error(app: App) -> None:
+    backend = context_of(app.store(Gown)).backend
+    green = Gown.id.oneof(list(BROKEN))
+    for where in (green, combine(And, [green, Gown.shop_id == "s1"]), Gown.color == "green"):
+        with pytest.raises(UnreadableItem, match="An item of gown cannot be read"):
+            backend.aggregate((Aggregate("max", "color"),), (), where)
+    with pytest.raises(UnreadableItem):
+        backend.aggregate((Aggregate("min", "color"),), (), combine(And, [Gown.shop_id == "s1", Gown.color >= "b"]))
