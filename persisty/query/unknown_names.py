@@ -32,9 +32,9 @@ def unknown_attribute(
     attribute may be given there."""
     text = "" if name is None else str(name)
     root, dot, _ = text.removeprefix("-").partition(".")
-    expected = [one for one, attribute in known.items() if allowed(attribute)]
     if dot and root in known:
-        return Fault(path, PART, root if root in expected else one_of(expected), text[:MAX_NAME])
+        return Fault(path, PART, root, text[:MAX_NAME])
+    expected = [one for one, attribute in known.items() if allowed(attribute)]
     return Fault(path, "Unknown attribute", one_of(expected), text[:MAX_NAME] or None)
 
 

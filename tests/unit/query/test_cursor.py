@@ -111,7 +111,7 @@ def test_a_position_that_lacks_a_term_of_the_order_is_invalid() -> None:
         beyond(META, resolve_order(META, "count"), {"count": 1, "shelf": "s"})
 
 
-@pytest.mark.parametrize("term", ["zz", "-zz", "extra.zz"])
+@pytest.mark.parametrize("term", ["zz", "-zz"])
 def test_the_fault_of_an_unknown_order_lists_only_attributes_that_can_be_ordered(term: str) -> None:
     assert len(SORTABLE) < len(META.attributes)
     with pytest.raises(InvalidQuery) as caught:
