@@ -19,9 +19,10 @@ from ..application import App
 from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidInput
 from ..model.dataclass_defaults import completed
+from ..model.dict_faults import fault_within
 from ..model.generators import acting_as
 from ..model.json_numbers import contains_unrounded, convert_exactly
-from ..model.msgspec_faults import fault_of, pointer
+from ..model.msgspec_faults import pointer
 from ..model.rules import Rule
 from ..model.types import identity, unwrap
 from ..naming import kebab
@@ -136,7 +137,9 @@ def _call_action(
             try:
                 values[parameter.name] = _argument(arguments[parameter.name], parameter.shape)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
-                faults.append(fault_of(error, pointer(parameter.name), parameter.shape))
+                convert = partial(_argument, shape=parameter.shape)
+                given = arguments[parameter.name]
+                faults.append(fault_within(error, pointer(parameter.name), parameter.shape, given, convert))
             else:
                 faults += items(parameter.name, values[parameter.name], arguments[parameter.name], caller)
         elif parameter.required:

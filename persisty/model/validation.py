@@ -7,6 +7,7 @@ fault and not only the first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from types import NoneType
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
 from .choices import one_of
+from .dict_faults import fault_within
 from .generators import Add, Append, UpdateOperator, now
 from .json_numbers import contains_unrounded
 from .meta import Attribute, StoreMeta, per_meta
@@ -192,7 +194,7 @@ def changes_of(
             try:
                 changes[name] = check(attribute, change)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
-                faults.append(fault_of(error, path + pointer(name, *([word] if word else ())), attribute.type))
+                faults.append(_fault(error, path + pointer(name, *([word] if word else ())), attribute, change))
     if faults:
         raise InvalidInput(faults=faults)
     _generate(changes, _on_update(meta))
@@ -263,8 +265,12 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May
         try:
             typed(attribute, values[name])
         except (msgspec.ValidationError, ValueError, TypeError) as error:
-            faults.append(fault_of(error, path + pointer(name), attribute.type))
+            faults.append(_fault(error, path + pointer(name), attribute, values[name]))
     return faults
+
+
+def _fault(error: Exception, path: str, attribute: Attribute, value: Any) -> Fault:
+    return fault_within(error, path, attribute.type, value, partial(typed, attribute))
 
 
 def forbidden_faults(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str, may: May) -> list[Fault]:

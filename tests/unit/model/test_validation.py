@@ -214,6 +214,7 @@ def test_an_invalid_generated_value_is_reported() -> None:
         ("Expected `int`, got `str`", Fault("/x", "Expected int, got str", "int", "str")),
         ("Expected `str` - at `$.a[2].b`", Fault("/x/a/2/b", "Expected str", "str")),
         ("Expected `int`, got `null` - at `$[...]`", Fault("/x/*", "Expected int, got null", "int", "null")),
+        ("Object contains unknown field `q` - at `$.a[2]`", Fault("/x/a/2/q", "Unknown member")),
         ("Something else", Fault("/x", "Something else")),
         ("", Fault("/x", "")),
     ],
