@@ -9,6 +9,7 @@ import logging
 import logging.config
 import sys
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from socket import socket
 from typing import Any
 
@@ -22,7 +23,8 @@ from .. import settings
 from ..api.action_access import looks_at_callers
 from ..api.http.messages import MAX_BODY
 from ..application import App, load_app, load_function
-from ..deploy.safe_start import follow_safe_changes
+from ..deploy.revisions import FOLDER, has_revisions
+from ..deploy.safe_start import check_revisions, follow_safe_changes
 from ..errors import Conflict, PersistyError
 from ..hosting.access_log import as_json, as_text
 from ..hosting.logs import configuration
@@ -98,11 +100,14 @@ def begin(served: App, options: Options) -> None:
 def tables(served: App, options: Options) -> None:
     """Create missing tables. On DynamoDB only verify them, unless the options say otherwise.
 
-    A SQLite file first follows changed declarations, if all changes are safe.
+    A SQLite file first follows changed declarations, if all changes are safe and the project has no revision files. With such files, a start makes no change.
     """
     try:
-        for change in follow_safe_changes(served):
-            typer.echo(f"{change.path}: {change.message}")
+        if has_revisions(Path(FOLDER)):
+            check_revisions(served)
+        else:
+            for change in follow_safe_changes(served):
+                typer.echo(f"{change.path}: {change.message}")
     except Conflict as error:
         log.warning("%s", error)  # another process of this machine makes the changes
     if options.create_tables:

@@ -13,22 +13,24 @@ migrations/0001_rename_odometer.py     BEFORE, AFTER: JSON of the stores that ch
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from ..application import App
-from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
+from ..errors import Conflict, Fault, InvalidDeclaration, PersistyError, SchemaMismatch
 from ..model.schema import Schema
 from ..model.schema_json import document_from_json, document_of, schema_to_json
 from ..model.stored_form import compile_stored, reversed_names
 from ..naming import snake
 from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.store import Store
-from .evolution import records_of
+from .evolution import migrator_of, records_of
 from .migration import Migration, Planned, Progress
 
 FOLDER = "migrations"
@@ -94,16 +96,52 @@ class Run:
             abandoned={*app.abandoned, *(name for name in records_of(app) if name not in named)},
         )
         self._allowed, self._removed, self._progress, self._rate = allowed, removed, progress, rate
+        self._changing = False
+        self.undone = False
+        """Whether an error undoes everything that the file did."""
         self.planned: list[Planned] = []
 
     def change(self) -> None:
         """Make the changes of the revision."""
         migration = Migration(self._app, self._allowed, unknown_allowed=True, removed=self._removed, rate=self._rate)
+        self._changing = True  # an error keeps its own message
         self.planned += migration.apply(self._progress)
+        self._changing = False
 
     def store(self, name: str) -> Store[Any]:
         """Return a store of the revision with the schema after `change`."""
         return self._app.store(name)
+
+    def records(self) -> Store[AppliedRevision]:
+        """Return the records of the files that were run, in the transaction of this one."""
+        return self._app.system_store(REVISIONS)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of the changes, of the code for items and of the record, if the app has only one engine and it can undo them all."""
+        migrator = None if self._app.engine_urls else migrator_of(self._app, None)
+        self.undone = migrator is not None and migrator.local
+        with nullcontext() if migrator is None else migrator.together():
+            yield
+
+    @contextmanager
+    def named(self, revision: Revision) -> Iterator[None]:
+        """Raise the errors of the file's code with the name of the file, the line, and what they leave in the database."""
+        try:
+            yield
+        except Exception as error:  # code of an app can raise anything
+            if isinstance(error, PersistyError) and self._changing:
+                raise
+            line = next((at for name, at in _frames(error) if name == str(revision.path)), 0)
+            left = "Everything that the file did is undone" if self.undone else self._left()
+            why, faults = (error.message, error.faults) if isinstance(error, PersistyError) else (str(error), ())
+            message = f"{revision.path}, line {line}: {type(error).__name__}: {why}. {left}"
+            raise SchemaMismatch(message, faults=faults) from error
+
+    def _left(self) -> str:
+        steps = [step.title for one in self.planned for step in one.steps]
+        done = f"These steps stay: {', '.join(steps)}. " if steps else ""
+        return f"{done}Items that its code wrote stay too. The next run starts the file from its beginning"
 
     def close(self) -> None:
         self._app.close()
@@ -119,6 +157,11 @@ def revisions_in(folder: Path) -> list[Revision]:
             raise InvalidDeclaration(f"{path} is not a revision", faults=[Fault(f"/{missing[0]}", "Missing")])
         found.append(Revision(path.stem, path, members))
     return found
+
+
+def has_revisions(folder: Path) -> bool:
+    """Return whether a folder has revision files."""
+    return any(folder.glob("[0-9]*.py"))
 
 
 def revision_records(app: App) -> Store[AppliedRevision]:
@@ -139,15 +182,19 @@ def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None
     run it meanwhile, and `SchemaMismatch` if it has copied items and may not switch to the copy."""
     target = revision.schemas("AFTER")
     removed = _names(revision.schemas("BEFORE")) - _names(target) - app.metas.keys()
-    planned = _run(app, revision, "upgrade", target, removed, revision.members["ALLOWED"], progress, rate)
-    waiting = [f"switch:{one.evolution.declared.name}" for one in planned if one.waits and one.evolution.declared]
-    if waiting:
-        faults = [
-            Fault("/ALLOWED", "The items are copied. Stop older code, and allow the switch", one) for one in waiting
+
+    def record(run: Run) -> None:
+        waiting = [
+            f"switch:{one.evolution.declared.name}" for one in run.planned if one.waits and one.evolution.declared
         ]
-        raise SchemaMismatch(f"{revision.path} is not finished: add what is expected to its ALLOWED", faults=faults)
-    revision_records(app).create({"app": app.name, "revision": revision.name})
-    return planned
+        if waiting:
+            faults = [
+                Fault("/ALLOWED", "The items are copied. Stop older code, and allow the switch", one) for one in waiting
+            ]
+            raise SchemaMismatch(f"{revision.path} is not finished: add what is expected to its ALLOWED", faults=faults)
+        run.records().create({"app": app.name, "revision": revision.name})
+
+    return _run(app, revision, "upgrade", target, removed, revision.members["ALLOWED"], progress, rate, record)
 
 
 def downgrade(
@@ -161,10 +208,12 @@ def downgrade(
         for one in revision.schemas("BEFORE")
     ]
     removed = after.keys() - _names(target)
-    planned = _run(app, revision, "downgrade", target, removed, allowed, progress, rate)
-    if not revision_records(app).delete((app.name, revision.name)):
-        raise Conflict(f"{revision.name} was undone by another process")
-    return planned
+
+    def forget(run: Run) -> None:
+        if not run.records().delete((app.name, revision.name)):
+            raise Conflict(f"{revision.name} was undone by another process")
+
+    return _run(app, revision, "downgrade", target, removed, allowed, progress, rate, forget)
 
 
 def create_unnamed(app: App, revisions: Sequence[Revision]) -> None:
@@ -190,14 +239,25 @@ def _run(
     allowed: Iterable[str],
     progress: Progress,
     rate: float | None,
+    record: Callable[[Run], None],
 ) -> list[Planned]:
+    """Run a function of the file, and record that it was run: in one transaction where the engine can undo both."""
+    revision_records(app)
     run = Run(app, target, removed, allowed, progress, rate)
     function: Callable[[Run], None] = revision.members[direction]
     try:
-        function(run)
+        with run.together():
+            with run.named(revision):
+                function(run)
+            record(run)
     finally:
         run.close()
     return run.planned
+
+
+def _frames(error: BaseException) -> Iterator[tuple[str, int]]:
+    """Yield the file and the line of each call that led to an error, the last first."""
+    yield from reversed([(one.f_code.co_filename, line) for one, line in walk_tb(error.__traceback__)])
 
 
 def write_revision(app: App, why: str, allowed: Sequence[str], folder: Path) -> Path | None:

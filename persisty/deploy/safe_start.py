@@ -1,4 +1,4 @@
-"""The start of a server whose database is a local file: make the changes that are safe.
+"""The start of a server whose database is a local file: make the changes that are safe, unless the project has revision files.
 
 Any other engine is shared, so a start changes nothing there: `App.prepare` stops the start, and the message names the command.
 """
@@ -6,6 +6,7 @@ Any other engine is shared, so a start changes nothing there: `App.prepare` stop
 from __future__ import annotations
 
 from ..application import App
+from ..errors import Fault, SchemaMismatch
 from ..model.schema_changes import Change, Effect
 from ..model.schema_differences import hidden_values
 from ..store.migration import Evolution
@@ -14,6 +15,27 @@ from .migration import Migration
 
 BUILT_AT_START = frozenset({"index_added", "unique_added"})
 """Kinds of changes that `App.prepare` makes by itself on every engine with columns."""
+
+
+MADE_BY_FILES = BUILT_AT_START | {"item_added", "attribute_added", "attribute_renamed", "attribute_optional"}
+"""Kinds of changes that a start would make by itself, so that no revision file could contain them any more."""
+
+
+def check_revisions(app: App) -> None:
+    """Raise `SchemaMismatch` if the database lacks a change, because revision files make the changes. Check nothing on DynamoDB, where a deployment creates
+    the tables."""
+    if not app.records_schemas or not all(_has_columns(app, engine) for engine in (None, *app.engine_urls)):
+        return
+    changes = [change for each in evolutions_of(app) for change in each.changes if change.kind in MADE_BY_FILES]
+    if changes:
+        faults = [Fault(one.path, one.message) for one in changes]
+        message = 'Revision files make the changes of the database: run `persisty migrate`. A change that is in no file: persisty migrate --revision "why"'
+        raise SchemaMismatch(message, faults=faults)
+
+
+def _has_columns(app: App, engine: str | None) -> bool:
+    migrator = migrator_of(app, engine)
+    return migrator is not None and not migrator.copies
 
 
 def follow_safe_changes(app: App) -> list[Change]:

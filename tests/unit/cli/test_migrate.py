@@ -300,3 +300,22 @@ def test_revision_files_create_the_tables_of_an_empty_database(
         done = persisty("migrate", spec, "--url", empty, "--folder", folder)
         assert done.code == 0, done.err
     assert "Nothing to change" in persisty("diff", spec, "--url", empty).out
+
+
+def test_a_server_leaves_the_database_to_revision_files(
+    persisty: Persisty, declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/used.db"
+    monkeypatch.chdir(tmp_path)
+    fill(url)
+    assert persisty("migrate", declare(Renamed), "--url", url, "--revision", "Rename").code == 0
+    with pytest.raises(SchemaMismatch, match="run `persisty migrate`"):
+        start(declare(Renamed), url)
+    assert persisty("migrate", declare(Renamed), "--url", url).code == 0
+    start(declare(Renamed), url).close()
+    spec = declare(Renamed, Owner)
+    with pytest.raises(SchemaMismatch, match="--revision"):
+        start(spec, url)
+    assert "Wrote" in persisty("migrate", spec, "--url", url, "--revision", "Owners").out
+    assert persisty("migrate", spec, "--url", url).code == 0
+    start(spec, url).close()

@@ -6,9 +6,10 @@ import enum
 from datetime import time, timedelta
 from pathlib import Path
 
+import pytest
 from msgspec import Struct, structs
 
-from persisty import App, Attr, BelongsTo, Index, custom, link, stored
+from persisty import App, Attr, BelongsTo, Index, SchemaMismatch, custom, link, stored
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
 from persisty.deploy.revisions import (
@@ -297,3 +298,44 @@ def test_an_empty_database_gets_the_items_that_no_revision_names(place: Place, t
     assert evolutions_of(app) == []
     app.prepare()
     app.close()
+
+
+def test_code_that_fails_is_named_and_undone_where_the_engine_can(place: Place, tmp_path: Path) -> None:
+    [revision] = write(place, tmp_path)
+    code = 'run.change()\n    run.store("car").update_all({"size": "large"})\n    raise ValueError("no such size")\n'
+    text = revision.path.read_text()
+    revision.path.write_text(text.replace("run.change()\n", code, 1))
+    [failing] = revisions_in(tmp_path)
+    with pytest.raises(
+        SchemaMismatch, match=r"0001_rename_the_odometer\.py, line \d+: ValueError: no such size"
+    ) as error:
+        upgrade(place.app(Changed), failing, ignored)
+    app = place.app(Changed)
+    assert pending(app, [failing]) == [failing]
+    table = app.engine.table("car")
+    assert table is not None
+    undone = place.url.startswith("sqlite")
+    assert ("mileage" in table.columns, "is undone" in str(error.value)) == (not undone, undone)
+    assert ("These steps stay" in str(error.value)) is not undone
+    revision.path.write_text(text.replace("run.change()\n", code.rpartition("    raise")[0], 1))
+    [mended] = revisions_in(tmp_path)
+    upgrade(app, mended, ignored)
+    app = place.app(Changed)
+    app.prepare()
+    assert [(one.size, one.mileage) for one in app.store(Changed).search_all()] == [("large", 7)]
+
+
+def test_a_file_without_a_change_repairs_items_before_the_next_one(place: Place, tmp_path: Path) -> None:
+    [revision] = write(place, tmp_path)
+
+    def code(run: Run) -> None:
+        run.change()
+        run.store("car").update_all({"odometer": 9})
+
+    before = {**revision.members, "AFTER": revision.members["BEFORE"], "ALLOWED": [], "upgrade": code}
+    app = place.app(Changed)
+    upgrade(app, structs.replace(revision, name="0000_repair", members=before), ignored)
+    upgrade(app, revision, ignored)
+    app = place.app(Changed)
+    app.prepare()
+    assert [one.mileage for one in app.store(Changed).search_all()] == [9]
