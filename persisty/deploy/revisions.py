@@ -98,7 +98,7 @@ class Run:
         self._allowed, self._removed, self._progress, self._rate = allowed, removed, progress, rate
         self._changing = False
         self.undone = False
-        """Whether an error undoes everything that the file did."""
+        """True if an error undoes everything that the file did."""
         self.planned: list[Planned] = []
 
     def change(self) -> None:
