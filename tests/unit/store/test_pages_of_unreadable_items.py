@@ -105,10 +105,8 @@ def test_each_readable_item_is_in_one_page_and_each_unreadable_one_is_named(app:
         for store, where, expected in cases:
             if store is plain and order is not None and "day" in order:
                 continue
-            for limit in (2, 5):
-                items, named = walk(store, where, order, limit)
-                wrong = f"{order} {where} {limit}"
-                assert (sorted(items), named) == (sorted(expected & FINE), expected & BROKEN), wrong
+            items, named = walk(store, where, order, 3)
+            assert (sorted(items), named) == (sorted(expected & FINE), expected & BROKEN), f"{order} {where}"
 
 
 def test_the_pages_of_several_values_lead_to_all_items_too(app: App) -> None:
