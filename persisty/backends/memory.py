@@ -148,10 +148,12 @@ class MemoryBackend(Generic[T]):
             group = groups.get(get(item))
             if group is not None and wanted(item):
                 group.append(item)
-        pages, loaded = [], Total(asked.max_bytes)
+        pages, loaded, one_page = [], Total(asked.max_bytes), replace(asked, after=None, max_bytes=None)
         for value in values:
-            where = combine(And, [Compare(attribute, "eq", value), asked.where])
-            pages.append(self._page(groups[value], total, replace(asked, where=where, after=None, max_bytes=None)))
+            if self._opened.has_misfits:  # only a page of misfits may read further, by the filter
+                where = combine(And, [Compare(attribute, "eq", value), asked.where])
+                one_page = replace(one_page, where=where)
+            pages.append(self._page(groups[value], total, one_page))
             if asked.limit * len(values) > COMPLETE_PAGE:
                 loaded.add(size_of_all(self.meta, pages[-1].items))
         return pages
