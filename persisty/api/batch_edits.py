@@ -37,7 +37,10 @@ def carry_out(arguments: Arguments, store_of: StoreOf, send: Send) -> list[edits
         batch = _parsed(store_of, given)
         lacking = [at for position, one in enumerate(batch) if (at := _missing_condition(*one, position))]
         if lacking:
-            raise PreconditionRequired(faults=[Fault(at, "Missing", "a condition", "nothing") for at in lacking])
+            raise PreconditionRequired(
+                "These edits need a condition: send `when` in each",
+                faults=[Fault(at, "Missing", "a condition", "nothing") for at in lacking],
+            )
         planned = [edit for _, edit in batch]
         try:
             results = send(planned, atomic=bool(arguments.get("atomic")))

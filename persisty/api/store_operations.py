@@ -58,12 +58,16 @@ def _delete(store: Store[Any], arguments: Arguments) -> bool:
     return store.delete(arguments["key"], when=_condition(store, arguments, when))
 
 
+NO_CONDITION = "This write needs a condition. REST: send If-Match or If-Unmodified-Since, or a filter such as `?version=1`. GraphQL: send `when`"
+"""Message for a write without the condition that its item requires."""
+
+
 def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> Filter | None:
     """Return the caller's condition, joined with the one on the version that the caller has. Raises `PreconditionRequired` if there is neither and
     the item requires one."""
     known = arguments.get("precondition")
     if not (known is not None and known.names(store.meta)) and unconditional(store, when, "/when"):
-        raise PreconditionRequired()
+        raise PreconditionRequired(NO_CONDITION)
     return And((ALL if when is None else when, known(store, arguments["key"]))) if known is not None else when
 
 

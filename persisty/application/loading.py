@@ -11,6 +11,7 @@ from .. import settings
 from ..errors import Fault, InvalidDeclaration
 from ..model.nesting import make_room
 from .app import App
+from .declaration_errors import explained
 
 
 def deployed_app(configured: settings.Settings) -> App:
@@ -44,7 +45,10 @@ def load_function(spec: str, default: str) -> Callable[[App], Any]:
 
 
 def _load(spec: str, default: str) -> Any:
-    """Return what is at `module:attribute`, None if the module lacks it. Raises `InvalidDeclaration` if the module does not exist."""
+    """Return what is at `module:attribute`, None if the module lacks it.
+
+    Raises `InvalidDeclaration` if the module does not exist, or a declaration in it has an argument that does not exist.
+    """
     module_name, _, attribute = spec.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -54,3 +58,7 @@ def _load(spec: str, default: str) -> Any:
         if error.name and not module_name.startswith(error.name):
             raise
         raise InvalidDeclaration(f"There is no module {module_name}") from error
+    except TypeError as error:
+        if (declared := explained(error)) is None:
+            raise
+        raise declared from error

@@ -82,6 +82,14 @@ class Attr(Generic[T_co]):
         def __set__(self, item: object, value: T_co) -> None: ...  # type: ignore[misc]  # see above
 
 
+ONE_TYPE = "Attr takes one type: use Annotated, as in Attr[Annotated[str, Meta(max_length=3)]]"
+
+
+def has_two_types(error: Exception) -> bool:
+    """Return whether Python rejected `Attr[str, Meta(max_length=3)]`."""
+    return isinstance(error, TypeError) and str(error).startswith(f"Too many arguments for {Attr}")
+
+
 def _flag(given: Any) -> Any:
     """Return the bool of a rule that is the same for every caller, anything else unchanged."""
     return given.constant if isinstance(given, Rule) and given.constant is not None else given

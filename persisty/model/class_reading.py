@@ -15,7 +15,7 @@ from msgspec import UNSET
 from ..errors import Fault
 from ..naming import snake
 from .access import Access
-from .attribute_declaration import Attr
+from .attribute_declaration import ONE_TYPE, Attr, has_two_types
 from .compilation import Bindings
 from .declaration_checks import check_rule_types
 from .generators import CREATED, GENERATED, GENERATORS, OWNER, UPDATED, UUID4, Generator
@@ -102,7 +102,7 @@ def _hints(cls: type, faults: list[Fault]) -> dict[str, Any]:
     try:
         hints = get_type_hints(cls, localns=_Scope(cls), include_extras=True)
     except (NameError, TypeError, SyntaxError) as error:
-        faults.append(Fault("", f"annotations cannot be resolved: {error}"))
+        faults.append(Fault("", f"annotations cannot be resolved: {ONE_TYPE if has_two_types(error) else error}"))
         return {}
     faults.extend(
         Fault("", f"annotations cannot be resolved: name {hint.__forward_arg__!r} is not defined")
@@ -156,7 +156,8 @@ NAMED: dict[Any, str] = {int: "SEQUENCE", str: "UUID4_TEXT", UUID: "UUID4", date
 
 def _way_out(inner: Any) -> str:
     named = NAMED.get(bare(inner))
-    return f"write `= {named}`" if named else "write `= Attr(factory=...)`"
+    owner = ", or `= SUBJECT` for the caller, as `owned()` needs it" if named == "UUID4_TEXT" else ""
+    return f"write `= {named}`{owner}" if named else "write `= Attr(factory=...)`"
 
 
 def _identified(attributes: list[AttributeSchema]) -> tuple[AttributeSchema, ...]:

@@ -22,6 +22,11 @@ def _is_integer(attribute: Attribute) -> bool:
     return attribute.kind is Kind.INTEGER and not is_literal(attribute.type)
 
 
+def _is_fractional(attribute: Attribute) -> bool:
+    """Return whether an `add` in JSON is rejected as such, and not as an object: a sum of fractions is not exact on every engine."""
+    return attribute.kind is Kind.DECIMAL or attribute.kind is Kind.FLOAT
+
+
 def _is_list(attribute: Attribute) -> bool:
     return is_list(attribute.type)
 
@@ -40,6 +45,8 @@ def change_of_json(attribute: Attribute, value: Any) -> tuple[Any, str | None]:
         applies, change = JSON_OPERATORS.get(word, (None, None))
         if applies and change and applies(attribute):
             return change(operand), word
+        if change is Add and _is_fractional(attribute):
+            return Add(operand), None
     return value, None
 
 
@@ -59,7 +66,7 @@ def typed_change(attribute: Attribute, value: Add | Append) -> Add | Append:
 
 def _added(attribute: Attribute, change: Add) -> Add:
     if not _is_integer(attribute):
-        raise ValueError(f"Expected any whole number to add to, got {attribute.kind}")
+        raise ValueError(f"Expected any whole number to add to (`add` works on integers only), got {attribute.kind}")
     amount = msgspec.convert(change.amount, int)
     if not INTEGER_MIN <= amount <= INTEGER_MAX:
         raise ValueError("Expected an integer of 64 bits")

@@ -148,12 +148,10 @@ def compare(
 ) -> Filter:
     """Return one comparison in normal form. `strict=False` also reads values from text, as in URLs."""
     kinds = OPERATORS.get(operator)
-    if kinds is None:
-        faults.append(Fault(path, "Unknown operator", "one of " + ", ".join(OPERATORS), operator))
-        return NOTHING
-    if attribute.kind not in kinds:
+    if kinds is None or attribute.kind not in kinds:
         known = [other for other, applies in OPERATORS.items() if attribute.kind in applies]
-        faults.append(Fault(path, f"Not for {attributes_of(attribute.kind)}", "one of " + ", ".join(known), operator))
+        message = "Unknown operator" if kinds is None else f"Not for {attributes_of(attribute.kind)}"
+        faults.append(Fault(path, message, "one of " + ", ".join(known), operator))
         return NOTHING
     try:
         return SHAPES.get(operator, _plain)(attribute, operator, value, strict)

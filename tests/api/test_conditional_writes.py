@@ -107,6 +107,7 @@ def code(response: Response) -> str:
 def test_a_write_without_a_condition_is_rejected(app: App, send: Send, line: str, headers: dict[str, str]) -> None:
     refused = send(line, NEW if line.startswith("PATCH") else None, **headers)
     assert (refused.status, code(refused)) == (428, "precondition_required")
+    assert "send If-Match" in json.loads(refused.body)["detail"]
     assert {app.store(item).read("a").text for item in (Page, Scrap)} == {"old"}
 
 
@@ -181,6 +182,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
 def test_graphql_requires_the_same_conditions(app: App, ask: Hosted | StandIn) -> None:
     for when in (None, {}, {"or": [{}]}):
         assert codes(ask(CHANGE, w=when)) == codes(ask(DROP, w=when)) == ["precondition_required"]
+    assert "GraphQL: send `when`" in ask(CHANGE, w=None)["errors"][0]["message"]
     edit = {"update": {"key": "a", "changes": NEW}}
     refused = ask(EDIT, e=[edit])
     assert codes(refused) == ["precondition_required"]

@@ -159,9 +159,15 @@ def _first_line(error: type[PersistyError]) -> str:
     return (error.__doc__ or "").strip().splitlines()[0]
 
 
+SECRET = (
+    "PERSISTY_TOKEN_SECRET",
+    "The secret that signs persisty's own tokens. It is read where it is needed, and is no member of `Settings`",
+)
+
+
 def settings() -> str:
     """Return the table of the environment variables."""
-    return table(["variable", "meaning"], ([f"`{name}`", meaning] for name, meaning in VARIABLES.items()))
+    return table(["variable", "meaning"], ([f"`{name}`", meaning] for name, meaning in [*VARIABLES.items(), SECRET]))
 
 
 TABLES = {

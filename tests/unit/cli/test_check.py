@@ -108,3 +108,29 @@ def test_an_error_of_the_apps_own_code_is_not_a_finding(folder: Path, persisty: 
 def test_no_app(persisty: Persisty) -> None:
     assert persisty("check", "tests.unit.cli.shop:nothing").code == 2
     assert persisty("check", SHOP).code == 0
+
+
+@pytest.mark.parametrize(
+    ("declared", "line", "says"),
+    [
+        ("@stored(acess=public)\nclass Task:\n    id: Attr[str]\n", 2, "stored has no argument acess (expected"),
+        ("@stored\nclass Task:\n    id: Attr[str] = Attr(defalt='a')\n", 4, "Attr has no argument defalt (expected"),
+        ("@stored\nclass Task:\n    id: Attr[str, Index]\n", 4, "use Annotated"),
+        ("app = App('tasks', itms=[])\n", 2, "App has no argument itms (expected"),
+    ],
+)
+def test_an_argument_that_does_not_exist_is_a_mistake_with_its_line(
+    folder: Path, persisty: Persisty, declared: str, line: int, says: str
+) -> None:
+    (folder / "misspelled.py").write_text(HEAD + declared)
+    result = persisty("check", "misspelled")
+    assert (result.code, "Traceback" in result.err) == (2, False)
+    assert f"mistake /: {folder / 'misspelled.py'}:{line}: " in result.out
+    assert says in result.out
+    assert persisty("schema", "misspelled").code == 2
+
+
+def test_two_types_of_an_attribute_in_text_are_a_mistake(folder: Path, persisty: Persisty) -> None:
+    text = "from __future__ import annotations\n" + HEAD + "@stored\nclass Task:\n    id: Attr[str, Index]\n"
+    (folder / "misspelled.py").write_text(text)
+    assert "use Annotated" in persisty("check", "misspelled").out

@@ -187,6 +187,8 @@ def test_faults_of_changes_in_json_have_their_whole_path_and_python_does_not_acc
         "/days/append", "/even", "/few/add", "/grade", "/nope", "/plain/add", "/ratio", "/some/append", "/tags/append/1",
         "/version",
     ]  # fmt: skip
+    [uncountable] = [fault for fault in caught.value.faults if fault.path == "/ratio"]
+    assert "add works on integers only" in uncountable.message
     assert faults({"plain": {"add": 1}}).keys() == {"/plain"}
     with pytest.raises(InvalidInput):
         changes_of(META, {"grade": add(1)})

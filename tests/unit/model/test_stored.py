@@ -285,6 +285,7 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     ),
     "generated integer": (lambda: declare({"id": int}, {"id": GENERATED}), [("/id", "write `= SEQUENCE`")]),
     "generated text": (lambda: declare({"id": str}, {"id": GENERATED}), [("/id", "write `= UUID4_TEXT`")]),
+    "generated owner": (lambda: declare({"id": str, "owner": str}, {"owner": GENERATED}), [("/owner", "or `= SUBJECT` for the caller")]),
     "several": (
         lambda: declare({"a": Foreign, "limit": int, "b": int}, {"b": "x"}, name="X", key=("z",), indexes=[Index("y")]),
         [

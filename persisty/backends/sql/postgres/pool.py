@@ -250,13 +250,13 @@ MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = 
     ),
     (
         errors.UndefinedTable,
-        lambda: BackendUnavailable("PostgreSQL: a table is missing; `App.prepare` creates it"),
+        lambda: BackendUnavailable("PostgreSQL: a table is missing; `App.prepare` or `persisty migrate` creates it"),
     ),
     (errors.DiskFull, lambda: BackendUnavailable("PostgreSQL: the disk of the server is full")),
     (errors.ReadOnlySqlTransaction, lambda: BackendUnavailable("PostgreSQL: the server takes no writes")),
     (
         errors.UndefinedColumn,
-        lambda: BackendUnavailable("PostgreSQL: a table lacks a column of its item"),
+        lambda: BackendUnavailable("PostgreSQL: a table lacks a column of its item; `persisty migrate` adds it"),
     ),
 )
 """(the driver's error, the text for the caller)."""

@@ -1,0 +1,59 @@
+"""Explain the `TypeError` of a declaration that Python itself rejects: a misspelled argument, or two arguments in `Attr[…]`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from ..errors import Fault, InvalidDeclaration
+from ..model.attribute_declaration import ONE_TYPE, Attr, has_two_types
+from ..model.choices import one_of
+from ..model.indexes import Index
+from ..model.links import link
+from ..model.stored import stored
+from .app import App
+
+_UNKNOWN = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
+_DECLARE: dict[str, Callable[..., Any]] = {
+    "stored": stored,
+    "link": link,
+    "Attr": Attr.__init__,
+    "App": App.__init__,
+    "Index": Index.__init__,
+}
+"""Name in Python's message → the function whose arguments the fault lists."""
+_PYTHON = frozenset({"typing", "typing_extensions"})
+"""Modules whose frames are below the line of the declaration."""
+
+
+def explained(error: TypeError) -> InvalidDeclaration | None:
+    """Return the error with the file and the line of the declaration, None for the `TypeError` of any other code."""
+    if has_two_types(error):
+        return _at(error, ONE_TYPE)
+    match = _UNKNOWN.match(str(error))
+    declare = _DECLARE.get(match[1]) if match else None
+    if match is None or declare is None:
+        return None
+    code = declare.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return _at(
+        error, f"{match[1]} has no argument {match[2]}", one_of([one for one in names if one not in {"self", "cls"}])
+    )
+
+
+def _at(error: TypeError, message: str, expected: str | None = None) -> InvalidDeclaration:
+    return InvalidDeclaration(
+        "The app cannot be loaded", faults=[Fault("", f"{_place(error.__traceback__)}: {message}", expected)]
+    )
+
+
+def _place(trace: TracebackType | None) -> str:
+    """Return file and line of the declaration: the last frame that is not of Python's own modules."""
+    found = ""
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") not in _PYTHON:
+            found = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
