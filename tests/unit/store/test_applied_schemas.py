@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from persisty import App, Attr, Conflict, SchemaMismatch, Unique, stored
+from persisty.deploy.migration import Migration
 
 from ...postgres import schema_in
 
@@ -331,13 +332,18 @@ class Dress:
     color: After
 
 
-def test_a_removed_enum_member_is_logged_once(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_removed_enum_member_is_logged_at_each_start_until_a_migration_has_checked_the_items(
+    opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
     opened(OldDress).store(OldDress).create({"id": "1", "color": "red"})
-    for times in (1, 0):
+    for times, migrated in ((1, False), (1, True), (0, False)):
         caplog.clear()
-        assert opened(Dress).store(Dress).count() == 1
+        app = opened(Dress)
+        assert app.store(Dress).count() == 1
         found = [one.message for one in caplog.records if "/dress/color" in one.message]
         assert len(found) == times
+        if migrated:
+            Migration(app).apply()
         assert all("purple" in one and "unreadable_item" in one for one in found)
 
 
