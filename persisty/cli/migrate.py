@@ -61,8 +61,11 @@ def command(
         path = write_revision(loaded, revision, allowed, folder)
         typer.echo("Nothing to change" if path is None else f"Wrote {path}. Review it, then run `persisty migrate`")
     elif plan:
-        for one in pending(loaded, files) if files else ():
+        waiting = pending(loaded, files) if files else []
+        for one in waiting:
             typer.echo(f"Revision to run: {one.path}")
+        if waiting:
+            typer.echo("The steps below are those of all changes together. Each file makes its own when it runs")
         _print_plan(Migration(loaded, allowed).plan())
     elif back_to is not None:
         later = [one for one in reversed(files) if one.name.partition("_")[0] > back_to.zfill(4)]
@@ -80,9 +83,9 @@ def command(
             typer.echo(f"Continued a migration that had failed: {migration.unfinished}")
         _print_left(planned)
         steps = sum(len(one.steps) for one in planned)
-        waiting = [one.evolution.declared.name for one in planned if one.waits and one.evolution.declared is not None]
-        if waiting:
-            typer.echo(f"Copied, and not in use before the switch: {', '.join(waiting)}. Steps done: {steps}")
+        copied = [one.evolution.declared.name for one in planned if one.waits and one.evolution.declared is not None]
+        if copied:
+            typer.echo(f"Copied, and not in use before the switch: {', '.join(copied)}. Steps done: {steps}")
         else:
             typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")
 

@@ -14,7 +14,7 @@ from ..application import App
 from ..model.meta import StoreMeta
 from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
-from ..model.schema_differences import hidden_values
+from ..model.schema_differences import form, hidden_values, named_before
 from ..model.schema_json import schema_from_json
 from ..store.applied_schemas import APPLIED, LEFT
 from ..store.migration import Evolution, Migrating, Migrator
@@ -124,7 +124,7 @@ def _changes(
             changes.append(one)
             continue
         removal = make.make(
-            "attribute_removed", f"{one.name} is declared anew: its stored values are deleted", one.name
+            "attribute_removed", f"{one.name} is declared anew: its stored values would be deleted", one.name
         )
         if f"{meta.name}.{one.name}" in dropped:
             gone.append(removal)
@@ -157,8 +157,11 @@ def _doubtful(
     applied = {one.name for one in record.attributes}
     heirs = {old: one.name for one in meta.schema.attributes if one.name not in applied for old in one.former_names}
     for one in changes:
-        if one.kind == "attribute_added" and one.blocked is None and one.path in hidden:
-            yield structs.replace(one, blocked=hidden[one.path])
+        if one.kind == "attribute_added":
+            if one.blocked is None and one.path in hidden:
+                yield structs.replace(one, blocked=hidden[one.path])
+            else:
+                yield _perhaps_renamed(one, record, meta, abandoned)
             continue
         if one.kind == "attribute_removed" and one.name in heirs and one.name in applied and one.name not in mirrored:
             heir = heirs[one.name]
@@ -169,6 +172,25 @@ def _doubtful(
             yield make.make("attribute_renamed", f"{one.name} is now {heir}", heir, blocked=blocked)
             continue
         yield one
+
+
+def _perhaps_renamed(change: Change, record: Schema, meta: StoreMeta[Any], abandoned: Collection[str]) -> Change:
+    """Return the change of a new attribute, with the former names to declare if an attribute of its type is no longer declared."""
+    known = {former for one in meta.schema.attributes for former in (one.name, *one.former_names)}
+    added = next(one for one in meta.schema.attributes if one.name == change.name)
+    gone = [
+        one.name
+        for one in record.attributes
+        if one.name not in known
+        and f"{meta.name}.{one.name}" not in abandoned
+        and form(record, one) == form(meta.schema, added)
+    ]
+    if not gone:
+        return change
+    hint = f". If it was renamed, declare Attr({' or '.join(map(named_before, gone))})"
+    if change.blocked is None:
+        return structs.replace(change, message=change.message + hint)
+    return structs.replace(change, blocked=change.blocked + hint)
 
 
 def _moved(make: Changes, before: str | None, after: str | None) -> Change:

@@ -155,7 +155,7 @@ def _attributes(
     for name in before:
         if name not in now and name not in renamed:
             heir = next((one.name for one in declared.schema.attributes if name in one.former_names), None)
-            message = f"{name} is no longer declared: its values are deleted"
+            message = f"{name} is no longer declared: its values would be deleted"
             if heir is not None:
                 message = f"{name} was renamed to {heir}, which has its values: drop it when no older code runs"
             yield make.make("attribute_removed", message, name)

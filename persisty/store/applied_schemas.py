@@ -39,6 +39,7 @@ COPIED = (
 UNCOPIED = "The items of {former} are not copied to it yet. Run `persisty migrate` before this code starts"
 UNCHECKED = frozenset({"members_removed", "nested_narrowed"})
 """Kinds of changes for which a migration reads every item, and a start does not."""
+UNRENAMED = "Its items are stored as {former}. Run `persisty migrate`, which gives them the new name"
 log = logging.getLogger("persisty")
 IsEmpty = Callable[[str, str | None], bool]
 """(name of a store, name of its engine) → whether nothing is stored there."""
@@ -234,6 +235,9 @@ class AppliedSchemas:
             if not looks_like(schema, meta.schema):
                 continue
             if self._is_empty(meta.name, meta.engine) and not self._is_empty(name, applied[name].engine):
+                if name in meta.schema.former_names:
+                    yield Fault(f"/{meta.name}", UNRENAMED.format(former=name))
+                    return
                 message = (
                     f"It is new and empty, but items of {name}, which is no longer declared, are stored. Keep the name with "
                     f'@stored(name="{name}"){self._renaming(meta, name, applied[name].engine)}, '

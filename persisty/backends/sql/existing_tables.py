@@ -73,7 +73,9 @@ class Comparison:
             if name in former:
                 table, was = self._place, former[name]
                 renaming = f"ALTER TABLE {table} RENAME COLUMN {self._quoted(was)} TO {self._quoted(name)}"
-                yield self._fault(name, f"The column has its former name. Rename it: {renaming}")
+                yield self._fault(
+                    name, f"The column has its former name. `persisty migrate` renames it. By hand: {renaming}"
+                )
                 continue
             statement = self.adding(name)
             if statement is None:

@@ -140,7 +140,7 @@ class StoredValues:
                     return
                 _, failing = self.converted(name)
                 if failing is not None:
-                    message = f"These values are no {change.after}. Nothing is changed: repair them first"
+                    message = f"These values cannot be converted to {change.after}: repair them first"
                     yield f"{column} IS NOT NULL AND ({failing})", message, (source,)
             case "attribute_required" if self.default(name) is None:
                 column = self.quoted(self.sources.get(name, name))

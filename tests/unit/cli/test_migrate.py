@@ -319,3 +319,34 @@ def test_a_server_leaves_the_database_to_revision_files(
     assert "Wrote" in persisty("migrate", spec, "--url", url, "--revision", "Owners").out
     assert persisty("migrate", spec, "--url", url).code == 0
     start(spec, url).close()
+
+
+@stored(name="car")
+class Reworded:
+    id: str
+    odometer: int
+    remark: str | None = None
+    label: str = "x"
+
+
+@stored(name="wagon", former_names="car")
+class Wagon:
+    id: str
+    odometer: int
+    note: str | None = None
+
+
+def test_messages_name_the_former_name_to_declare_and_the_command(
+    persisty: Persisty, declare: Declare, url: str
+) -> None:
+    fill(url)
+    found = json.loads(persisty("diff", declare(Reworded), "--url", url, "--json").out)
+    said = {one["path"]: f"{one['message']}. {one['refused']}" for one in found}
+    assert said["/car/remark"].count('former_names="note"') == 1
+    assert 'If it was renamed, declare Attr(former_names="note")' in said["/car/label"]
+    assert "its values would be deleted" in said["/car/note"]
+    for item in (Wagon, Renamed):
+        app = App("garage", items=[item], url=url)
+        with pytest.raises(SchemaMismatch, match="`persisty migrate`"):
+            app.prepare()
+        app.close()

@@ -71,7 +71,7 @@ def test_a_file_says_what_it_changes_and_changes_nothing_when_it_is_written(plac
     [revision] = write(place, tmp_path)
     text = revision.path.read_text()
     assert "/car/mileage: odometer is now mileage" in text
-    assert "/car/note: note is no longer declared: its values are deleted (destructive)" in text
+    assert "/car/note: note is no longer declared: its values would be deleted (destructive)" in text
     assert revision.members["ALLOWED"] == ["drop:car.note"]
     assert Migration(place.app(Changed)).plan()
     assert write_revision(place.app(Car), "nothing", [], tmp_path) is None
