@@ -117,6 +117,8 @@ def _target(
 def _of_keys(target: StoreContext[Any], keys: list[Any]) -> list[Any]:
     """Return the items of these keys. `AnswerTooLarge` if they are too large together. The size of the first items decides how many keys are read
     at a time."""
+    if not keys:
+        return []
     if len(keys) <= COMPLETE_PAGE:
         return [one for one in target.path.read([(key,) for key in keys]) if one is not None]
     loaded = Total(MAX_LINKED_BYTES)

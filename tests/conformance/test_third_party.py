@@ -29,6 +29,7 @@ from persisty.store.backend import Bulk, Capabilities, Delete, Outcome, Page, Pa
 from persisty.errors import Unsupported
 from persisty.store.bulk_walk import walk
 from persisty.store.limits import grown_too_long, grows_too_long
+from persisty.store.page_bytes import Total, items_of_page, size_of_all
 from persisty.store.write_results import conflict, undone
 
 
@@ -104,13 +105,15 @@ class ShelfBackend:
     def query(self, asked):
         order, found = self.matches(asked.where, asked.after, asked.order)
         page = found[: asked.limit]
-        return Page(page, position_of(self.meta, order, page[-1]) if len(found) > asked.limit else None)
+        page = page[: items_of_page(self.meta, page, asked.max_bytes)]
+        return Page(page, position_of(self.meta, order, page[-1]) if len(found) > len(page) else None)
 
     def query_each(self, attribute, values, asked):
-        pages = []
+        pages, loaded = [], Total(asked.max_bytes)
         for value in values:
             where = combine(And, [Compare(attribute, "eq", value), asked.where])
-            pages.append(self.query(replace(asked, where=where)))
+            pages.append(self.query(replace(asked, where=where, max_bytes=None)))
+            loaded.add(size_of_all(self.meta, pages[-1].items))
         return pages
 
     def count(self, where, *, allow_scan=False):

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from persisty import App, BelongsTo, Create, HasMany, InvalidQuery, link, public, stored
+from persisty import App, BelongsTo, Create, HasMany, Index, InvalidQuery, link, public, stored
 from persisty.backends.sql import sqlite_connection
 from persisty.hosting import embedded_calls, server, streaming
 from persisty.hosting.server import Server
@@ -25,7 +25,7 @@ class Shop:
     books: HasMany[Book] = link()
 
 
-@stored(access=public)
+@stored(access=public, indexes=[Index("shop_id")])
 class Book:
     id: str
     title: str = ""
