@@ -104,7 +104,7 @@ def test_every_mistake_of_a_load_is_named_with_its_path() -> None:
     with pytest.raises(InvalidDeclaration) as refused:
         load_of(wrong, APP.metas)
     assert [fault.path for fault in refused.value.faults] == [
-        "/stores/ordre", "/stores/order/reads", "/stores/order", "/stores/customer", "/requests/rest"
+        "/stores/ordre", "/stores/order/reads", "/stores/order/rows", "/stores/customer", "/requests/rest"
     ]  # fmt: skip
     with pytest.raises(InvalidDeclaration, match="Unknown price"):
         prices_of({"dynamodb": 1})

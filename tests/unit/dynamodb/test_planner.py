@@ -323,7 +323,7 @@ ORDERS = st.lists(
 @given(where=WHERES, order=ORDERS, items=THINGS)
 def test_a_plan_fetches_the_attributes_of_the_query(where: Filter, order: list[str], items: list[Any]) -> None:
     resolved, total = resolve_filter(THING, where), resolve_order(THING, order)
-    position = {name: THING.attributes[name].get(items[0]) for name in THING.attributes} if order else None
+    position = {one.attribute: THING.attributes[one.attribute].get(items[0]) for one in total} or None
     found = planned(THING, resolved, total, position)
     wanted = matcher(THING, resolved)
     beyond_it = matcher(THING, beyond(THING, total, position)) if position else matcher(THING, ALL)

@@ -101,7 +101,8 @@ def test_several_clients_in_two_schemas_find_their_own_items_only(pooler: str, p
         books: Store[Book] = app.store(Book)
         expected = sorted(title for one in range(client % 2, CLIENTS, 2) for title in left[one])
         assert sorted(one.title for one in books.search_all()) == expected
-        assert sorted(one.number for one in books.search_all()) == list(range(1, len(expected) + 1))
+        numbers = {one.number for one in books.search_all()}
+        assert len(numbers) == len(expected)  # a book that is created again with its number leaves a gap
         app.close()
 
 
