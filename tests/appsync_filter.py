@@ -6,8 +6,10 @@ Undocumented cases (`ne`, `notIn` and `notContains` of null) must not occur: the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from persisty.local.event_filters import LISTED, OPERATORS
 
 NUMBER, TEXT, FLAG = (int, float), (str,), (bool,)
 ONE_OR_MORE: dict[str, tuple[tuple[type, ...], int, int]] = {
@@ -25,30 +27,8 @@ ONE_OR_MORE: dict[str, tuple[tuple[type, ...], int, int]] = {
     "between": ((*NUMBER, *TEXT), 2, 2),
 }
 """Operator → (types of its values, least number, greatest number). The values of the last three are in a list."""
-LISTED = frozenset({"in", "notIn", "between"})
 OF_NULL = frozenset({"ne", "notIn", "notContains"})
 """Operators whose result for null is not documented. The others are false for null."""
-
-
-def _units(value: Any) -> Any:
-    """Return a key that orders text by UTF-16 units, like Java."""
-    return value.encode("utf-16-be") if isinstance(value, str) else value
-
-
-HOLDS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda found, value: bool(found == value),
-    "ne": lambda found, value: bool(found != value),
-    "le": lambda found, value: bool(_units(found) <= _units(value)),
-    "lt": lambda found, value: bool(_units(found) < _units(value)),
-    "ge": lambda found, value: bool(_units(found) >= _units(value)),
-    "gt": lambda found, value: bool(_units(found) > _units(value)),
-    "contains": lambda found, value: value in found,
-    "notContains": lambda found, value: value not in found,
-    "beginsWith": lambda found, value: bool(found.startswith(value)),
-    "in": lambda found, value: found in value,
-    "notIn": lambda found, value: found not in value,
-    "between": lambda found, value: bool(_units(value[0]) <= _units(found) <= _units(value[1])),
-}
 
 
 def check(given: Mapping[str, Any]) -> None:
@@ -90,4 +70,4 @@ def _passes(one: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
     some = one["value"][0] if operator in LISTED else one["value"]
     numbers = isinstance(found, int | float) and isinstance(some, int | float)
     assert numbers or type(found) is type(some), f"{found!r} compared with {some!r}"
-    return HOLDS[operator](found, one["value"])
+    return OPERATORS[operator](found, one["value"])

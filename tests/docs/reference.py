@@ -108,8 +108,8 @@ ATTR = {
     "factory": "function that makes the default of each item: `factory=list`",
     "generator": "the same as a generator in `default`, for classes with plain annotations",
     "readable": "callers that see the attribute: all (`True`), none (`False`), or those that a rule allows. Others cannot filter or order by it",
-    "creatable": "callers that give it on create. By default all, but for attributes with a generator that allows no other value",
-    "updatable": "callers that change it. By default all, but for the key and attributes with a generator",
+    "creatable": "callers that may set it on create. By default every caller, or none if its generator allows no other value",
+    "updatable": "callers that may change it. By default every caller, or none for the key and for attributes with a generator",
     "description": "text for OpenAPI, GraphQL and the typed clients",
     "former_names": "[names that it had before](changing-declarations.md), the oldest first",
 }
@@ -134,9 +134,9 @@ LINK = {
 }
 ACCESS = {
     "read": "and `search`, `count`, `read_batch` unless they have a rule. An item that a caller may not read does not exist for that caller",
-    "create": "is decided with the new item",
-    "update": "is decided with the item before and after",
-    "delete": "is decided with the item",
+    "create": "the rule is checked against the new item",
+    "update": "the rule is checked against the item before and after the change",
+    "delete": "the rule is checked against the item",
     "search": "by default as `read`",
     "count": "by default as `search`",
     "read_batch": "by default as `read`",
@@ -209,7 +209,7 @@ RULES = (
 )  # fmt: skip
 CONSTANTS = {
     "everyone": "Every caller, authenticated or not.",
-    "nobody": "No caller from outside.",
+    "nobody": "Rejects every caller from outside.",
     "authenticated": "Every caller whose identity is verified.",
 }
 

@@ -35,10 +35,12 @@ from graphql import (
 )
 from msgspec import Struct
 
+from persisty.local.graphql_fields import selection
+
 from ..appsync_endpoint import aliases
 from ..appsync_filter import check, lets_through
 from ..appsync_schema import DECLARED
-from ..graphql.asking import told, write_json
+from ..graphql.asking import write_json
 
 STUB = """
 export const added = [];
@@ -196,7 +198,7 @@ class AppSyncGateway:
                 "source": source,
                 "identity": self._identity,
                 "request": {"headers": self._headers},
-                "info": {"fieldName": info.field_name, "parentTypeName": info.parent_type.name, **told(info)},
+                "info": {"fieldName": info.field_name, "parentTypeName": info.parent_type.name, **selection(info)},
             }
 
         def resolve(source: Any, info: Any, **arguments: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime
 from inspect import isawaitable
 from typing import Any
@@ -13,25 +13,16 @@ import msgspec
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    FieldNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLField,
-    GraphQLIncludeDirective,
     GraphQLResolveInfo,
     GraphQLSchema,
-    GraphQLSkipDirective,
-    InlineFragmentNode,
-    SelectionSetNode,
-    Undefined,
     build_schema,
     execute,
-    get_directive_values,
     get_named_type,
     is_object_type,
     is_required_argument,
     parse,
-    print_ast,
     validate,
 )
 from msgspec import UNSET
@@ -43,6 +34,7 @@ from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.reachable_types import everywhere
 from persisty.api.graphql.sdl import sdl
 from persisty.api.http.messages import Request
+from persisty.local.graphql_fields import selection
 from persisty.security.caller import ANONYMOUS, Caller
 
 JSON = {"content-type": "application/json"}
@@ -114,7 +106,7 @@ class StandIn:
 
     def _resolver(self, name: str) -> Callable[..., Any]:
         def resolve(_root: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
-            event = json.loads(json.dumps({"fieldName": name, "arguments": arguments, **told(info)}))
+            event = json.loads(json.dumps({"fieldName": name, "arguments": arguments, **selection(info)}))
             self.events.append(event)
             envelope = json.loads(json.dumps(self._appsync.handle(event, self.caller)))
             return self._data(envelope, [])
@@ -129,7 +121,9 @@ class StandIn:
             return held
         type_ = info.parent_type.name
         event = {"typeName": type_, "fieldName": name, "source": source.get(f":{name}"), "arguments": written}
-        return self._batched((type_, name), json.loads(json.dumps({**event, **told(info)})), info.path.as_list()[:-1])
+        return self._batched(
+            (type_, name), json.loads(json.dumps({**event, **selection(info)})), info.path.as_list()[:-1]
+        )
 
     async def _batched(self, place: tuple[str, str], event: dict[str, Any], path: list[Any]) -> Any:
         """Return the function's result for the event, batched with other objects that wait for the same link."""
@@ -166,43 +160,6 @@ class StandIn:
 def alike(held: dict[str, str] | None, given: dict[str, Any]) -> bool:
     """Return whether a link is loaded for these arguments."""
     return held is None or {name: write_json(value) for name, value in given.items()} == held
-
-
-def told(info: GraphQLResolveInfo) -> dict[str, Any]:
-    """Return the members of an event about the selection: its text, with inline fragments and without the names of named ones, and the paths of all
-    fields by alias, with fragments merged."""
-    sets = [node.selection_set for node in info.field_nodes if node.selection_set]
-    text = (
-        print_ast(SelectionSetNode(selections=tuple(one for some in sets for one in some.selections))) if sets else ""
-    )
-    paths = dict.fromkeys(path for some in sets for path in _paths(info, some, ""))
-    return {
-        "selectionSetGraphQL": text,
-        "selectionSetList": list(paths),
-        "variables": {
-            name: one.value for name, one in info.variable_values.sources.items() if one.value is not Undefined
-        },
-    }
-
-
-def _paths(info: GraphQLResolveInfo, selections: SelectionSetNode, within: str) -> Iterator[str]:
-    for one in selections.selections:
-        conditions = [
-            get_directive_values(kind, one, info.variable_values)
-            for kind in (GraphQLSkipDirective, GraphQLIncludeDirective)
-        ]
-        skipped, included = conditions
-        if (skipped and skipped["if"]) or (included and not included["if"]):
-            continue
-        if isinstance(one, FieldNode):
-            path = within + (one.alias or one.name).value
-            yield path
-            if one.selection_set:
-                yield from _paths(info, one.selection_set, path + "/")
-        elif isinstance(one, FragmentSpreadNode):
-            yield from _paths(info, info.fragments[one.name.value].selection_set, within)
-        elif isinstance(one, InlineFragmentNode):
-            yield from _paths(info, one.selection_set, within)
 
 
 def write_json(value: Any) -> str:

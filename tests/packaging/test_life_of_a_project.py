@@ -32,7 +32,7 @@ CHANGES = {
     "items=[Note]": "items=[Note, Topic]",
     "VERSION, Access,": "VERSION, HasMany, link, Access,",
 }  # fmt: skip
-"""What changes in the declaration of the project."""
+"""Replacements in the declaration of the project: each is a change to migrate."""
 USES = {"text=": "body=", '"text"': '"body"', ".text": ".body"}
 """What changes in the code that uses a renamed attribute."""
 SHOWN = "print(sorted((one.{text}, {stars}) for one in note.search_all()))"
