@@ -58,6 +58,7 @@ def command(
         follower = Thread(target=session.follow, args=(stop,))
         if reload:
             follower.start()
+        listening.listen()  # connections wait in the queue from here on, until uvicorn accepts them
         console.print(f"Ready in {time.monotonic() - begun:.1f} s")
         for line in front.urls(url):
             console.print(line, markup=False)
