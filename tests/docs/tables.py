@@ -59,7 +59,7 @@ def aggregates() -> str:
         [f"`{name}`", python, ", ".join(sorted(AGGREGATES.get(name, ()))) or "the items", of_nothing.get(name, "None")]
         for name, python in spelled.items()
     ]
-    return table(["aggregate", "Python", "of attributes of kind", "of no values"], rows)
+    return table(["aggregate", "Python", "kinds of attributes", "result without values"], rows)
 
 
 def limits() -> str:
@@ -81,11 +81,11 @@ def limits() -> str:
         ("groups of an aggregate", MAX_GROUPS, "`too_many_groups`"),
         ("bytes of a body", MAX_BODY, "`payload_too_large`"),
     ]
-    return table(["what", "at most", "beyond it"], ([what, f"{most:,}", beyond] for what, most, beyond in rows))
+    return table(["limit", "value", "error"], ([what, f"{most:,}", beyond] for what, most, beyond in rows))
 
 
 def graphql() -> str:
-    told: dict[str, int | str] = {
+    values: dict[str, int | str] = {
         "tokens of a document": Limits().tokens,
         "levels of fields": Limits().depth,
         "fields of a document": Limits().fields,
@@ -99,7 +99,7 @@ def graphql() -> str:
         "items of links in a response": MOST_IN_ALL,
     }
     return table(
-        ["what", "at most"], ([what, most if isinstance(most, str) else f"{most:,}"] for what, most in told.items())
+        ["limit", "value"], ([what, most if isinstance(most, str) else f"{most:,}"] for what, most in values.items())
     )
 
 

@@ -14,7 +14,7 @@ CONSTRUCTS = {"vpc", "subnets", "security_groups", "domain", "graphql_domain", "
 
 def test_every_option_has_a_row() -> None:
     rows = re.findall(
-        r"^\| ((?:`\w+`(?:, )?)+) \|", PAGE.partition("## Options")[2].partition("These take")[0], re.MULTILINE
+        r"^\| ((?:`\w+`(?:, )?)+) \|", PAGE.partition("## Options")[2].partition("<!-- constructs -->")[0], re.MULTILINE
     )
     assert {name for row in rows for name in re.findall(r"\w+", row)} == set(NAMES)
 
