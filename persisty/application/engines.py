@@ -11,7 +11,7 @@ from ..errors import Fault, InvalidDeclaration
 from ..model.indexes import Index
 from ..model.meta import StoreMeta
 from ..naming import STAGE
-from ..store.backend import Engine, SparselyIndexing
+from ..store.backend import Engine, SparselyIndexing, StoringFirstNames
 from ..store.change_feed import Feed
 from ..store.change_path import Connection
 
@@ -95,6 +95,11 @@ class Engines:
             engine = self.connected(self.place(meta)).engine
             if isinstance(engine, SparselyIndexing):
                 engine.complete_indexes(meta, indexes)
+
+    def named_anew(self, meta: StoreMeta[Any]) -> Sequence[str]:
+        """Return the renamed attributes that stored items have under their new names, if the engine reads them under their first ones."""
+        engine = self.connected(self.place(meta)).engine
+        return engine.named_anew(meta) if isinstance(engine, StoringFirstNames) else ()
 
     def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
         """Drop the change paths and caches of items that the app no longer has."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from weakref import WeakSet
 
+from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
+from ..model.stored_names import stored_names_of
 from ..store.applied_schemas import AppliedSchema, AppliedSchemas
 from ..store.backend import StoredTable
 from ..store.store import Store
 from .engines import Engines
+
+UNREAD = (
+    "Stored items have values under {name}, and this declaration reads them under {stored}. If code has moved the values to {name}, remove the former name, "
+    "stop older code and run `persisty migrate`. If they are left by a former attribute, abandon them with "
+    'App(abandoned=["{store}.{name}"])'
+)
+"""Fault of a renamed attribute whose values an app has moved itself."""
 
 
 class Preparation:
@@ -47,6 +56,7 @@ class Preparation:
             self._engines.connected(place).prepare([meta for meta in metas if self._engines.place(meta) == place])
         if recorded:
             self.applied.check_items(applied, metas)
+            self._check_names(metas, abandoned)
             self._engines.complete_indexes(self.applied.late_indexes(applied, metas))
             self.applied.record(applied, self.applied.fitting(applied, metas))
         self._done.update(metas)
@@ -58,11 +68,30 @@ class Preparation:
         self._engines.verify(list(metas), tuple(system_stores))
         if self._engines.outlive_the_process:
             self.applied.check_recorded(metas, [meta.name for meta in metas], abandoned)
+            self._check_names(metas, abandoned)
 
     def forget(self) -> None:
         """Reset the preparation, because the engines are closed."""
         self.applied.forget()
         self._done.clear()
+
+    def _check_names(self, metas: Iterable[StoreMeta[Any]], abandoned: Collection[str]) -> None:
+        """Raise `SchemaMismatch` if stored items have values under a name that is not read."""
+        found = [
+            (meta, name)
+            for meta in metas
+            for name in self._engines.named_anew(meta)
+            if f"{meta.name}.{name}" not in abandoned
+        ]
+        if found:
+            faults = [
+                Fault(
+                    f"/{meta.name}/{name}",
+                    UNREAD.format(name=name, stored=stored_names_of(meta)[name], store=meta.name),
+                )
+                for meta, name in found
+            ]
+            raise SchemaMismatch("Stored items do not fit the declarations", faults=faults)
 
     def _is_empty(self, name: str, engine: str | None) -> bool:
         """Return whether nothing is stored under the name of an item."""

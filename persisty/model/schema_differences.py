@@ -64,10 +64,8 @@ def differences(
         elif known is not None:
             was, is_ = form(stored, known), form(schema, one)
             if was != is_ and "any" not in (was, is_):
-                how = "convert them" if columns is None else "`persisty migrate` converts them"
-                yield Fault(
-                    path, f"Stored items have a value of another type: declare it as before, or {how}", is_, was
-                )
+                message = "Stored items have a value of another type: declare it as before, or `persisty migrate` converts them"
+                yield Fault(path, message, is_, was)
         elif former is not None:
             yield Fault(path, _copying(schema, one.name, former, columns))
         elif columns is not None and one.name in columns:

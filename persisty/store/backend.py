@@ -244,6 +244,15 @@ class StoredTable(Struct, frozen=True):
 
 
 @runtime_checkable
+class StoringFirstNames(Protocol):
+    """An engine that stores a renamed attribute under its first name."""
+
+    def named_anew(self, meta: StoreMeta[Any]) -> Sequence[str]:
+        """Return the renamed attributes that stored items have under their new names, which no read returns. Reads the first items only."""
+        ...
+
+
+@runtime_checkable
 class SparselyIndexing(Protocol):
     """An engine whose indexes contain only items that have all attributes of the index."""
 

@@ -36,7 +36,7 @@ from .codec import WireCodec
 from .direct_transport import DirectTransport
 from .index_completion import complete
 from .system_table import definition
-from .table_checks import key_faults, table_faults
+from .table_checks import key_faults, names_to_find, scan_of_names, table_faults
 from .table_definitions import definitions, gsi, key_schema
 from .traced_transport import TracedTransport
 from .transport import CONDITION_FAILED, Transport, as_error
@@ -107,6 +107,19 @@ class DynamoDbEngine:
         checked = zip(payloads, found, strict=True)
         if faults := [fault for (name, payload), table in checked for fault in table_faults(name, payload, table)]:
             raise SchemaMismatch("The tables do not fit the declarations", faults=faults)
+
+    def named_anew(self, meta: StoreMeta[Any]) -> Sequence[str]:
+        names = names_to_find(meta)
+        if not names:
+            return ()
+        try:
+            found = self.transport.call("Scan", scan_of_names(self._table(meta), names))["Items"]
+        except AwsError as error:
+            if error.kind not in DENIED:
+                raise as_error(error) from error
+            log.warning("renamed attributes are not checked: Scan is not allowed (%s)", error.kind)
+            return ()
+        return [name for name in names if any(name in item for item in found)]
 
     def _described(self, name: str) -> Mapping[str, Any] | None:
         """Return the description of a table, None if it does not exist."""

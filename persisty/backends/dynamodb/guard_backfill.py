@@ -7,6 +7,7 @@ therefore given to the item that has it.
 row missing, or of this item             written, on that condition
 row of another item with the value       both items are named, and the index is not created
 row of an item without the value         written, on the condition that it still belongs to that item
+row of a value that no item has          deleted: an index of the same name has left it, or the attribute had another type
 ```
 """
 
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 from ...errors import Conflict
 from ...model.meta import StoreMeta
+from ...model.stored_names import stored_index
 from ...store.migration import Report
 from .codec import WireCodec
 from .guard_rows import Guards
@@ -117,6 +119,34 @@ class GuardBackfill:
             more = " and more" if len(keys) > LISTED else ""
             message = f"These items share values that have to be unique: {', '.join(keys[:LISTED])}{more}"
             raise Conflict(message, keys=keys[:LISTED])
+
+    @property
+    def rows(self) -> dict[str, Any]:
+        """Return the scan of the rows of the index."""
+        index = next(one for one in self._declared.indexes if one.name == self._index)
+        return {
+            "TableName": self._system,
+            "ConsistentRead": True,
+            "ProjectionExpression": "#id, #holder",
+            "FilterExpression": "begins_with(#id, :prefix)",
+            "ExpressionAttributeNames": {"#id": ID, "#holder": HOLDER},
+            "ExpressionAttributeValues": {
+                ":prefix": {"S": f"unique/{self._declared.name}/{stored_index(self._declared, index)}/"}
+            },
+        }
+
+    def release(self, row: Wire) -> None:
+        """Delete a row whose item no longer has the value, if it still belongs to that item."""
+        guard, holder = str(row[ID]["S"]), str(row[HOLDER]["S"])
+        if not self._has(holder, guard):
+            payload = {
+                "TableName": self._system,
+                "Key": {ID: {"S": guard}},
+                "ConditionExpression": "#holder = :holder",
+                "ExpressionAttributeNames": {"#holder": HOLDER},
+                "ExpressionAttributeValues": {":holder": {"S": holder}},
+            }
+            self._tables.send("DeleteItem", payload)
 
     def _taken(self, guard: str, holder: str) -> str | None:
         """Make the row and return None, or return the other item that has the value."""

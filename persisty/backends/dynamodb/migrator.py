@@ -8,6 +8,7 @@ attribute renamed     nothing: it keeps its stored name, see `model.stored_names
 former name removed   SET #new = #old REMOVE #old   if #old is there and #new is not
 attribute removed     REMOVE #old                   if `--allow` names it
 attribute required    SET #a = default              if it is null
+attribute retyped     SET #a = converted value      if it is still the value that was read. Its indexes are removed first, and built again
 index added           the items get what they lack for it, then UpdateTable Create, until the table is ACTIVE
 unique added          a row of the system table for each value, then as an index
 item renamed          a new table, perhaps with another key, see `table_copy`
@@ -24,24 +25,25 @@ from msgspec import structs
 
 from ...errors import SchemaMismatch
 from ...model.meta import StoreMeta
-from ...model.schema import IndexSchema, Schema
-from ...model.schema_changes import Change, Effect, index_label
+from ...model.schema import Schema
+from ...model.schema_changes import Change, Effect
 from ...model.stored_before import value_before
-from ...model.stored_names import as_stored, stored_names, stored_names_of, stored_renames
-from ...naming import index_name
+from ...model.stored_names import as_stored, stored_names, stored_names_of
 from ...store.migration import Evolution, Report, Step, check_kinds
 from .codec import WireCodec
 from .guard_backfill import GuardBackfill, Tables, drop_rows
 from .parallel import in_parallel
 from .passes import Passes
+from .stored_indexes import declared_indexes, index_name_of, mistyped, read_index, stored_index_names
 from .stored_items import REFUSED, StoredItems
 from .table_copy import TableCopy
+from .value_conversion import ConversionBackfill, conversion_of
 from .wire_kinds import NULL, Wire
 
 MADE = frozenset(
     {
         *("item_renamed", "item_removed"),
-        *("attribute_renamed", "attribute_removed", "attribute_required"),
+        *("attribute_renamed", "attribute_removed", "attribute_required", "attribute_retyped"),
         *("index_added", "index_removed", "unique_added", "unique_removed"),
     }
 )
@@ -76,15 +78,17 @@ class DynamoDbMigrator:
         base = record or (None if declared is None else declared.schema)
         if table is None or base is None:
             return None
-        known = {} if record is None else {_name(record, one): as_stored(record, one) for one in record.indexes}
-        now = {} if declared is None else _declared_indexes(declared.schema, base)
+        known = {} if record is None else {index_name_of(record, one): as_stored(record, one) for one in record.indexes}
+        now = {} if declared is None else declared_indexes(declared.schema, base)
+        wrong = () if declared is None else mistyped(table, declared)
         found = [
-            now.get(one["IndexName"]) or known.get(one["IndexName"]) or _read(one)
+            now.get(one["IndexName"]) or known.get(one["IndexName"]) or read_index(one)
             for one in table.get("GlobalSecondaryIndexes", ())
             # one that is being built is waited for; local stand-ins for DynamoDB name no status
             if one.get("IndexStatus", "ACTIVE") == "ACTIVE"
+            and one["IndexName"] not in wrong
             # a unique index of a deployment has no rows for the values of stored items
-            and (record is None or one["IndexName"] in known or not _read(one).unique)
+            and (record is None or one["IndexName"] in known or not read_index(one).unique)
         ]
         return structs.replace(base, indexes=tuple(found))
 
@@ -125,7 +129,36 @@ class DynamoDbMigrator:
             self._step(evolution.stored, evolution.declared, one, items)
             for one in sorted(changes, key=lambda one: order.get(one.kind, 1))
         ]
-        return [one for one in found if one is not None]
+        return [
+            *self._unindexed(evolution.declared),
+            *(one for one in found if one is not None),
+            *self._guarded_anew(evolution.declared, changes, items),
+        ]
+
+    def _unindexed(self, declared: StoreMeta[Any]) -> Iterator[Step]:
+        """Yield the steps that remove the indexes over attributes of another type. They are created again, if they are declared, after the values are
+        converted."""
+
+        def step(index: str) -> Step:
+            return Step(
+                title=f"An attribute of the index {index} has another type: remove the index",
+                statements=(f"UpdateTable {declared.name}: delete {index}",),
+                run=lambda report: self._tables.remove_index(declared.name, index),
+            )
+
+        yield from map(step, mistyped(self._tables.described(declared.name) or {}, declared))
+
+    def _guarded_anew(self, declared: StoreMeta[Any], changes: Sequence[Change], items: int) -> Iterator[Step]:
+        """Yield the steps that make the rows of unique values whose type has changed."""
+        retyped = {one.name: one for one in changes if one.kind == "attribute_retyped"}
+        added = {one.name for one in changes if one.kind == "unique_added"}
+        for index in declared.uniques:
+            names = [name for name in index.attributes if name in retyped]
+            if names and index.name not in added:
+                message = f"No two items may share the values of {index.name}"
+                yield self._guarded(
+                    declared, structs.replace(retyped[names[0]], name=index.name, message=message), items
+                )
 
     def _dropped(self, store: str, one: Change) -> Step:
         def drop(report: Report) -> None:
@@ -195,11 +228,13 @@ class DynamoDbMigrator:
                     return None
                 value = {":0": WireCodec(declared).value(name, make()), ":1": NULL}
                 return self._backfill(declared, one.message, "#0 = :1", "SET #0 = :0", {"#0": place}, value, items)
+            case "attribute_retyped":
+                return self._converted(stored, declared, one, place, items)
             case "index_added":
                 request = f"UpdateTable {store}: create {name}"
                 return self._made(one, request, items, lambda report: self._tables.add_index(declared, name, report))
             case "index_removed" | "unique_removed":
-                index = _stored_indexes(stored, declared.schema)[name]
+                index = stored_index_names(stored, declared.schema)[name]
                 request = f"UpdateTable {store}: delete {index}"
                 return self._made(one, request, None, lambda report: self._tables.remove_index(store, index))
             case "unique_added":
@@ -250,6 +285,20 @@ class DynamoDbMigrator:
         request = f"UpdateItem {declared.name}: {_spelled(update, names)} IF {_spelled(condition, names)}"
         return Step(title=title, statements=(request,), run=run, items=items)
 
+    def _converted(self, stored: Schema, declared: StoreMeta[Any], one: Change, place: str, items: int) -> Step | None:
+        """Return the step that converts the values of an attribute."""
+        conversion = conversion_of(stored, declared, one.name)
+        if conversion is None:
+            return None
+        keys = WireCodec(declared).stored_key
+        backfill = ConversionBackfill(self._tables, self._items.table(declared.name), keys, place, conversion)
+        request = (
+            f"UpdateItem {declared.name}: SET {place} = its value as {one.after} IF it is still the value that was read"
+        )
+        return Step(
+            title=one.message, statements=(request,), run=lambda report: backfill.run(report, one.path), items=items
+        )
+
     def _guarded(self, declared: StoreMeta[Any], one: Change, items: int) -> Step:
         """Return the step that makes the rows of unique values, and then the index. Items that share a value are named."""
 
@@ -260,41 +309,12 @@ class DynamoDbMigrator:
             for page in passes.pages({"TableName": self._items.table(declared.name), "ConsistentRead": True}):
                 in_parallel(backfill.take, page)
             backfill.check()
+            for rows in passes.pages(backfill.rows):
+                in_parallel(backfill.release, rows)
             self._tables.add_index(declared, one.name, Report(report, rate=report.rate))
 
         requests = (f"PutItem of a row for each value of {one.name}", f"UpdateTable {declared.name}: create {one.name}")
         return Step(title=one.message, statements=requests, run=run, items=items)
-
-
-def _name(schema: Schema, index: IndexSchema) -> str:
-    """Return the name of an index in DynamoDB."""
-    return index_name(as_stored(schema, index).attributes, index.unique)
-
-
-def _declared_indexes(declared: Schema, stored: Schema) -> dict[str, IndexSchema]:
-    """Return the declared indexes by their names in DynamoDB, over the attributes as the stored schema names them."""
-    former = {name: old for old, name in stored_renames(stored, declared).items()}
-    return {
-        _name(declared, one): structs.replace(one, attributes=tuple(former.get(name, name) for name in one.attributes))
-        for one in declared.indexes
-    }
-
-
-def _stored_indexes(stored: Schema, declared: Schema) -> dict[str, str]:
-    """Return the names in DynamoDB of the stored indexes, by the names of their changes."""
-    renamed = stored_renames(stored, declared)
-    return {
-        index_label(structs.replace(one, attributes=tuple(renamed.get(name, name) for name in one.attributes))): _name(
-            stored, one
-        )
-        for one in stored.indexes
-    }
-
-
-def _read(index: Mapping[str, Any]) -> IndexSchema:
-    """Return an index that neither schema has."""
-    attributes = tuple(one["AttributeName"] for one in index["KeySchema"])
-    return IndexSchema(attributes=attributes, unique=str(index["IndexName"]).startswith("unique-"))
 
 
 def _spelled(expression: str, names: Mapping[str, str]) -> str:

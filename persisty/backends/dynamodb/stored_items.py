@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
-
-import msgspec
 
 from ...errors import Fault
 from ...model.meta import StoreMeta
@@ -17,13 +16,17 @@ from ...model.stored_names import predecessors, stored_names
 from ...model.unreadable_items import UNREADABLE, is_readable
 from .codec import WireCodec
 from .guard_backfill import LISTED, Tables
+from .value_conversion import INCONVERTIBLE, conversion_of, decoded, key_text
 from .wire_kinds import NULL, Wire, wire_kind
 
 REFUSED = {
     "key_changed": "The key of a table cannot change. Give the item another name, with the present one as a former name, and the items are copied to a new table",
-    "attribute_retyped": "Persisty converts no values on DynamoDB: declare a new attribute, copy the values in code, and remove this one",
 }
 """Kind of a change → why it is refused while items are stored."""
+KEYED = (
+    "The attributes of a key keep their types on DynamoDB. Declare a new attribute, copy the values in code, then give the item another name with a key of "
+    "the new attribute, and the items are copied to a new table"
+)
 LACKS = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
 """Condition of items without a value of `#0`. `:0` is the type of null."""
 
@@ -39,6 +42,9 @@ class StoredItems:
         place = _place(stored, declared.schema, change.name)
         copied = name != declared.name and change.kind == "key_changed"
         blocked = change.blocked or (None if copied else REFUSED.get(change.kind))
+        known = predecessors(stored, declared.schema).get(change.name)
+        if blocked is None and change.kind == "attribute_retyped" and known is not None and known.name in stored.key:
+            blocked = KEYED
         if blocked is not None:
             if (
                 change.kind == "attribute_added"
@@ -52,8 +58,13 @@ class StoredItems:
             message = f"These items have no {change.name}. Give them one first, or declare a default"
             yield from self._listed(change, place, name, LACKS, {":0": {"S": "NULL"}}, message)
         if change.kind == "nested_narrowed" and attribute is not None:
-            yield from self._unreadable(change, place, declared, name)
-        if change.kind == "members_removed":
+            decode = partial(decoded, wire_kind(exact_attribute(declared, change.name)))
+            yield from self._refused(change, place, name, decode, UNREADABLE)
+        conversion = conversion_of(stored, declared, change.name)
+        if change.kind == "attribute_retyped" and conversion is not None:
+            message = INCONVERTIBLE.format(change.after)
+            yield from self._refused(change, place, name, conversion.converted, message, conversion.shown)
+        if change.kind == "members_removed" and conversion is None:
             schema = next(one for one in declared.schema.attributes if one.name == change.name)
             codec, kind = WireCodec(declared), declared.attributes[change.name]
             values = [
@@ -65,15 +76,17 @@ class StoredItems:
             message = "These items have a value that is no longer declared. Give them another one first"
             yield from self._listed(change, place, name, condition, named, message)
 
-    def _unreadable(self, change: Change, place: str, declared: StoreMeta[Any], name: str) -> Iterator[Fault]:
-        """Yield a fault with the keys of the items whose stored value is none of the declared type."""
-        kind, keys, found = wire_kind(exact_attribute(declared, change.name)), self._keys(name), list[str]()
-
-        def decode(wire: Any) -> None:
-            value = msgspec.convert(wire[kind.tag], kind.type)
-            if kind.decode is not None:
-                kind.decode(value)
-
+    def _refused(
+        self,
+        change: Change,
+        place: str,
+        name: str,
+        decode: Callable[[Wire], Any],
+        message: str,
+        shown: Callable[[Wire], str] | None = None,
+    ) -> Iterator[Fault]:
+        """Yield a fault with the keys of the items whose stored value `decode` refuses, each with what `shown` returns."""
+        keys, found = self._keys(name), list[str]()
         names = {"#0": place, **keys}
         scan = {
             "ConsistentRead": True,
@@ -84,10 +97,14 @@ class StoredItems:
             for wire in page:
                 value = wire.get(place, NULL)
                 if value != NULL and not is_readable(value, decode):
-                    found.append("~".join(str(next(iter(wire[one].values()))) for one in keys.values()))
+                    key = key_text({one: wire[one] for one in keys.values()})
+                    found.append(key if shown is None else f"{key} ({shown(value)})")
+            if len(found) > LISTED:
+                break
         if found:
+            found.sort()
             more = " and more" if len(found) > LISTED else ""
-            yield Fault(change.path, UNREADABLE, found=", ".join(found[:LISTED]) + more)
+            yield Fault(change.path, message, change.after, ", ".join(found[:LISTED]) + more)
 
     def _listed(
         self, change: Change, place: str, name: str, condition: str, values: Wire, message: str
@@ -95,7 +112,7 @@ class StoredItems:
         """Yield a fault with the keys of the items that meet a condition."""
         found: list[str] = []
         for page in self._scan(name, condition, {"#0": place}, values):
-            found += ["~".join(str(next(iter(part.values()))) for part in key.values()) for key in page]
+            found += map(key_text, page)
             if len(found) > LISTED:
                 break
         if found:

@@ -1,4 +1,4 @@
-"""Compare deployed tables with the declarations of their items. Reads descriptions only, and creates nothing."""
+"""Compare deployed tables with the declarations of their items. Creates nothing. Reads descriptions, and the first items for renamed attributes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...errors import Fault
+from ...model.meta import StoreMeta
+from ...model.stored_names import stored_names_of
 
 CREATE = "Deploy the app, or create tables with `App.prepare` or `persisty serve --create-tables`"
 LOADED = frozenset({"ACTIVE", "UPDATING"})
 """States in which a table can be read and written."""
+SAMPLE = 100
+"""Items that are read to find values under new names."""
+
+
+def names_to_find(meta: StoreMeta[Any]) -> list[str]:
+    """Return the renamed attributes whose new names no attribute is stored under."""
+    stored = stored_names_of(meta)
+    return [name for name, place in stored.items() if place != name and name not in stored.values()]
+
+
+def scan_of_names(table: str, names: Sequence[str]) -> dict[str, Any]:
+    """Return the scan of the first items that have one of these attributes."""
+    places = {f"#{number}": name for number, name in enumerate(names)}
+    return {
+        "TableName": table,
+        "Limit": SAMPLE,
+        "FilterExpression": " OR ".join(f"attribute_exists({place})" for place in places),
+        "ProjectionExpression": ", ".join(places),
+        "ExpressionAttributeNames": places,
+    }
 
 
 def table_faults(store: str, expected: Mapping[str, Any], table: Mapping[str, Any] | None) -> Iterator[Fault]:

@@ -26,12 +26,13 @@ from ...model.schema import Schema
 from ...model.stored_before import value_before
 from ...model.stored_form import compile_stored
 from ...model.stored_names import predecessors
-from ...model.unreadable_items import unreadable
+from ...model.unreadable_items import FAULTS, unreadable
 from ...store.migration import Report
 from .codec import WireCodec
 from .guard_backfill import LISTED, Tables
 from .parallel import in_parallel
 from .passes import MOST
+from .value_conversion import conversion_of
 from .wire_kinds import NULL, Wire
 
 SEGMENTS = 8
@@ -64,6 +65,8 @@ class TableCopy:
         self._absent = {now[name] for name in before.keys() - self._codec.before.keys() - indexed} & {*self._defaults}
         """Attributes of a new key or index, whose absence is the default in the former table and null in the new one."""
         self._required = {now[name] for name in before if not declared.attributes[name].optional} & {*self._defaults}
+        found = {now[name]: conversion_of(stored, declared, name) for name in known}
+        self._conversions = {name: one for name, one in found.items() if one is not None}
         self._lock = threading.Lock()
         self._shared: dict[str, None] = {}
         self._unreadable: dict[str, None] = {}
@@ -172,14 +175,27 @@ class TableCopy:
         heirs = {self._heirs.get(name, name): value for name, value in wire.items()}
         filled = {name for name in self._absent if name not in heirs}
         filled |= {name for name in self._required if heirs.get(name) == NULL}
+        try:
+            heirs |= {
+                name: one.converted(heirs[name])
+                for name, one in self._conversions.items()
+                if heirs.get(name, NULL) != NULL
+            }
+        except FAULTS:
+            self._note(wire)
+            return None
         item = self._codec.read(heirs | {name: self._defaults[name] for name in filled})
         values = self._declared.key_values(item)
         if unreadable(item) or any(value is None or value is UNSET for value in values):
-            with self._lock:
-                self._unreadable[self._former.key_codec.text(self._former.key_values(self._old.read(wire)))] = None
+            self._note(wire)
             return None
         copy = self._codec.wire(item)
         return copy | {name: heirs[name] for name in self._marks if name not in copy and heirs.get(name, NULL) != NULL}
+
+    def _note(self, wire: Wire) -> None:
+        """Take note of an item that cannot be copied."""
+        with self._lock:
+            self._unreadable[self._former.key_codec.text(self._former.key_values(self._old.read(wire)))] = None
 
     def _key(self, wire: Wire) -> Wire:
         return {name: wire[name] for name in self._codec.stored_key}

@@ -284,3 +284,27 @@ def test_values_that_code_has_copied_to_a_new_attribute_are_not_replaced_by_thos
     with pytest.raises(SchemaMismatch) as caught:
         tables.migrated(Sized)
     assert "remove the former name of length" in str(caught.value)
+
+
+@stored(name="note", indexes=[Index("length")])
+class Plain:
+    id: str
+    length: int
+
+
+def test_a_start_finds_values_that_code_has_moved_to_the_new_name_itself(tables: Tables) -> None:
+    app = tables.filled(Sized, {"id": "a", "length": 7}, {"id": "b", "length": 1})
+    app.verify()
+    moved = {"id": {"S": "a"}, "length": {"N": "8"}}
+    table = app.engine.described("note")["TableName"]  # type: ignore[attr-defined]
+    app.engine.send("PutItem", {"TableName": table, "Item": moved})  # type: ignore[attr-defined]
+    for start in (app.prepare, app.verify, Migration(app).apply):
+        with pytest.raises(SchemaMismatch) as caught:
+            start()
+        [fault] = caught.value.faults
+        assert (fault.path, "remove the former name" in fault.message) == ("/note/length", True)
+    app = tables.app(Sized, abandoned={"note.length"})
+    app.prepare()
+    app.verify()
+    app, _ = tables.migrated(Plain)
+    assert {one.id: one.length for one in app.store(Plain).search_all()} == {"a": 8, "b": 1}

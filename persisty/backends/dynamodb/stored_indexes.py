@@ -1,0 +1,65 @@
+"""The indexes that a table has, in terms of the stored schema and of the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import structs
+
+from ...model.meta import StoreMeta
+from ...model.schema import IndexSchema, Schema
+from ...model.schema_changes import index_label
+from ...model.stored_names import as_stored, stored_renames
+from ...naming import index_name
+from .codec import WireCodec
+
+
+def index_name_of(schema: Schema, index: IndexSchema) -> str:
+    """Return the name of an index in DynamoDB."""
+    return index_name(as_stored(schema, index).attributes, index.unique)
+
+
+def declared_indexes(declared: Schema, stored: Schema) -> dict[str, IndexSchema]:
+    """Return the declared indexes by their names in DynamoDB, over the attributes as the stored schema names them."""
+    former = {name: old for old, name in stored_renames(stored, declared).items()}
+    return {
+        index_name_of(declared, one): structs.replace(
+            one, attributes=tuple(former.get(name, name) for name in one.attributes)
+        )
+        for one in declared.indexes
+    }
+
+
+def stored_index_names(stored: Schema, declared: Schema) -> dict[str, str]:
+    """Return the names in DynamoDB of the stored indexes, by the names of their changes."""
+    renamed = stored_renames(stored, declared)
+    return {
+        index_label(
+            structs.replace(one, attributes=tuple(renamed.get(name, name) for name in one.attributes))
+        ): index_name_of(stored, one)
+        for one in stored.indexes
+    }
+
+
+def read_index(index: Mapping[str, Any]) -> IndexSchema:
+    """Return an index that neither schema has."""
+    attributes = tuple(one["AttributeName"] for one in index["KeySchema"])
+    return IndexSchema(attributes=attributes, unique=str(index["IndexName"]).startswith("unique-"))
+
+
+def mistyped(table: Mapping[str, Any], declared: StoreMeta[Any]) -> list[str]:
+    """Return the names of the indexes of a table over an attribute that has another type now. DynamoDB rejects its new values while such an index
+    exists."""
+    codec = WireCodec(declared)
+    tags = {place: codec.tag(name) for name, place in codec.stored.items()}
+    wrong = {
+        one["AttributeName"]
+        for one in table.get("AttributeDefinitions", ())
+        if tags.get(one["AttributeName"], one["AttributeType"]) != one["AttributeType"]
+    }
+    return [
+        str(one["IndexName"])
+        for one in table.get("GlobalSecondaryIndexes", ())
+        if any(key["AttributeName"] in wrong for key in one["KeySchema"])
+    ]

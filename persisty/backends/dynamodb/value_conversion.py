@@ -1,0 +1,177 @@
+"""Convert the stored values of an attribute whose type has changed.
+
+A conversion depends only on the stored value, and a converted value stays as it is. So a backfill that was killed is begun again, and each write has the
+condition that the value is still the one that was read.
+
+```
+{"S": "12"}    string → integer     {"N": "12"}
+{"N": "12"}    string → integer     {"N": "12"}     it was converted before
+{"S": "x"}     string → integer     one of `FAULTS`
+```
+
+Passes are made until one finds nothing to convert, so a value that older code writes during a pass is converted by the next one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ...errors import Conflict, Fault, SchemaMismatch
+from ...model.meta import StoreMeta
+from ...model.schema import Schema
+from ...model.schema_differences import form
+from ...model.stored_form import exact_attribute
+from ...model.stored_names import predecessors
+from ...model.unreadable_items import FAULTS, UnreadableValue
+from ...model.value_conversions import CONVERSIONS, convert, kind_of_form
+from ...store.migration import Report
+from .guard_backfill import LISTED, Tables
+from .parallel import in_parallel
+from .passes import Passes
+from .wire_kinds import WIRE, Wire, WireKind, wire_kind
+
+Cell = dict[str, Any]
+"""A tagged value such as `{"S": "text"}`."""
+INCONVERTIBLE = "These values cannot be converted to {}: repair them first"
+PASSES = 5
+"""Most passes over a table. More would not help against older code that goes on writing."""
+
+
+class ValueConversion:
+    """The conversion of one attribute from its stored form to the declared one, `after`. `tags`: DynamoDB's types of both."""
+
+    def __init__(self, declared: StoreMeta[Any], name: str, before: str, after: str) -> None:
+        self._forms, self.after = (before, after), after
+        self._was, self._now = WIRE[kind_of_form(before)], WIRE[kind_of_form(after)]
+        self._declared = wire_kind(exact_attribute(declared, name))
+        self.tags = self._was.tag, self._now.tag
+
+    def converted(self, cell: Cell) -> Cell:
+        """Return a value in its declared form. Raises one of `FAULTS` if it has no exact counterpart, or the declared type does not allow it."""
+        value = _exact(self._was, cell)
+        if value is not UNSET:
+            value = convert(*self._forms, value)
+        else:
+            value = _exact(self._now, cell)
+        if value is UNSET:
+            raise UnreadableValue("neither the former type nor the declared one")
+        found = {self._now.tag: self._now.encode(value)}
+        decoded(self._declared, found)
+        return found
+
+    def shown(self, cell: Cell) -> str:
+        """Return a value for the text of a fault."""
+        value = _exact(self._was, cell)
+        return repr(next(iter(cell.values())) if value is UNSET else value)
+
+
+def conversion_of(stored: Schema, declared: StoreMeta[Any], name: str) -> ValueConversion | None:
+    """Return the conversion of an attribute, None if its values need none or have none."""
+    known = predecessors(stored, declared.schema).get(name)
+    if known is None:
+        return None
+    attribute = next(one for one in declared.schema.attributes if one.name == name)
+    before, after = form(stored, known), form(declared.schema, attribute)
+    return ValueConversion(declared, name, before, after) if (before, after) in CONVERSIONS else None
+
+
+def decoded(kind: WireKind, cell: Cell) -> Any:
+    """Return the value of a cell. Raises one of `FAULTS` if it is not of the kind."""
+    value = msgspec.convert(cell[kind.tag], kind.type)
+    return value if kind.decode is None else kind.decode(value)
+
+
+def _exact(kind: WireKind, cell: Cell) -> Any:
+    """Return the value of a cell of a kind, UNSET if the kind does not write such a cell: 5 is no boolean, though it can be read as one."""
+    if kind.tag not in cell:
+        return UNSET
+    text = cell[kind.tag]
+    try:
+        value = decoded(kind, cell)
+        again = kind.encode(value)
+        same = Decimal(again) == Decimal(text) if kind.tag == "N" else again == text
+    except (ValueError, ArithmeticError):
+        return UNSET
+    return value if same else UNSET
+
+
+class ConversionBackfill:
+    """Converts the values that the items of one table have in one attribute. `place`: the name under which the attribute is stored."""
+
+    def __init__(
+        self, tables: Tables, table: str, keys: Sequence[str], place: str, conversion: ValueConversion
+    ) -> None:
+        self._tables, self._table, self._place, self._conversion = tables, table, place, conversion
+        self._keys = {f"#k{number}": name for number, name in enumerate(keys)}
+        self._lock = threading.Lock()
+        self._differing = 0
+        self._failed: dict[str, None] = {}
+
+    def run(self, report: Report, path: str) -> None:
+        """Convert all values. Raises `SchemaMismatch` for values without a counterpart that were written meanwhile, and `Conflict` if older code goes on
+        writing. The next migration continues."""
+        for number in range(PASSES):
+            self._differing = 0
+            passes = Passes(self._tables.send, Report(lambda items: None, rate=report.rate) if number else report)
+            for page in passes.pages(self._scan()):
+                in_parallel(self._convert, page)
+            if self._failed:
+                raise SchemaMismatch("Some values were not converted", faults=[self._fault(path)])
+            if not self._differing:
+                return
+        raise Conflict(f"Older code still writes {self._place} of {self._table}: stop it, then run the command again")
+
+    def _convert(self, wire: Wire) -> None:
+        """Convert the value of an item, if it is still the one that was read."""
+        key = {name: wire[name] for name in self._keys.values()}
+        cell = wire[self._place]
+        try:
+            after = self._conversion.converted(cell)
+        except FAULTS:
+            with self._lock:
+                self._failed[f"{key_text(key)} ({self._conversion.shown(cell)})"] = None
+            return
+        if after != cell:
+            with self._lock:
+                self._differing += 1
+            self._tables.send(
+                "UpdateItem",
+                {
+                    "TableName": self._table,
+                    "Key": key,
+                    "UpdateExpression": "SET #0 = :1",
+                    "ConditionExpression": "#0 = :0",
+                    "ExpressionAttributeNames": {"#0": self._place},
+                    "ExpressionAttributeValues": {":0": cell, ":1": after},
+                },
+            )
+
+    def _scan(self) -> dict[str, Any]:
+        before, after = self._conversion.tags
+        names = {"#0": self._place, **self._keys}
+        kind = ("NULL", "attribute_exists(#0) AND NOT attribute_type(#0, :0)")
+        tag, condition = kind if before == after else (before, "attribute_type(#0, :0)")
+        return {
+            "TableName": self._table,
+            "ConsistentRead": True,
+            "FilterExpression": condition,
+            "ProjectionExpression": ", ".join(names),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": {":0": {"S": tag}},
+        }
+
+    def _fault(self, path: str) -> Fault:
+        found = sorted(self._failed)
+        more = " and more" if len(found) > LISTED else ""
+        return Fault(path, INCONVERTIBLE.format(self._conversion.after), found=", ".join(found[:LISTED]) + more)
+
+
+def key_text(key: Wire) -> str:
+    """Return the key of an item as faults name it."""
+    return "~".join(str(next(iter(part.values()))) for part in key.values())
