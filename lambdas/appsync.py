@@ -12,7 +12,10 @@ from persisty.application import deployed_app
 from persisty.errors import AnswerTooLarge
 
 from .measured import measured
-from .result_size import check_size
+from .result_size import check_size, too_large
+
+MUTATION = "Mutation"
+"""The type of the fields that may write."""
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
@@ -29,5 +32,8 @@ def handler(event: dict[str, Any] | list[Any], context: Any) -> dict[str, Any] |
     try:
         check_size(result)
     except AnswerTooLarge as error:
-        return [failed(error)] * len(event) if isinstance(event, list) else failed(error)
+        if isinstance(event, list):
+            return [failed(error)] * len(event)
+        written = event.get("parentTypeName") == MUTATION and "error" not in result
+        return failed(too_large(200) if written else error)
     return result

@@ -15,7 +15,7 @@ from persisty.api.http.problem import refusal
 from persisty.api.http.request_ids import REQUEST_ID, given_id
 from persisty.api.http.request_trace import CURRENT, Trace
 from persisty.api.routes import API
-from persisty.errors import Fault, MalformedJson, PersistyError, Unsupported
+from persisty.errors import AnswerTooLarge, Fault, MalformedJson, PersistyError, Unsupported
 
 from .event_path import path_of
 from .result_size import MAX_ANSWER, check_size, too_large
@@ -25,6 +25,9 @@ OTHERS = (("elb", "a load balancer"), ("resourcePath", "a REST API (payload form
 
 MOST_ESCAPED = 6
 """Most bytes of JSON for one byte of a body. Only a body that may be too large is measured."""
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that write nothing (RFC 9110, 9.2.1)."""
 
 Handle = Callable[[Request], Response]
 
@@ -40,7 +43,10 @@ def answered(handle: Handle, event: dict[str, Any], root: str = "") -> dict[str,
     response = handle(request)
     try:
         answer = answer_of(response)
-    except Exception as error:  # a chunk failed, or the response is too large
+    except AnswerTooLarge as error:
+        carried_out = request.method not in SAFE and response.status < 400
+        answer = answer_of(refusal(too_large(response.status) if carried_out else error))
+    except Exception as error:  # a chunk failed
         answer = answer_of(refusal(error))
     named = request_id_of(event)
     if named is not None:

@@ -34,5 +34,9 @@ def size_of(result: Any) -> int:
     return len(json.dumps(result, ensure_ascii=ESCAPES).encode())
 
 
-def too_large() -> AnswerTooLarge:
-    return AnswerTooLarge(f"A response may have at most {MAX_ANSWER} bytes, as Lambda counts them", limit=MAX_ANSWER)
+def too_large(done: int | None = None) -> AnswerTooLarge:
+    """Return the error for a response that Lambda would reject. `done`: the status of a request that may have written and is done."""
+    message = f"A response may have at most {MAX_ANSWER} bytes, as Lambda counts them"
+    if done is None:
+        return AnswerTooLarge(message, limit=MAX_ANSWER)
+    return AnswerTooLarge(f"The request is done. {message}", limit=MAX_ANSWER, done=done)

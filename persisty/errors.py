@@ -112,8 +112,8 @@ class AnswerTooLarge(PersistyError):
 
     A response has a limit of its host. The items behind one link have at most 16 MB together, and `faults` names the link.
 
-    `details["done"]` is the status of an earlier request with the same idempotency key. That request was done, but its
-    response was too large to be stored.
+    `details["done"]` is the status of a request that was done although its response is missing: on AWS a write with a response beyond 6 MB,
+    or an earlier request with the same idempotency key, whose response was too large to be stored.
     """
 
     code, status, title = "answer_too_large", 422, "Answer too large"

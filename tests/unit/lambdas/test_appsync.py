@@ -44,6 +44,15 @@ def test_a_result_beyond_six_megabytes_is_the_error_of_rest(appsync: Any, monkey
     assert (error["code"], error["info"]["limit"]) == ("answer_too_large", MAX_ANSWER)
 
 
+def test_a_result_that_is_too_large_after_a_mutation_says_that_it_is_done(
+    appsync: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appsync, "surface", Surface(MAX_ANSWER))
+    error = appsync.handler({"parentTypeName": "Mutation"}, Context())["error"]
+    assert (error["code"], error["info"]["done"]) == ("answer_too_large", 200)
+    assert "done" not in appsync.handler({"parentTypeName": "Query"}, Context())["error"]["info"]
+
+
 def test_the_links_of_a_batch_that_are_too_large_together_are_each_the_error(
     appsync: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

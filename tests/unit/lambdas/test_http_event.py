@@ -183,6 +183,18 @@ def test_an_answer_beyond_what_lambda_takes_is_refused_and_not_gathered_further(
 
 
 @pytest.mark.parametrize(
+    ("method", "status", "done"), [("POST", 201, 201), ("PATCH", 200, 200), ("GET", 200, None), ("POST", 409, None)]
+)
+def test_a_response_that_is_too_large_after_a_write_says_that_the_request_is_done(
+    method: str, status: int, done: int | None
+) -> None:
+    given = event("/", requestContext={"http": {"method": method}})
+    answer = answered(lambda _: Response(status, JSON, b"x" * (MAX_ANSWER + 1)), given)
+    document = json.loads(answer["body"])
+    assert (answer["statusCode"], document["code"], document.get("done")) == (422, "answer_too_large", done)
+
+
+@pytest.mark.parametrize(
     "body", [b"\xff" * (MAX_ANSWER * 7 // 8), b'"' * (MAX_ANSWER // 2 + 1), b"\x01" * (MAX_ANSWER // 5)]
 )
 def test_what_becomes_too_large_on_its_way_is_refused(body: bytes) -> None:
