@@ -8,15 +8,17 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from ..model import nesting
 from ..model.json_numbers import decode
 from ..model.meta import Attribute, StoreMeta
-from ..model.types import Kind, bare
+from ..model.types import Kind, bare, unwrap
+from .postgres_arrays import array_of
 
 Values = dict[str, Any]
 
@@ -60,7 +62,8 @@ def _reader(attribute: Attribute, truths: Mapping[str, bool], json_text: bool) -
         case Kind.BYTES if json_text:
             return _bytes
         case Kind.JSON if json_text:
-            return _json
+            element = _element(target, truths)
+            return _json if element is None else partial(_array, element)
     return None
 
 
@@ -99,3 +102,36 @@ def _json(text: str) -> Any:
         return nesting.decode(text, decode)
     except msgspec.DecodeError:
         return text
+
+
+ARRAYS = (list, set, frozenset, tuple)
+
+
+def _element(target: Any, truths: Mapping[str, bool]) -> Callable[[str], Any] | None:
+    """Return the function that converts the text of an element of a list or a set, or None for other types."""
+    if target in ARRAYS:
+        return _same
+    if get_origin(target) not in ARRAYS:
+        return None
+    arguments = [unwrap(one)[0] for one in get_args(target) if one is not Ellipsis]
+    inner = bare(arguments[0]) if len(arguments) == 1 else None
+    if get_origin(inner) in ARRAYS:
+        return _element(inner, truths)
+    if inner is bool and truths:
+        return partial(_truth, truths)
+    if inner in (int, float, bool):
+        return partial(_lenient, inner)
+    return _moment if inner is datetime else _same
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def _array(element: Callable[[str], Any], text: str) -> Any:
+    """Return a list of JSON or of PostgreSQL's `{red,blue}`. `{}` is an empty list in PostgreSQL, and no list in JSON."""
+    found = _json(text) if text.startswith("[") else text
+    if isinstance(found, str):
+        array = array_of(text, element)
+        return _json(text) if array is None else array
+    return found

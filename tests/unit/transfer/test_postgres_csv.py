@@ -1,11 +1,15 @@
-"""CSV files of PostgreSQL's `COPY … TO … WITH (FORMAT csv, HEADER)`, with the line ends of any system."""
+"""CSV files of PostgreSQL's `COPY … TO … WITH (FORMAT csv, HEADER)`, with the line ends of any system, and those of Supabase."""
 
 from __future__ import annotations
 
+import enum
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
 
 from persisty import App, public, stored
@@ -93,3 +97,115 @@ def test_an_empty_field_in_quotes_is_null_if_the_dialect_says_so() -> None:
     ):
         [row] = CsvRows(Lines(io.BytesIO(text)), Dialect(nulls=nulls))
         assert row.given == dict(zip("abc", cells, strict=True))
+
+
+class Shade(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@stored
+class Profile:
+    id: UUID
+    name: str = ""
+    born: date | None = None
+    wakes: time | None = None
+    balance: Decimal | None = None
+    ratio: float | None = None
+    tags: list[str] | None = None
+    scores: list[int] | None = None
+    flags: list[bool] | None = None
+    seen: list[datetime] | None = None
+    shades: set[Shade] | None = None
+    grid: list[list[int]] | None = None
+    meta: dict[str, Any] | None = None
+    raw: bytes | None = None
+    done: bool | None = None
+    at: datetime | None = None
+
+
+TABLE = """CREATE TABLE profile (id uuid, name text, born date, wakes time, balance numeric, ratio float8, tags text[],
+scores int[], flags bool[], seen timestamptz[], shades text[], grid int[], meta jsonb, raw bytea, done bool, at timestamptz)"""
+ROWS = [
+    """('0a0b0c0d-1111-4111-8111-aabbccddeeff', 'back\\slash "quoted", é
+ line', '2024-02-29', '08:30:00.5', 12345678901234567.89, 1e-07, '{red,"a, b",""}', '{1,-2}', '{t,f}',
+ '{2026-01-01 10:00:00+00}', '{blue}', '{{1,2},{3,4}}', '{"a": [1, "x\\\\y"], "b": null}', '\\x00ff', true,
+ '2026-01-01 10:00:00.123456+05:30')""",
+    """('0a0b0c0d-1111-4111-8111-aabbccddee00', '', NULL, NULL, NULL, NULL, '{}', NULL, '{}', NULL, '{}', '{}', '{}', '', false, NULL)""",
+]
+PROFILES = [
+    Profile(
+        id=UUID("0a0b0c0d-1111-4111-8111-aabbccddeeff"),
+        name='back\\slash "quoted", é\n line',
+        born=date(2024, 2, 29),
+        wakes=time(8, 30, 0, 500_000),
+        balance=Decimal("12345678901234567.89"),
+        ratio=1e-07,
+        tags=["red", "a, b", ""],
+        scores=[1, -2],
+        flags=[True, False],
+        seen=[TEN],
+        shades={Shade.BLUE},
+        grid=[[1, 2], [3, 4]],
+        meta={"a": [1, "x\\y"], "b": None},
+        raw=b"\x00\xff",
+        done=True,
+        at=datetime(2026, 1, 1, 4, 30, 0, 123456, tzinfo=UTC),
+    ),
+    Profile(
+        id=UUID("0a0b0c0d-1111-4111-8111-aabbccddee00"),
+        tags=[],
+        flags=[],
+        shades=set(),
+        grid=[],
+        meta={},
+        raw=b"",
+        done=False,
+    ),
+]
+COPY = "COPY profile TO STDOUT WITH (FORMAT csv, HEADER)"
+COLUMNS = "array_to_string(array(SELECT json_object_keys(row_to_json(one))), ',')"
+POSTGREST = f"SELECT {COLUMNS}, substring(one::text, 2, length(one::text) - 2) FROM profile one"
+"""The CSV of PostgREST, which answers Supabase's clients: the text of a row, in which each backslash is doubled."""
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+@pytest.mark.parametrize("source", ["copy", "postgrest"])
+def test_a_table_of_postgresql_is_read_with_every_type(postgres_url: str, source: str, zone: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(f"SET TIME ZONE '{zone}'")
+        connection.execute(TABLE)
+        for row in ROWS:
+            connection.execute(f"INSERT INTO profile VALUES {row}")
+        if source == "copy":
+            with connection.cursor().copy(COPY) as copied:
+                content = b"".join(bytes(part) for part in copied)
+            dialect = Dialect(nulls=frozenset({""}))
+        else:
+            rows = connection.execute(POSTGREST).fetchall()
+            content = "\n".join([rows[0][0], *(row for _, row in rows)]).encode()
+            dialect = Dialect(escape="\\", nulls=frozenset({""}))
+        connection.rollback()
+    app = App("profiles", items=[Profile], url="memory://")
+    store = app.store(Profile)
+    typed = typed_values(store.meta, truths={"t": True, "f": False}, json_text=True)
+    for some in load(store, CsvRows(Lines(io.BytesIO(content)), dialect), typed):
+        assert some.rejected == []
+    assert [store.read(one.id) for one in PROFILES] == PROFILES
+
+
+def test_the_csv_of_supabases_dashboard_is_read() -> None:
+    """Its fields are quoted or not, true and false are words, and lists and objects are JSON."""
+    text = (
+        '"id","name","tags","meta","done","at"\r\n'
+        '"0a0b0c0d-1111-4111-8111-aabbccddeeff","say ""hi""","[""a"",""b""]","{""a"":1}","true","2026-01-01 10:00:00.5+00"\r\n'
+        "0a0b0c0d-1111-4111-8111-aabbccddee00,,[],,false,2026-01-01T10:00:00+00:00"
+    )
+    app = App("profiles", items=[Profile], url="memory://")
+    store = app.store(Profile)
+    rows = CsvRows(Lines(io.BytesIO(text.encode())), Dialect(nulls=frozenset({""})))
+    for some in load(store, rows, typed_values(store.meta, json_text=True)):
+        assert some.rejected == []
+    first, second = store.search(order="-name").items
+    assert (first.name, first.tags, first.meta, first.done) == ('say "hi"', ["a", "b"], {"a": 1}, True)
+    assert (second.name, second.tags, second.meta, second.done, second.at) == ("", [], None, False, TEN)
