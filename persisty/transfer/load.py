@@ -1,7 +1,7 @@
 """The last stage of an import: write rows to a store in batches.
 
 The store validates each row once, in the batch that writes it. A batch with an invalid row is written again without it, so that an invalid row
-does not affect the others.
+does not affect the others. A row whose foreign key leads to an item of the same store that does not exist yet is written again after the last row of the file.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ from ..store.edits import Create
 from ..store.limits import MAX_BATCH
 from ..store.store import Store
 from .rows import Row
+from .waiting_rows import WaitingRows
 
 _PLACE = re.compile(r"/edits/(?P<edit>\d+)/item(?P<within>/.*)?")
+
+
+Refused = list[tuple[Row, PersistyError]]
+"""Rows that were not stored, each with its error."""
 
 
 class Rejected(Struct, frozen=True):
@@ -47,35 +52,62 @@ def load(
     *,
     batch: int = MAX_BATCH,
 ) -> Iterator[Settled]:
-    """Create an item for each row. Yield the result of each batch of up to `batch` rows, in the order of the file.
+    """Create an item for each row. Yield the result of each batch of up to `batch` rows, in the order of the file, and then of the rows that
+    waited for later ones.
 
     Errors of the engine (`BackendUnavailable`, `Throttled`) are raised. The state of that batch is then unknown.
     """
-    remaining = iter(rows)
+    remaining, waiting = iter(rows), WaitingRows(store.meta)
     while some := list(islice(remaining, batch)):
         readable = [row for row in some if row.error is None]
         rejected = [_rejected(row, row.error) for row in some if row.error is not None]
-        rejected += [_rejected(row, error) for row, error in _create(store, readable, typed)]
+        invalid, refused = _create(store, readable, typed)
+        stored = len(readable) - len(invalid) - len(refused)
+        rejected += [_rejected(row, error) for row, error in (*invalid, *waiting.take(refused))]
         rejected.sort(key=_line)
-        yield Settled(len(some) - len(rejected), rejected)
+        yield Settled(stored, rejected)
+    yield from _again(store, waiting.rows, typed, batch)
+
+
+def _again(
+    store: Store[Any],
+    waiting: Refused,
+    typed: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    batch: int,
+) -> Iterator[Settled]:
+    """Write the waiting rows until none of them can be stored. Every second time, begin at the end: most files that have children first are in
+    reverse order."""
+    backwards = True
+    while waiting:
+        remaining = iter([row for row, _ in (reversed(waiting) if backwards else waiting)])
+        left: Refused = []
+        while some := list(islice(remaining, batch)):
+            _, refused = _create(store, some, typed)
+            left += refused
+            yield Settled(len(some) - len(refused), [])
+        left.sort(key=_first)
+        if len(left) == len(waiting):
+            yield Settled(0, [_rejected(row, error) for row, error in left])
+            return
+        waiting, backwards = left, not backwards
 
 
 def _create(
     store: Store[Any], rows: list[Row], typed: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-) -> list[tuple[Row, PersistyError]]:
-    """Create the valid rows. Return the others with their errors."""
-    refused: list[tuple[Row, PersistyError]] = []
+) -> tuple[Refused, Refused]:
+    """Create the valid rows. Return the invalid ones, and those that the store refused, with their errors."""
+    invalid: Refused = []
     edits = [Create(typed(row.given)) for row in rows]
     try:
         results = store.edit_batch(edits) if edits else []
     except InvalidInput as error:
-        invalid = _by_edit(error)
-        refused += [(rows[edit], one) for edit, one in invalid.items()]
-        rows = [row for edit, row in enumerate(rows) if edit not in invalid]
-        valid = [one for edit, one in enumerate(edits) if edit not in invalid]
+        faulty = _by_edit(error)
+        invalid = [(rows[edit], one) for edit, one in faulty.items()]
+        rows = [row for edit, row in enumerate(rows) if edit not in faulty]
+        valid = [one for edit, one in enumerate(edits) if edit not in faulty]
         results = store.edit_batch(valid) if valid else []
-    refused += [(row, _within(result.error)) for row, result in zip(rows, results, strict=True) if result.error]
-    return refused
+    refused = [(row, _within(result.error)) for row, result in zip(rows, results, strict=True) if result.error]
+    return invalid, refused
 
 
 def _within(error: PersistyError) -> PersistyError:
@@ -131,3 +163,7 @@ def _hinted(one: Rejected, optional: Mapping[str, str]) -> Rejected:
 
 def _line(rejected: Rejected) -> int:
     return rejected.line
+
+
+def _first(refused: tuple[Row, PersistyError]) -> int:
+    return refused[0].line

@@ -19,7 +19,7 @@ from ...aws.retries import THROTTLES, TRANSIENT, AwsError, Retry, exhausted, ret
 from ...aws.signed_requests import SKEW, SignedHost
 from ...errors import BackendUnavailable
 from .transport import JSON, WRITES, as_error, tokened
-from .wire_answers import Sized, loosened
+from .wire_answers import loosened
 
 TARGET = "DynamoDB_20120810."
 DECODERS = 4096
@@ -78,15 +78,12 @@ class DirectTransport:
 
 def _decoded(body: bytes, shape: Any) -> Any:
     try:
-        answer = _decoder(shape)(body)
+        return _decoder(shape)(body)
     except msgspec.ValidationError:
         loose = loosened(shape)
         if loose is None:
             raise
-        answer = _decoder(loose)(body)
-    if isinstance(answer, Sized):
-        answer.size = len(body)
-    return answer
+        return _decoder(loose)(body)
 
 
 def _refusal(answer: Answer) -> AwsError:

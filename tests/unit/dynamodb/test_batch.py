@@ -26,8 +26,7 @@ def text_of(write: Any) -> tuple[str, list[Any]]:
     backend, script = over({"Responses": [{"Item": WIRE.wire(thing())}, {}]})
     backend.write([write, Put(thing("other"))], atomic=False)
     statement = script.calls[0][1]["Statements"][0]
-    returned = statement.get("ReturnValuesOnConditionCheckFailure")
-    assert returned == (None if isinstance(write, Put) else "ALL_OLD")  # a create that fails needs no item
+    assert statement["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
     return statement["Statement"], statement["Parameters"]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import pytest
 from msgspec import Meta
 
-from persisty import App, BackendUnavailable, Create, EditResult, Fault, Store, stored
+from persisty import App, Attr, BackendUnavailable, BelongsTo, Create, EditResult, Fault, Store, link, stored
 from persisty.errors import InvalidInput
 from persisty.store.store import context_of
+from persisty.transfer import waiting_rows
 from persisty.transfer.load import Settled, load
 from persisty.transfer.rows import Row
 
@@ -113,3 +115,66 @@ def test_an_engine_error_ends_the_import_after_the_finished_batches(store: Store
     assert next(settled).imported == 1
     with pytest.raises(BackendUnavailable):
         next(settled)
+
+
+@stored
+class Part:
+    id: Attr[str]
+    count: Attr[Annotated[int, Meta(ge=0)]] = Attr(default=0)
+    whole_id: Attr[str | None] = Attr(default=None)
+    whole: BelongsTo[Part] = link(on_delete="block")
+
+
+@pytest.fixture(params=["memory://", "sqlite://"])
+def parts(request: pytest.FixtureRequest) -> Iterator[Store[Part]]:
+    app = App("parts", items=[Part], url=request.param)
+    yield app.store(Part)
+    app.close()
+
+
+def tree(many: int) -> list[dict[str, Any]]:
+    """Return rows of which each belongs to the row at half of its number."""
+    return [{"id": str(one), "whole_id": str(one // 2) if one else None} for one in range(many)]
+
+
+@pytest.mark.parametrize("order", ["parents first", "children first", "random"])
+def test_a_tree_is_stored_in_one_import_whatever_the_order_of_its_rows(parts: Store[Part], order: str) -> None:
+    values = tree(300)
+    if order == "children first":
+        values.reverse()
+    elif order == "random":
+        random.Random(1).shuffle(values)
+    rows = [Row(line, one) for line, one in enumerate(values, 1)]
+    settled = [*load(parts, rows, as_given, batch=20)]
+    assert total(settled) == (300, [])
+    assert parts.count() == 300
+    assert parts.count(Part.whole_id.is_null()) == 1
+
+
+def test_rows_that_lead_to_no_row_are_rejected_once_with_their_faults(parts: Store[Part]) -> None:
+    given: list[dict[str, Any]] = [
+        {"id": "b", "whole_id": "a"},
+        {"id": "lost", "whole_id": "none"},
+        {"id": "below", "whole_id": "lost"},
+        {"id": "wrong", "whole_id": "a", "count": -1},
+        {"id": "c", "whole_id": 5},
+        {"id": "a"},
+        {"id": "a", "whole_id": "b"},
+    ]
+    settled = [*load(parts, [Row(line, one) for line, one in enumerate(given, 1)], as_given, batch=2)]
+    imported, rejected = total(settled)
+    assert (imported, sorted(rejected)) == (
+        2, [(2, "invalid_input"), (3, "invalid_input"), (4, "invalid_input"), (5, "invalid_input"), (7, "conflict")]
+    )  # fmt: skip
+    paths = {one.line: [fault.path for fault in one.faults] for some in settled for one in some.rejected}
+    assert (paths[2], paths[3], paths[4], paths[5]) == (["/whole_id"], ["/whole_id"], ["/count"], ["/whole_id"])
+    assert sorted(one.id for one in parts.search_all()) == ["a", "b"]
+
+
+def test_the_bytes_of_waiting_rows_are_limited(parts: Store[Part], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_rows, "MAX_WAITING", 100)
+    rows = [Row(line, one) for line, one in enumerate(reversed(tree(20)), 1)]
+    imported, rejected = total([*load(parts, rows, as_given, batch=1)])
+    assert imported + len(rejected) == 20
+    assert {code for _, code in rejected} == {"invalid_input"}
+    assert imported == parts.count() == 1
