@@ -24,7 +24,9 @@ from ..model.generators import acting_as
 from ..model.json_numbers import contains_unrounded, convert_exactly
 from ..model.msgspec_faults import pointer
 from ..model.rules import Rule
+from ..model.type_descriptions import described
 from ..model.types import identity, unwrap
+from ..model.undeclared_members import Shapes, shapes_within, undeclared_members
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
 from .action_access import access_faults, admit, marked, rule_of
@@ -105,7 +107,15 @@ def _action_operation(app: App, function: Callable[..., Any]) -> ActionOperation
         parameters=parameters,
         result=result,
         call=partial(
-            _call_action, function, action.name, access, parameters, injected, _of_items(app, parameters), redaction
+            _call_action,
+            function,
+            action.name,
+            access,
+            parameters,
+            injected,
+            _of_items(app, parameters),
+            {one.name: shapes_within(described(one.shape)) for one in parameters},
+            redaction,
         ),
         function=function,
         action=action,
@@ -120,6 +130,7 @@ def _call_action(
     parameters: tuple[Parameter, ...],
     injected: Mapping[str, Callable[[Caller], Any]],
     items: ItemCheck,
+    shapes: Mapping[str, Shapes],
     redaction: Redaction,
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
@@ -134,14 +145,17 @@ def _call_action(
     values: dict[str, Any] = {}
     for parameter in parameters:
         if parameter.name in arguments:
+            given = arguments[parameter.name]
+            unknown = undeclared_members(shapes[parameter.name], given, pointer(parameter.name))
             try:
-                values[parameter.name] = _argument(arguments[parameter.name], parameter.shape)
+                values[parameter.name] = _argument(given, parameter.shape)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
                 convert = partial(_argument, shape=parameter.shape)
-                given = arguments[parameter.name]
-                faults.append(fault_within(error, pointer(parameter.name), parameter.shape, given, convert))
+                fault = fault_within(error, pointer(parameter.name), parameter.shape, given, convert)
+                faults += [fault] if all(one.path != fault.path for one in unknown) else []
             else:
-                faults += items(parameter.name, values[parameter.name], arguments[parameter.name], caller)
+                faults += items(parameter.name, values[parameter.name], given, caller)
+            faults += unknown
         elif parameter.required:
             faults.append(Fault(pointer(parameter.name), "Missing"))
     if faults:

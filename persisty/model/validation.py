@@ -25,6 +25,7 @@ from .msgspec_faults import INVALID_KEY, fault_of, pointer
 from .plain_members import has_integer_members, with_numbers
 from .rules import Rule
 from .type_words import type_words
+from .undeclared_members import Shapes, is_declared, shapes_of, undeclared_members
 from .update_operators import change_of_json, typed_change
 from .value_validation import typed, typed_all
 
@@ -103,6 +104,8 @@ def new_item(
     if faults:
         raise InvalidInput(faults=[*faults, *_faults(meta, values, path, may)])
     _generate(values, _on_create(meta))
+    if (shapes := shapes_of(meta)) and _has_undeclared_members(shapes, values):
+        raise InvalidInput(faults=_faults(meta, values, path, may))
     try:
         return _item(meta, values)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
@@ -129,6 +132,8 @@ def new_items(meta: StoreMeta[T], given: Sequence[Any], *, may: May | None = Non
     if any(one.keys() != names for one in rows):
         return None
     if not names <= meta.attributes.keys() or (may and not all(may(meta.attributes[name]) for name in names)):
+        return None
+    if (shapes := shapes_of(meta)) and any(_has_undeclared_members(shapes, values) for values in rows):
         return None
     generators = [one for one in _on_create(meta) if one[0] not in names]
     for values in rows:
@@ -172,6 +177,7 @@ def changes_of(
     if type(given) is not dict and not isinstance(given, Mapping):  # the first test is five times as fast
         raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
     faults = forbidden_faults(meta, given, path, "updatable", may) if may else []
+    shapes = shapes_of(meta)
     changes: dict[str, Any] = {}
     for name, value in given.items():
         attribute = meta.attributes.get(name)
@@ -195,6 +201,9 @@ def changes_of(
                 changes[name] = check(attribute, change)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
                 faults.append(_fault(error, path + pointer(name, *([word] if word else ())), attribute, change))
+            if name in shapes:
+                given_value = change.values if isinstance(change, Append) else change
+                _add_undeclared(faults, shapes[name], given_value, path + pointer(name, *([word] if word else ())))
     if faults:
         raise InvalidInput(faults=faults)
     _generate(changes, _on_update(meta))
@@ -218,6 +227,9 @@ def changes_of_all(
             return None
         values = [one[name] for one in given]
         if not NOT_PLAIN.isdisjoint(map(type, values)):
+            return None
+        shapes = shapes_of(meta).get(name)
+        if shapes and any(_undeclared(shapes, value) for value in values):
             return None
         try:
             columns.append(typed_all(attribute, values))
@@ -253,8 +265,9 @@ APPLIED: dict[type, Callable[[Any, Any], Any]] = {
 
 def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May | None = None) -> list[Fault]:
     """Return the faults of each attribute, converted on its own: the slow path."""
-    unknown = (name for name in values if name not in meta.attributes)
-    faults = [_unknown(meta, name, path, may) for name in islice(unknown, MAX_FAULTS)]
+    shapes = shapes_of(meta)
+    others = (name for name in values if name not in meta.attributes)
+    faults = [_unknown(meta, name, path, may) for name in islice(others, MAX_FAULTS)]
     for name, attribute in meta.attributes.items():
         if may and may(attribute) is None:
             continue
@@ -266,7 +279,26 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May
             typed(attribute, values[name])
         except (msgspec.ValidationError, ValueError, TypeError) as error:
             faults.append(_fault(error, path + pointer(name), attribute, values[name]))
+        if name in shapes:
+            _add_undeclared(faults, shapes[name], values[name], path + pointer(name))
     return faults
+
+
+def _has_undeclared_members(shapes: Mapping[str, Shapes], values: Mapping[str, Any]) -> bool:
+    return any(_undeclared(shapes[name], values[name]) for name in shapes if name in values)
+
+
+def _undeclared(shapes: Shapes, value: Any) -> bool:
+    return not is_declared(shapes, value) and bool(undeclared_members(shapes, value, ""))
+
+
+def _add_undeclared(faults: list[Fault], shapes: Shapes, value: Any, path: str) -> None:
+    """Add a fault for each undeclared member. msgspec's own fault of such a member is replaced, because it does not list the declared ones."""
+    if is_declared(shapes, value):
+        return
+    found = undeclared_members(shapes, value, path)
+    paths = {one.path for one in found}
+    faults[:] = [*(one for one in faults if one.path not in paths), *found]
 
 
 def _fault(error: Exception, path: str, attribute: Attribute, value: Any) -> Fault:

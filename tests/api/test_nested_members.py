@@ -1,8 +1,10 @@
-"""Members of nested objects and of dicts in requests: unknown members, and the paths of faults."""
+"""Members of nested objects and of dicts in requests: unknown members are refused on every surface, and faults have their paths."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,10 @@ from msgspec import Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_POST
 
-from persisty import App, Attr, everyone, public, stored
+from persisty import App, Attr, Create, InvalidInput, Update, everyone, public, stored
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request
+from persisty.api.openapi.document import document as openapi_document
 from persisty.api.rest.endpoint import Rest
 
 
@@ -38,6 +41,42 @@ class Sent(Struct):
     things: dict[str, Thing]
 
 
+@dataclass
+class Place:
+    city: str = ""
+    country: str = ""
+
+
+class Circle(Struct, tag_field="kind", tag="circle"):
+    radius: int
+
+
+class Square(Struct, tag_field="kind", tag="square"):
+    side: int
+    inner: Open | None = None
+
+
+class Tree(Struct):
+    children: list[Tree] = []
+
+
+@stored(access=public, key="id")
+class Shapes:
+    id: Attr[str]
+    open: Attr[Open] = Attr(factory=Open)
+    either: Attr[Circle | Square | None] = None
+    tree: Attr[Tree] = Attr(factory=Tree)
+    place: Attr[Place] = Attr(factory=Place)
+    places: Attr[dict[str, Place]] = Attr(factory=dict)
+    list: Attr[list[Place]] = Attr(factory=list)
+    pair: Attr[tuple[Open, Open] | None] = None
+
+
+@action(access_control=everyone, triggers=WEB_POST)
+def draw(one: Open, many: list[Open]) -> int:
+    return len(many)
+
+
 @action(access_control=everyone, triggers=WEB_POST)
 def take(sent: Sent) -> int:
     return len(sent.things)
@@ -45,7 +84,8 @@ def take(sent: Sent) -> int:
 
 @pytest.fixture(scope="module")
 def app() -> App:
-    app = App("things", items=[Thing], actions=[take], url="memory://")
+    app = App("things", items=[Thing, Shapes], actions=[take, draw], url="memory://")
+    app.store(Shapes).create({"id": "a"})
     app.store(Thing).create({"id": "a", "open": {"a": 5, "b": 6}})
     return app
 
@@ -82,15 +122,96 @@ def test_a_fault_of_an_item_in_a_dict_of_an_action_has_its_key(app: App) -> None
     assert (status, paths(document)) == (422, ["/sent/things/b/open/a"])
 
 
-def test_an_open_class_ignores_unknown_members_over_rest_and_graphql_refuses_them(app: App) -> None:
-    for status, document in (
-        rest(app, "PATCH", "/api/thing/a", {"open": {"b": 9, "zz": 1}}),
-        rest(app, "POST", "/api/thing", {"id": "c", "open": {"b": 9, "zz": 1}}),
+UNKNOWN: list[tuple[dict[str, Any], list[str]]] = [
+    ({"open": {"b": 9, "zz": 1, "yy": 2}}, ["/open/zz", "/open/yy"]),
+    ({"open": {"b": "nine", "zz": 1}}, ["/open/b", "/open/zz"]),
+    ({"either": {"kind": "circle", "radius": 1, "side": 2}}, ["/either/side"]),
+    ({"either": {"kind": "square", "side": 1, "inner": {"b": 1, "zz": 2}}}, ["/either/inner/zz"]),
+    ({"tree": {"children": [{}, {"children": [{"zz": 1}]}]}}, ["/tree/children/1/children/0/zz"]),
+    ({"place": {"city": "Ulm", "zip": "89073"}}, ["/place/zip"]),
+    ({"places": {"home": {"city": "Ulm"}, "work": {"zip": "89073"}}}, ["/places/work/zip"]),
+    ({"pair": [{"a": 1}, {"zz": 1}]}, ["/pair/1/zz"]),
+]
+
+
+@pytest.mark.parametrize(("values", "expected"), UNKNOWN)
+def test_unknown_members_are_refused_whether_or_not_the_class_forbids_them(
+    app: App, values: dict[str, Any], expected: list[str]
+) -> None:
+    shapes = app.store(Shapes)
+    for call in (
+        lambda: shapes.create({"id": "new", **values}),
+        lambda: shapes.update("a", values),
+        lambda: shapes.edit_batch([Create({"id": f"new {n}", **values}) for n in range(3)]),
+        lambda: shapes.edit_batch([Update("a", values) for _ in range(3)]),
     ):
-        assert status in (200, 201)
-        assert document["open"] == {"a": 1, "b": 9}  # the value is replaced as a whole
-    text = 'mutation { thingUpdate(key: "a", changes: {open: {zz: 1}}) { id } }'
-    headers = {"content-type": "application/json"}
-    request = Request("POST", "/graphql", headers=headers, body=json.dumps({"query": text}).encode())
-    [error] = json.loads(bytes(GraphqlEndpoint(app).handle(request).body))["errors"]
-    assert paths(error["extensions"]) == ["/changes/open/zz"]
+        with pytest.raises(InvalidInput) as raised:
+            call()
+        found = [fault.path for fault in raised.value.faults]
+        assert {path[path.index(expected[0][:4]) :] for path in found} == {*expected}
+    for status, document in (
+        rest(app, "PATCH", "/api/shapes/a", values),
+        rest(app, "POST", "/api/shapes", {"id": "new", **values}),
+    ):
+        assert (status, sorted(paths(document))) == (422, sorted(expected))
+    assert shapes.read("new") is None
+
+
+def test_elements_that_are_appended_have_known_members(app: App) -> None:
+    status, document = rest(app, "PATCH", "/api/shapes/a", {"list": {"append": [{"city": "Ulm", "zip": "89073"}]}})
+    assert (status, paths(document)) == (422, ["/list/append/0/zip"])
+    [fault] = document["faults"]
+    assert fault["expected"] == "one of city, country"
+
+
+def test_a_member_that_is_removed_from_a_class_harms_no_stored_item(tmp_path: Path) -> None:
+    class Old(Struct):
+        a: int = 1
+        removed: int = 2
+
+    class New(Struct):
+        a: int = 1
+
+    def declared(cls: Any) -> Any:
+        return stored(access=public, key="id")(
+            type("Kept", (), {"__annotations__": {"id": Attr[str], "part": Attr[cls]}, "__module__": __name__})
+        )
+
+    url = f"sqlite:///{tmp_path}/kept.db"
+    old, new = declared(Old), declared(New)
+    for item, use in (
+        (old, lambda store: store.create({"id": "a", "part": {"a": 5, "removed": 6}})),
+        (new, lambda store: store.read("a")),
+    ):
+        app = App("kept", items=[item], url=url)
+        app.prepare()
+        found = use(app.store(item))
+        app.close()
+    assert found.part == New(5)
+
+
+def test_graphql_and_rest_refuse_the_same_members_and_name_the_declared_ones(app: App) -> None:
+    expected = [{"path": "/changes/open/zz", "message": "Unknown member", "expected": "one of a, b"}]
+    for text, variables in (
+        ('mutation { thingUpdate(key: "a", changes: {open: {zz: 1}}) { id } }', {}),
+        ('mutation ($it: ThingUpdate!) { thingUpdate(key: "a", changes: $it) { id } }', {"it": {"open": {"zz": 1}}}),
+    ):
+        headers = {"content-type": "application/json"}
+        body = json.dumps({"query": text, "variables": variables}).encode()
+        request = Request("POST", "/graphql", headers=headers, body=body)
+        [error] = json.loads(bytes(GraphqlEndpoint(app).handle(request).body))["errors"]
+        assert error["extensions"]["faults"] == expected
+    _, document = rest(app, "PATCH", "/api/thing/a", {"open": {"zz": 1}})
+    assert document["faults"] == [{**expected[0], "path": "/open/zz"}]
+
+
+def test_arguments_of_actions_have_known_members(app: App) -> None:
+    status, document = rest(app, "POST", "/actions/draw", {"one": {"a": 1, "zz": 2}, "many": [{"zz": 1}]})
+    assert (status, paths(document)) == (422, ["/one/zz", "/many/0/zz"])
+    assert rest(app, "POST", "/actions/draw", {"one": {"a": 1}, "many": []})[0] == 200
+
+
+def test_openapi_allows_no_further_members(app: App) -> None:
+    components = openapi_document(app)["components"]["schemas"]
+    for name in ("Open", "Closed", "Place", "Tree", "Circle"):
+        assert components[name]["additionalProperties"] is False

@@ -1,7 +1,7 @@
 """JSON Schemas of types: one row for each record of `persisty.model.schema_types`, and one for each kind of definition.
 
-msgspec validates what is sent with the same types, so a schema accepts what msgspec accepts. A type with a name is described once, as a
-component, and is referred to by the name of that component.
+Requests are validated with the same types, so a schema accepts what msgspec accepts, without the unknown members of objects that
+`model.undeclared_members` refuses. A type with a name is described once, as a component, and is referred to by the name of that component.
 """
 
 from __future__ import annotations
@@ -234,8 +234,7 @@ def _object(schemas: TypeSchemas, definition: Any) -> Schema:
         required.insert(0, definition.tag_field)
     if definition.array_like:
         return _array_like(definition, list(members.values()))
-    closed = {"additionalProperties": False} if definition.closed else {}
-    return {"type": "object", "properties": members, "required": required, **closed}
+    return {"type": "object", "properties": members, "required": required, "additionalProperties": False}
 
 
 def _array_like(definition: Object, members: list[Schema]) -> Schema:
