@@ -17,6 +17,7 @@ from graphql import (
     FieldNode,
     GraphQLError,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -43,6 +44,7 @@ from graphql.language import SKIP
 from graphql.utilities import validate_input_literal, validate_input_value
 
 from ....errors import Fault, InvalidInput, MalformedGraphql, PersistyError
+from ....model.choices import one_of
 from ....model.msgspec_faults import pointer
 from ..resolvers import ARGUMENT_ERRORS, error_extensions
 from .document_limits import Limits, excesses
@@ -88,12 +90,18 @@ def check(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> None
 
 
 def check_variables(
-    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, given: Mapping[str, Any]
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    given: Mapping[str, Any],
+    limits: Limits,
 ) -> None:
     """Raise `Rejected` if a value for a variable is missing or does not fit.
 
-    The check stops after `MAX_ERRORS` errors and suggests no similar names, so its time is linear in the variables.
+    The check stops after `MAX_ERRORS` errors and suggests no similar names, so its time is linear in the variables. Without introspection, a fault
+    lists no members of the schema's types.
     """
+    shown = schema if limits.introspection else None
     errors: list[GraphQLError] = []
 
     def add(error: GraphQLError) -> None:
@@ -107,7 +115,7 @@ def check_variables(
         value = given.get(name, Undefined)
         needed = is_non_null_type(expected) and definition.default_value is None
         if is_input_type(expected) and (needed or value is not Undefined):
-            report = _Report(add, definition, *_use(schema, document, name))
+            report = _Report(add, definition, shown, *_use(schema, document, name))
             validate_input_value(value, expected, report, hide_suggestions=True)
     if errors:
         raise Rejected(errors)
@@ -123,21 +131,30 @@ def _coded(error: GraphQLError) -> GraphQLError:
 
 _MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"to include required field '(?P<name>\w+)'"), "Missing"),
-    (re.compile(r"not to include unknown field '(?P<name>\w+)'"), "Unknown member"),
+    (
+        re.compile(r"of type '(?P<type>\w+)' not to include unknown field '(?P<name>.*?)'(, found: |\.$)", re.DOTALL),
+        "Unknown member",
+    ),
     (re.compile(r"of non-null type .* (not to be None|to be provided)"), "Missing"),
 )
-"""Pattern of graphql-core's message → message of the fault. The name goes to the path."""
+"""Pattern of graphql-core's message → message of the fault. The name goes to the path. The members of the type are the expected ones."""
 _VALUE = re.compile(r"(, found|[.;] [Ff]ound|: ).*", re.DOTALL)
 """Pattern of the value in graphql-core's message. It is removed, because it may be long and private."""
 
 
 class _Report:
-    """Converts graphql-core's error about a value to one with a code and a path, and passes it to `add`."""
+    """Converts graphql-core's error about a value to one with a code and a path, and passes it to `add`. `schema`: None if errors name no members."""
 
     def __init__(
-        self, add: Any, node: Node, field: GraphQLField | None, argument: str | None, within: Iterable[Any] = ()
+        self,
+        add: Any,
+        node: Node,
+        schema: GraphQLSchema | None,
+        field: GraphQLField | None,
+        argument: str | None,
+        within: Iterable[Any] = (),
     ) -> None:
-        self._add, self._node = add, node
+        self._add, self._node, self._schema = add, node, schema
         self._stored = field is not None and field.extensions.get(STORED, False)
         self._argument, self._within = argument, tuple(within)
 
@@ -148,16 +165,24 @@ class _Report:
         kind: type[PersistyError] = InvalidInput
         if self._stored:
             kind = ARGUMENT_ERRORS.get(self._argument, InvalidInput)
-        fault = _fault(error.message, [self._argument, *self._within, *path])
+        fault = _fault(error.message, [self._argument, *self._within, *path], self._schema)
         extensions = error_extensions(kind(faults=[fault]))
         self._add(GraphQLError(kind.title, error.nodes or self._node, extensions=extensions))
 
 
-def _fault(message: str, path: list[Any]) -> Fault:
+def _fault(message: str, path: list[Any], schema: GraphQLSchema | None) -> Fault:
     for pattern, message_of_fault in _MESSAGES:
         if found := pattern.search(message):
-            return Fault(pointer(*path, *found.groupdict().values()), message_of_fault)
+            groups = found.groupdict()
+            name = [groups["name"]] if "name" in groups else []
+            return Fault(pointer(*path, *name), message_of_fault, _members(schema, groups.get("type")))
     return Fault(pointer(*path), _VALUE.sub("", message))
+
+
+def _members(schema: GraphQLSchema | None, name: str | None) -> str | None:
+    """Return the members of an input type as "one of a, b", None without a schema or a type."""
+    kind = schema.get_type(name) if schema is not None and name is not None else None
+    return one_of(kind.fields) if isinstance(kind, GraphQLInputObjectType) else None
 
 
 class _ValuesRule(ValuesOfCorrectTypeRule):
@@ -175,7 +200,8 @@ class _ValuesRule(ValuesOfCorrectTypeRule):
 
     def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
         if input_type:
-            report = _Report(self.report_error, node, self.context.get_field_def(), self._argument)
+            shown = None if self.context.hide_suggestions else self.context.schema
+            report = _Report(self.report_error, node, shown, self.context.get_field_def(), self._argument)
             known, unknown = without_unknown_members(node, input_type)
             validate_input_literal(known, input_type, report, hide_suggestions=True)
             for one in unknown:

@@ -270,7 +270,7 @@ class GraphqlSchema:
         )
         if isinstance(values, VariableValues):
             return values
-        check_variables(document.schema, document.node, operation, given)
+        check_variables(document.schema, document.node, operation, given, self._limits)
         raise Rejected([malformed(error.message, error.nodes) for error in values])
 
     def _check(self, leaf: Leaf) -> Callable[[Any], Any]:
