@@ -108,7 +108,7 @@ class TooManyLinked(PersistyError):
 
 
 class AnswerTooLarge(PersistyError):
-    """The response, or the items behind one link, have too many bytes (`details["limit"]`). Request fewer items or fewer `fields`.
+    """The response, the items of a batch of keys, or the items behind one link have too many bytes (`details["limit"]`). Request fewer items or fewer `fields`.
 
     A response has a limit of its host. The items behind one link have at most 16 MB together, and `faults` names the link.
 

@@ -43,7 +43,7 @@ from ..store.backend import (
     WriteResult,
 )
 from ..store.engine_urls import read_url
-from ..store.limits import COMPLETE_PAGE, grown_too_long, grows_too_long
+from ..store.limits import COMPLETE_PAGE, MAX_BATCH_BYTES, grown_too_long, grows_too_long
 from ..store.page_bytes import Total, items_of_page, size_of_all
 from ..store.unfinished_pages import unfinished_page
 from ..store.unique_values import unique_values
@@ -93,6 +93,8 @@ class MemoryBackend(Generic[T]):
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         with self._lock:
             found = [self._table.items.get(key) for key in keys]
+        if len(keys) > COMPLETE_PAGE:
+            Total(MAX_BATCH_BYTES).add(size_of_all(self.meta, [item for item in found if item is not None]))
         return [None if item is None else self._copy(item) for item in found]
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
@@ -197,8 +199,7 @@ class MemoryBackend(Generic[T]):
                     if self._table.holders.setdefault(value, key) != key:
                         self._restore(before)
                         raise conflict(self.meta, WriteResult(Outcome.EXISTS, index=value[0]))
-        more = len(some) < len(found)
-        return Bulk(len(some), position_of(self.meta, self._key_order, some[-1]) if more else None)
+        return Bulk(len(some), position_of(self.meta, self._key_order, some[-1]) if len(some) < len(found) else None)
 
     def allocate(self, sequence: str, count: int) -> int:
         with self._lock:

@@ -176,7 +176,10 @@ class Backend(Protocol[T]):
     capabilities: Capabilities
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
-        """Return the items of these keys in their positions, None for a missing item. A key may occur twice."""
+        """Return the items of these keys in their positions, None for a missing item. A key may occur twice.
+
+        Raises `AnswerTooLarge` if more than 25 items have more than `limits.MAX_BATCH_BYTES` together. An engine whose items are smaller needs no check.
+        """
         ...
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:

@@ -22,6 +22,8 @@ MAX_LINKED_BYTES = 1 << 24
 """Bytes that the linked items of one link may have, of all items whose links are loaded together."""
 MAX_BATCH = 100
 """The most keys or edits of a batch."""
+MAX_BATCH_BYTES = MAX_BATCH * 400 * 1024
+"""Bytes of text, bytes and JSON that the items of more than `COMPLETE_PAGE` keys may have together: those of the largest items of DynamoDB."""
 MAX_GROWN = 400_000
 """Bytes of JSON that a list may have after an `append`. DynamoDB limits an item to slightly more."""
 

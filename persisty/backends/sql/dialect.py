@@ -103,15 +103,23 @@ def table_has_changed() -> SchemaMismatch:
     )
 
 
-Enough = Callable[[list[tuple[Any, ...]]], bool]
-"""Function from the next rows of an answer to whether no more are needed."""
+class Enough(Protocol):
+    """Receives the rows of a statement as they come, and decides whether no more are needed."""
+
+    def __call__(self, rows: list[tuple[Any, ...]]) -> bool:
+        """Return whether no rows are needed after these."""
+        ...
+
+    def restart(self) -> None:
+        """Forget the rows of this statement: it is run again."""
+        ...
 
 
 class Connection(Protocol):
     """Runs statements. Safe to share between threads. Raises `UniqueTaken`, and typed errors for the driver's errors."""
 
     def rows(self, text: str, arguments: Sequence[Any] = (), enough: Enough | None = None) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows. `enough` receives the rows as they come and may end that after any of them."""
+        """Run a statement and return its rows: all, or those until there are `enough`, and one more."""
         ...
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:

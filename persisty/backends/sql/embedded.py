@@ -35,7 +35,7 @@ from .backward_orders import BackwardOrders
 from .columns import RowCodec
 from .dialect import UniqueTaken
 from .engine import SqlEngine
-from .row_sizes import PageRows
+from .row_sizes import PageRows, RefusedRows
 from .sqlite import SQLITE
 from .sqlite_connection import SqliteConnection
 
@@ -69,7 +69,7 @@ class SqliteBackend(SqlBackend[T]):
         self._key_place = self._codec.names.index(meta.key.attributes[0])
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
-        return super().read(keys) if len(keys) == 1 else self._read_many(self._stored(keys))
+        return super().read(keys) if len(keys) == 1 else self._read_many(self._stored(keys), self._bound(len(keys)))
 
     def _page_rows(
         self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec, measured: PageRows | None = None
@@ -90,11 +90,11 @@ class SqliteBackend(SqlBackend[T]):
         backward = self._backward.of(total)
         return total if backward is None else backward.order
 
-    def _read_many(self, keys: Sequence[tuple[Any, ...]]) -> list[T | None]:
-        """The items of keys as they are stored, in their positions."""
+    def _read_many(self, keys: Sequence[tuple[Any, ...]], enough: RefusedRows | None = None) -> list[T | None]:
+        """Return the items of keys as they are stored, in their positions."""
         statement = self._statements.get("read_each", len(keys))
         values = list(chain.from_iterable(keys))
-        rows = self._sqlite.rows(statement.text, statement.arguments(values))
+        rows = self._sqlite.rows(statement.text, statement.arguments(values), enough)
         columns: list[Any] = list(zip(*rows, strict=True))
         place = self._key_place
         if None not in columns[place]:

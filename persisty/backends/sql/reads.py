@@ -26,13 +26,13 @@ from ...store.backend import (
     Page,
     Query,
 )
-from ...store.limits import COMPLETE_PAGE
+from ...store.limits import COMPLETE_PAGE, MAX_BATCH_BYTES
 from ...store.page_bytes import Total
 from ...store.unfinished_pages import unfinished_page
 from .columns import RowCodec, index_name
 from .conditions import shape_of
 from .dialect import Connection, Dialect
-from .row_sizes import PageRows
+from .row_sizes import PageRows, RefusedRows
 from .statements import HALF, MAX_CACHED, Statement, Statements
 
 T = TypeVar("T")
@@ -77,9 +77,13 @@ class SqlReads(Generic[T]):
             return [self._codec.item(rows[0]) if rows else None]
         values = [value for key in keys for value in self._key(key)]
         statement = self._statements.get("read", len(keys))
-        rows = self._connection.rows(statement.text, statement.arguments(values))
+        rows = self._connection.rows(statement.text, statement.arguments(values), self._bound(len(keys)))
         found = {self.meta.key_values(item): item for item in self._codec.items(rows)}
         return [found.get(key) for key in keys]
+
+    def _bound(self, keys: int) -> RefusedRows | None:
+        """Return the bound in bytes of so many items."""
+        return RefusedRows(self._codec.sizes, Total(MAX_BATCH_BYTES)) if keys > COMPLETE_PAGE else None
 
     def query(self, asked: Query) -> Page[T]:
         total, limit = asked.order or self._key_order, asked.limit
@@ -121,13 +125,14 @@ class SqlReads(Generic[T]):
         total, limit = asked.order or self._key_order, asked.limit
         codec = self._reading(asked.select, total)
         pages: list[Page[T]] = []
-        enough = codec.sizes.refusing(Total(asked.max_bytes)) if limit * len(values) > COMPLETE_PAGE else None
+        loaded = Total(asked.max_bytes) if limit * len(values) > COMPLETE_PAGE else None
         for start in range(0, len(values), MAX_SOUGHT):
             some = values[start : start + MAX_SOUGHT]
             size = 1 << (len(some) - 1).bit_length()  # a power of two, so that there are few texts
             arguments = [self._codec.value(attribute, value) for value in some] + [None] * (size - len(some))
             shape = shape_of(asked.where, self._codec, arguments)
             statement = self._statements.get("query_each", attribute, size, shape, total, codec.names)
+            enough = None if loaded is None else RefusedRows(codec.sizes, loaded)
             rows = self._connection.rows(statement.text, statement.arguments([*arguments, limit + 1]), enough)
             *columns, places = zip(*rows, strict=True) if rows else ((),)
             found, sizes, end = codec.of_columns(columns), Counter(places), 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -35,14 +35,19 @@ class RowSizes:
                 total += sum(len(str(column(row))) for row in rows)
         return total
 
-    def refusing(self, loaded: Total) -> Callable[[list[Row]], bool]:
-        """Return a function that receives the next rows and raises `AnswerTooLarge` if there are too many bytes."""
 
-        def enough(rows: list[Row]) -> bool:
-            loaded.add(self.of(rows))
-            return False
+class RefusedRows:
+    """The rows of one statement of a call that loads at most the bytes of `loaded`. Raises `AnswerTooLarge` if there are more."""
 
-        return enough
+    def __init__(self, sizes: RowSizes, loaded: Total) -> None:
+        self._sizes, self._loaded, self._before = sizes, loaded, loaded.bytes
+
+    def __call__(self, rows: list[Row]) -> bool:
+        self._loaded.add(self._sizes.of(rows))
+        return False
+
+    def restart(self) -> None:
+        self._loaded.bytes = self._before
 
 
 class PageRows:

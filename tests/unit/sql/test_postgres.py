@@ -22,6 +22,7 @@ from persisty import (
     Index,
     InvalidDeclaration,
     InvalidInput,
+    PersistyError,
     SchemaMismatch,
     Store,
     Unique,
@@ -30,6 +31,11 @@ from persisty import (
     append,
     stored,
 )
+from persisty.backends.sql import reads
+from persisty.backends.sql.postgres.session import Session
+from persisty.backends.sql.row_sizes import PageRows, RowSizes
+from persisty.errors import AnswerTooLarge
+from persisty.store.backend import Query
 from persisty.store.store import context_of
 
 from .papers import Inner, Paper, Rank, Size, Ticket, ids, raw
@@ -275,3 +281,63 @@ def test_a_role_without_create_serves_tables_that_exist_and_is_refused_where_one
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute(f'DROP OWNED BY "{role}"')
             connection.execute(f'DROP ROLE "{role}"')
+
+
+LARGE = "x" * 20_000
+
+
+def test_a_page_of_large_items_is_not_loaded_as_a_whole(
+    app: App, papers: Store[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the rows is dropped, or the connection is replaced, so later statements have their own answers."""
+    for start in range(0, 400, 100):
+        papers.edit_batch([Create(Paper(id=f"{n:03}", text=LARGE)) for n in range(start, start + 100)])
+    loaded: list[int] = []
+    chunks = Session.chunks
+
+    def counting(session: Session, statement: Any, size: int) -> Any:
+        for rows in chunks(session, statement, size):
+            loaded.append(len(rows))
+            yield rows
+
+    monkeypatch.setattr(Session, "chunks", counting)
+    backend, total = context_of(papers).backend, context_of(papers).preparation.order("id")
+    for asked in range(2):  # the second statement is prepared
+        found, after, pages = [], None, 0
+        while pages == 0 or after is not None:
+            page = backend.query(Query(Paper.topic == "a", total, after, 390, max_bytes=1_000_000))
+            found, after, pages = [*found, *(one.id for one in page.items)], page.position, pages + 1
+            assert papers.read("007").text == LARGE
+        assert found == [f"{n:03}" for n in range(400)]
+        assert pages == 8, asked
+    assert sum(loaded) < 2 * 400 + 16 * 7 * 32
+    assert max(loaded) <= 32
+    with app.transaction():
+        page = backend.query(Query(Paper.topic == "a", total, None, 390, max_bytes=1_000_000))
+        assert len(page.items) == 50
+        assert papers.update("000", {"number": 5}).number == 5
+    assert papers.read("000").number == 5
+
+
+def test_an_error_within_the_rows_of_a_page_is_raised_and_the_connection_stays_usable(app: App) -> None:
+    connection = context_of(app.store(Paper)).backend._connection
+    text = "SELECT 1000 / (500 - number) FROM generate_series(1, $1::int) AS number"
+    for _ in range(2):
+        with pytest.raises(InvalidInput):  # a division by zero, after 499 rows
+            connection.rows(text, (600,), PageRows(RowSizes(app.store(Paper).meta, ()), 1))
+        assert len(connection.rows(text, (499,), PageRows(RowSizes(app.store(Paper).meta, ()), 1))) == 499
+    with pytest.raises(PersistyError):
+        connection.rows("SELECT nothing FROM nowhere", (), PageRows(RowSizes(app.store(Paper).meta, ()), 1))
+    assert connection.rows("SELECT 1") == [(1,)]
+
+
+def test_a_batch_of_keys_is_one_call_of_bounded_size(papers: Store[Paper], monkeypatch: pytest.MonkeyPatch) -> None:
+    papers.edit_batch([Create(Paper(id=f"{n:03}", text=LARGE)) for n in range(100)])
+    keys = [f"{n:03}" for n in range(100)]
+    assert len(papers.read_batch(keys)) == 100
+    monkeypatch.setattr(reads, "MAX_BATCH_BYTES", 1_000_000)
+    with pytest.raises(AnswerTooLarge) as raised:
+        papers.read_batch(keys)
+    assert raised.value.details == {"limit": 1_000_000}
+    assert len(papers.read_batch(keys[:25])) == 25
+    assert papers.read("099").text == LARGE

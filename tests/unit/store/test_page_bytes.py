@@ -8,6 +8,8 @@ import pytest
 from msgspec import Meta
 
 from persisty import App, Attr, BelongsTo, HasMany, Index, link, stored
+from persisty.backends import memory
+from persisty.backends.sql import reads
 from persisty.errors import AnswerTooLarge
 from persisty.model.meta import meta_of
 from persisty.store import link_loading
@@ -70,3 +72,17 @@ def test_linked_items_that_are_too_large_together_raise_an_error_that_names_the_
     monkeypatch.setattr(link_loading, "MAX_LINKED_BYTES", 40_000)
     with pytest.raises(AnswerTooLarge):
         store.links(store.search(limit=50), name)
+
+
+def test_the_items_of_more_than_25_keys_have_a_bound_together(library: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelves = library.store(Shelf)
+    keys = [f"s{number}" for number in range(98)]
+    assert len(shelves.read_batch([*keys, "none", "s0"])) == 100
+    for module in (memory, reads):
+        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 50_000)
+    with pytest.raises(AnswerTooLarge) as raised:
+        shelves.read_batch(keys)
+    assert raised.value.details == {"limit": 50_000}
+    assert len(shelves.read_batch(keys[:40])) == 40
+    monkeypatch.setattr(memory, "MAX_BATCH_BYTES", 1)
+    assert len(shelves.read_batch(keys[:25])) == 25

@@ -32,6 +32,14 @@ PROBE = tuple(
 """The statement of the probe: it writes 64 KB, which are removed at the commit."""
 
 
+CHUNK = 32
+"""Rows that arrive before their size is looked at."""
+CHUNKS_SINCE = 170000
+"""The version of libpq that returns rows in chunks."""
+DROPPED = 4
+"""Chunks that are read and dropped after enough rows. Beyond them, a new session is faster."""
+
+
 class PostgresConnection:
     """`uniques`: SQL name of a unique index → its columns."""
 
@@ -41,10 +49,15 @@ class PostgresConnection:
         self._thread = threading.local()
 
     def rows(self, text: str, arguments: Sequence[Any] = (), enough: Enough | None = None) -> list[Row]:
-        rows = self._answer(Statement(text, arguments), reads=text.startswith("SELECT")).rows
-        if enough is not None:  # the driver has all rows already
-            enough(rows)
-        return rows
+        statement, reads = Statement(text, arguments), text.startswith("SELECT")
+        if enough is None:
+            return self._answer(statement, reads=reads).rows
+
+        def work(session: Session) -> list[Row]:
+            enough.restart()
+            return _rows_until(session, statement, enough)
+
+        return self.run(work, repeatable=reads)
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
         return self._answer(Statement(text, arguments), reads=False).changed
@@ -126,3 +139,31 @@ class PostgresConnection:
 
     def close(self) -> None:
         self._pool.close()
+
+
+def _rows_until(session: Session, statement: Statement, enough: Enough) -> list[Row]:
+    """Return the rows of a statement until there are `enough`, and one more. An older libpq has all rows in memory before the first is seen."""
+    if psycopg.pq.version() < CHUNKS_SINCE:
+        rows = session.run(statement).rows
+        enough(rows)
+        return rows
+    found: list[Row] = []
+    inside, complete = session.inside, False
+    chunks = session.chunks(statement, CHUNK)
+    try:
+        for some in chunks:
+            found += some[:1] if complete else some
+            if complete:
+                break
+            complete = enough(some)
+    finally:
+        _drop(session, chunks, inside)
+    return found
+
+
+def _drop(session: Session, chunks: Iterator[list[Row]], inside: bool) -> None:
+    """Read the other rows and drop them, or close the session, unless a transaction needs it."""
+    for count, _ in enumerate(chunks):
+        if count >= DROPPED and not inside:
+            session.close()
+            return

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import selectors
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -99,16 +99,62 @@ class Session:
 
     def run(self, statement: Statement) -> Answer:
         """Return the server's response to a statement."""
-        name = self._names.get(statement.text)
-        if name is None and self._makes_room(1):
+        if statement.text not in self._names and self._makes_room(1):
             [answer] = self.pipelined((statement,))
             return answer
+        self._send(statement)
+        return self._answer(self._results(1)[0])
+
+    def chunks(self, statement: Statement, size: int) -> Iterator[list[Row]]:
+        """Yield the rows of a statement as they arrive, up to `size` at a time. The caller iterates to the end, or closes the session."""
+        name: bytes | None = None
+        if statement.text not in self._names and self._makes_room(1):
+            name = self._new_name()
+            self._pq.enter_pipeline_mode()
+            self._pq.send_prepare(name, statement.text.encode())
+        self._send(statement, name)
+        if name is not None:
+            self._pq.pipeline_sync()
+        last: PGresult | None = None
+        first = True
+        try:
+            while self._pq.flush():
+                self._wait(READ | WRITE)
+            if name is not None:
+                last = self._next()
+                self._next()  # the end of the preparation
+            if last is None or last.status not in REFUSALS:
+                self._pq.set_chunked_rows_mode(size)
+                while (result := self._next()) is not None:
+                    last = result
+                    if result.ntuples:
+                        self._rows.set_pgresult(result, set_loaders=first)
+                        first = False
+                        yield self._rows.load_rows(0, result.ntuples, tuple)
+        except psycopg.OperationalError:
+            if last is None or last.status not in REFUSALS:
+                raise
+        if name is not None and self._pq.status == ConnStatus.OK:
+            self._end_pipeline()
+        if last is not None and last.status in REFUSALS:
+            raise errors.error_from_result(last)
+        if last is None or last.status != ExecStatus.TUPLES_OK:  # the end of the rows has not arrived
+            raise psycopg.OperationalError("the connection was lost")
+        if name is not None:
+            self._names[statement.text] = name
+
+    def _send(self, statement: Statement, name: bytes | None = None) -> None:
+        """Send a statement. `name`: of the preparation that was sent before."""
         self._note((statement,))
+        name = name or self._names.get(statement.text)
         if name is None:
             self._pq.send_query_params(statement.text.encode(), _encoded(statement.arguments))
         else:
             self._pq.send_query_prepared(name, _encoded(statement.arguments))
-        return self._answer(self._results(1)[0])
+
+    def _new_name(self) -> bytes:
+        self._made += 1
+        return b"persisty_%b_%d" % (self._prefix, self._made)
 
     def pipelined(self, statements: Sequence[Statement]) -> list[Answer]:
         """Return the server's responses to statements that are sent together. After an error, the rest do not run, and the error is raised."""
@@ -120,8 +166,7 @@ class Session:
         for one in statements:
             name = self._names.get(one.text) or new.get(one.text)
             if name is None and prepares:
-                self._made += 1
-                name = new[one.text] = b"persisty_%b_%d" % (self._prefix, self._made)
+                name = new[one.text] = self._new_name()
                 self._pq.send_prepare(name, one.text.encode())
                 asked.append(one.text)
             if name is None:
@@ -162,6 +207,11 @@ class Session:
             if self.failed:
                 self.pipelined(UNDONE)
             raise
+
+    @property
+    def inside(self) -> bool:
+        """Return whether a transaction is open."""
+        return self._pq.transaction_status != TransactionStatus.IDLE
 
     @property
     def failed(self) -> bool:
@@ -216,6 +266,18 @@ class Session:
         if len(results) < count and not any(result.status in REFUSALS for result in results):
             raise psycopg.OperationalError("the connection was lost")
         return results
+
+    def _next(self) -> PGresult | None:
+        """Return the next result, None after the last one of a statement."""
+        while self._pq.is_busy():
+            self._wait(READ)
+        return self._pq.get_result()
+
+    def _end_pipeline(self) -> None:
+        """Read to the end of the pipeline."""
+        while (result := self._next()) is None or result.status != ExecStatus.PIPELINE_SYNC:
+            pass
+        self._pq.exit_pipeline_mode()
 
     def _wait(self, events: int) -> None:
         """Wait until the socket is readable or writable, and consume the input. Output may have to wait for that."""
