@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakSet
 
 from .. import settings
@@ -18,7 +18,6 @@ from ..model.verbs import VERBS
 from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
 from ..security.policy import looks_at_caller
-from ..store.applied_schemas import APPLIED, AppliedSchemas
 from ..store.backend import Engine
 from ..store.catalogue import Catalogue
 from ..store.change_feed import Changes, Feed, Listener
@@ -27,6 +26,7 @@ from ..store.context import StoreContext
 from ..store.edits import Edit, EditResult
 from ..store.idempotency_records import REQUESTS, IdempotencyRecord
 from ..store.multi_store_batch import edit_stores
+from ..store.schema_records import APPLIED
 from ..store.store import Store, context_of
 from ..store.system_stores import SYSTEM_STORES
 from .declaration import (
@@ -40,6 +40,9 @@ from .declaration import (
 )
 from .engines import Engines
 from .preparation import Preparation
+
+if TYPE_CHECKING:
+    from ..store.applied_schemas import AppliedSchemas
 
 T = TypeVar("T")
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from ..deferred import deferred
 from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.stored_names import stored_names_of
-from ..store.applied_schemas import AppliedSchema, AppliedSchemas
 from ..store.backend import StoredTable
+from ..store.schema_records import AppliedSchema
 from ..store.store import Store
 from .engines import Engines
+
+if TYPE_CHECKING:
+    from ..store.applied_schemas import AppliedSchemas
 
 UNREAD = (
     "Stored items have values under {name}, and this declaration reads them under {stored}. If code has moved the values to {name}, remove the former name, "
@@ -26,9 +31,16 @@ class Preparation:
     """The preparation of one app's items. `records`: the store of applied schemas. Schemas are recorded if the items outlive the process."""
 
     def __init__(self, app: str, engines: Engines, records: Store[AppliedSchema]) -> None:
-        self._engines = engines
+        self._app, self._engines, self._records = app, engines, records
         self._done: WeakSet[StoreMeta[Any]] = WeakSet()
-        self.applied = AppliedSchemas(app, records, self._is_empty, self._table, engines.is_sparse)
+
+    @cached_property
+    def applied(self) -> AppliedSchemas:
+        """The schemas that were applied last. A server whose tables a deployment creates never compares them at a cold start."""
+        applied: AppliedSchemas = deferred("persisty.store.applied_schemas").AppliedSchemas(
+            self._app, self._records, self._is_empty, self._table, self._engines.is_sparse
+        )
+        return applied
 
     def is_done(self, meta: StoreMeta[Any]) -> bool:
         """Return whether an item was prepared since the engines were opened."""
@@ -72,7 +84,7 @@ class Preparation:
 
     def forget(self) -> None:
         """Reset the preparation, because the engines are closed."""
-        self.applied.forget()
+        self.__dict__.pop("applied", None)
         self._done.clear()
 
     def _check_names(self, metas: Iterable[StoreMeta[Any]], abandoned: Collection[str]) -> None:

@@ -16,8 +16,8 @@ from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
 from ..model.schema_differences import form, hidden_values, named_before
 from ..model.schema_json import schema_from_json
-from ..store.applied_schemas import APPLIED, LEFT
 from ..store.migration import Evolution, Migrating, Migrator
+from ..store.schema_records import APPLIED, LEFT
 
 
 class Record(NamedTuple):

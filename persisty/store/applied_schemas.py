@@ -1,4 +1,4 @@
-"""Records of the schemas that were applied last: one for each app and store, in the app's own engine.
+"""Compare the declarations with the schemas that were applied last, and record them.
 
 `App.prepare` compares them with the declarations before it serves: otherwise a renamed class or a changed key would look like an empty store. It
 reads the records of an app in one query, and writes only those that have changed, each on the condition that no other process has written it
@@ -9,30 +9,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from ..errors import BackendUnavailable, Conflict, Fault, PreconditionFailed, SchemaMismatch
-from ..model.attribute_declaration import Attr
-from ..model.generators import UPDATED
 from ..model.indexes import Index
-from ..model.meta import StoreMeta, meta_of
+from ..model.meta import StoreMeta
 from ..model.schema import Schema
 from ..model.schema_changes import changes_of
 from ..model.schema_differences import differences, hidden_values, looks_like
 from ..model.schema_json import schema_from_json, schema_to_json
-from ..model.stored import stored
 from ..model.stored_before import late_indexes
-from ..naming import RESERVED
 from .backend import StoredTable
+from .schema_records import LEFT, AppliedSchema
 from .store import Store
 
 INCOMPLETE = (
     "Stored items lack an attribute of the index, so queries would miss them. Run `App.prepare`, which stores the "
     "defaults in these items"
 )
-LEFT = ""
-"""Hash of a store whose items were copied to another one, see `leave`."""
 COPIED = (
     "Its items were copied to another store, and may have changed there: this declaration would serve the former ones"
 )
@@ -48,21 +42,6 @@ TableOf = Callable[[str, str | None], StoredTable | None]
 
 IsSparse = Callable[[str | None], bool]
 """Name of an engine → whether its indexes contain only items that have all of their attributes."""
-
-
-@stored(name=f"{RESERVED}schema", key=("app", "store"))
-class AppliedSchema:
-    """The schema of a store when its app was last prepared. `engine`: the name of its engine, None for the app's own."""
-
-    app: Attr[str]
-    store: Attr[str]
-    hash: Attr[str]
-    schema: Attr[str]
-    engine: Attr[str | None] = Attr(default=None)
-    applied_at: Attr[datetime] = UPDATED
-
-
-APPLIED: StoreMeta[AppliedSchema] = meta_of(AppliedSchema)
 
 
 class AppliedSchemas:

@@ -10,14 +10,16 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from time import monotonic, sleep
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.schema import Schema
-from ..model.schema_changes import Change
+
+if TYPE_CHECKING:  # an engine is opened without the code that compares schemas
+    from ..model.schema_changes import Change
 
 
 class Reached(Struct, frozen=True):

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from ..model.meta import StoreMeta
-from .applied_schemas import APPLIED
 from .idempotency_records import REQUESTS
+from .schema_records import APPLIED
 
 
 class Needs(Protocol):
