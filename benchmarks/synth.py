@@ -22,7 +22,7 @@ import msgspec
 
 from persisty.deploy.alarms import ALARMS, FUNCTION, GRAPHQL, HTTP, RESOURCES
 from persisty.deploy.options import options_of
-from persisty.deploy.planned import planned
+from persisty.deploy.plan_from_options import planned
 
 from .measure import Row, row
 from .synth_app import ITEMS

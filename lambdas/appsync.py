@@ -11,7 +11,7 @@ from persisty.api.graphql.appsync.function import AppSync, failed
 from persisty.application import deployed_app
 from persisty.errors import AnswerTooLarge
 
-from .measured import measured
+from .function_metrics import measured
 from .result_size import check_size, too_large
 
 MUTATION = "Mutation"

@@ -11,9 +11,9 @@ from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.root_path import root_path_of
 from persisty.application import deployed_app
 
+from .function_metrics import measured
 from .http_event import answered, request_id_of
 from .http_surface import surrounded
-from .measured import measured
 
 configured = settings.load()
 root = root_path_of(configured.root_path)

@@ -20,7 +20,7 @@ from persisty.errors import AnswerTooLarge, Fault, MalformedJson, PersistyError,
 from .event_path import path_of
 from .result_size import MAX_ANSWER, check_size, too_large
 
-OTHERS = (("elb", "a load balancer"), ("resourcePath", "a REST API (payload format 1.0)"))
+OTHER_SENDERS = (("elb", "a load balancer"), ("resourcePath", "a REST API (payload format 1.0)"))
 """Member of `requestContext` → the sender of such events."""
 
 MOST_ESCAPED = 6
@@ -86,7 +86,7 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
 
 def _unsupported(event: Any) -> Unsupported:
     context = _mapping(event, "requestContext")
-    found = next((sender for member, sender in OTHERS if member in context), "of another kind")
+    found = next((sender for member, sender in OTHER_SENDERS if member in context), "of another kind")
     return Unsupported(
         "This function takes events of an HTTP API with payload format 2.0",
         faults=[Fault("", "Not such an event", found=found)],

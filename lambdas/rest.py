@@ -11,9 +11,9 @@ from persisty.api.http.root_path import root_path_of
 from persisty.api.rest.endpoint import Rest
 from persisty.application import deployed_app
 
+from .function_metrics import measured
 from .http_event import answered, request_id_of
 from .http_surface import surrounded
-from .measured import measured
 
 configured = settings.load()
 root = root_path_of(configured.root_path)

@@ -10,7 +10,7 @@ from persisty import settings
 from persisty.api.graphql.appsync.stream_function import deployed_stream
 from persisty.application import deployed_app
 
-from .measured import measured
+from .function_metrics import measured
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)

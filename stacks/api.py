@@ -38,7 +38,7 @@ class Api:
 
     def __init__(self, scope: Construct, plan: Plan, values: Values, settings: FunctionSettings) -> None:
         self._scope, self._plan, self._values = scope, plan, values
-        self._options, self._surroundings = settings.options, settings.surroundings
+        self._options, self._app_constructs = settings.options, settings.app_constructs
         functions = Functions(scope, plan, settings)
         self.functions = {
             function.name: functions.make(function, snap_start=settings.options.snap_start)
@@ -52,18 +52,18 @@ class Api:
 
     def _monitoring(self, plan: Plan) -> sns.ITopic:
         """Add alarms and the dashboard. The topic is passed to the part of events."""
-        topic = self._surroundings.topic or new_topic(self._scope)
+        topic = self._app_constructs.topic or new_topic(self._scope)
         resources = [*watched_functions(self.functions), Watched(HTTP, "http", self.http.api_id)]
         if self.graphql is not None:
             resources.append(Watched(GRAPHQL, "graphql", self.graphql.api_id))
         add_alarms(self._scope, resources, topic)
-        if self._surroundings.topic is None and events_of(plan) is not None:
+        if self._app_constructs.topic is None and events_of(plan) is not None:
             self._values.give(self._scope, "AlarmsParameter", alarms_parameter(plan), topic.topic_arn)
         add_dashboard(self._scope, plan.prefix, resources)
         return topic
 
     def _http_api(self) -> http.HttpApi:
-        scope, options, domain = self._scope, self._options, self._surroundings.domain
+        scope, options, domain = self._scope, self._options, self._app_constructs.domain
         api = http.HttpApi(scope, "Http", api_name=self._plan.prefix, create_default_stage=False)
         if domain is not None:
             self.http_domain = http.DomainName(
@@ -97,7 +97,7 @@ class Api:
         return api
 
     def _graphql_api(self) -> appsync.GraphqlApi:
-        plan, scope, domain = self._plan, self._scope, self._surroundings.graphql_domain
+        plan, scope, domain = self._plan, self._scope, self._app_constructs.graphql_domain
         schema = Path(cdk.FileSystem.mkdtemp("sdl")) / "schema.graphql"
         schema.write_text(plan.sdl)
         modes = Modes(scope, plan, self._invoked.get("authorizer"))

@@ -60,7 +60,7 @@ class EventsPart:
         self.function.add_environment(DEAD_LETTERS_URL, self.dead_letters.queue_url)
         self._read()
         if settings.options.alarms:
-            self._monitoring(plan, settings.surroundings.topic)
+            self._monitoring(plan, settings.app_constructs.topic)
         cdk.CfnOutput(
             scope,
             "StreamDeadLettersUrl",

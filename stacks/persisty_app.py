@@ -17,15 +17,15 @@ from constructs import Construct
 from persisty.deploy.events import events_of
 from persisty.deploy.grants import INDEX_ACTIONS, READING, WRITING
 from persisty.deploy.options import NAMES, TARGET, options_of
-from persisty.deploy.planned import planned
+from persisty.deploy.plan_from_options import planned
 from persisty.deploy.stack_size import check_size
 from persisty.deploy.waves import CONTEXT, with_indexes
 from persisty.errors import Fault, InvalidDeclaration
 
 from .api import Api
+from .constructs.app_constructs import AppConstructs, Domain
 from .constructs.functions import FunctionSettings
 from .constructs.passed_values import Parameters, References, Values
-from .constructs.surroundings import Domain, Surroundings
 from .data import Data
 from .events import EventsPart
 
@@ -56,7 +56,7 @@ class PersistyApp(Construct):
         super().__init__(scope, id)
         target = self.node.try_get_context(TARGET)
         self.options = options_of(options if target is None else {**options, "target": target})
-        around = Surroundings(
+        app_constructs = AppConstructs(
             vpc=vpc,
             subnets=subnets,
             security_groups=security_groups,
@@ -64,7 +64,7 @@ class PersistyApp(Construct):
             graphql_domain=graphql_domain,
             topic=topic,
         )
-        settings = FunctionSettings(self.options, around)
+        settings = FunctionSettings(self.options, app_constructs)
         plan, notes = planned(self.options)
         self.plan = with_indexes(plan, self.node.try_get_context(CONTEXT))
         self._tables = {table.store: table for table in self.plan.tables}

@@ -220,7 +220,7 @@ class App:
         """
         if engine is not None and engine not in self._engines.names:
             raise InvalidDeclaration(f"{engine} is not an engine of {self.name}")
-        return self._engines.connected(self._engines.known(engine)).transaction()
+        return self._engines.connected(self._engines.place_of(engine)).transaction()
 
     def listen(
         self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False
@@ -312,7 +312,7 @@ class App:
 
     def engine_named(self, name: str | None) -> Engine:
         """Return the engine of this name. None or an unknown name means the app's own engine."""
-        return self._engines.connected(self._engines.known(name)).engine
+        return self._engines.connected(self._engines.place_of(name)).engine
 
     def prepare(self, *items: type[Any] | str) -> None:
         """Create the missing tables and indexes of these items, or of all items if none is given."""

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import Fault, InvalidDeclaration
+from ..model.allowed_values import one_of
 from ..model.attribute_declaration import ONE_TYPE, Attr, has_two_types
-from ..model.choices import one_of
 from ..model.indexes import Index
 from ..model.links import link
 from ..model.stored import stored

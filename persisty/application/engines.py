@@ -54,9 +54,9 @@ class Engines:
 
     def place(self, meta: StoreMeta[Any]) -> Place:
         """Return the place of a store."""
-        return self.known(meta.engine)
+        return self.place_of(meta.engine)
 
-    def known(self, name: str | None) -> Place:
+    def place_of(self, name: str | None) -> Place:
         """Return the place of this name. An unknown name means the app's own engine."""
         return name if name in self.further else None
 
@@ -82,12 +82,12 @@ class Engines:
         deployed = self.deployed
         for place in dict.fromkeys((None, *map(self.place, metas))):
             connection = self.connected(place)
-            there = [*(meta for meta in metas if self.place(meta) == place), *(system if place is None else ())]
-            (connection.verify if place in deployed else connection.prepare)(there)
+            placed = [*(meta for meta in metas if self.place(meta) == place), *(system if place is None else ())]
+            (connection.verify if place in deployed else connection.prepare)(placed)
 
     def is_sparse(self, name: str | None) -> bool:
         """Return whether the indexes of an engine contain only items that have all of their attributes."""
-        return isinstance(self.connected(self.known(name)).engine, SparselyIndexing)
+        return isinstance(self.connected(self.place_of(name)).engine, SparselyIndexing)
 
     def complete_indexes(self, late: Iterable[tuple[StoreMeta[Any], Sequence[Index]]]) -> None:
         """Complete the indexes of these stores, in the engines whose indexes would otherwise miss items."""
@@ -103,9 +103,9 @@ class Engines:
 
     def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
         """Drop the change paths and caches of items that the app no longer has."""
-        gone = list(metas)
+        removed = list(metas)
         for connection in self.connections.values():
-            connection.forget(gone)
+            connection.forget(removed)
 
     def close(self) -> None:
         """Close every connection. The next call connects again."""

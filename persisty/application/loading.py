@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import settings
 from ..errors import Fault, InvalidDeclaration
-from ..model.nesting import make_room
+from ..model.nesting import raise_recursion_limit
 from .app import App
 from .declaration_errors import explained
 
@@ -19,7 +19,7 @@ def deployed_app(configured: settings.Settings) -> App:
     declaration. Raises `InvalidDeclaration` if the settings lack the app or the URL."""
     if not configured.app or not configured.url:
         raise InvalidDeclaration("A deployed app needs PERSISTY_APP and PERSISTY_URL")
-    make_room()
+    raise_recursion_limit()
     app = load_app(configured.app)
     app.stage = configured.stage
     app.use(configured.url)

@@ -107,8 +107,8 @@ class Preparation:
 
     def _is_empty(self, name: str, engine: str | None) -> bool:
         """Return whether nothing is stored under the name of an item."""
-        return self._engines.connected(self._engines.known(engine)).engine.is_empty(name)
+        return self._engines.connected(self._engines.place_of(engine)).engine.is_empty(name)
 
     def _table(self, name: str, engine: str | None) -> StoredTable | None:
         """Return the table of an item, if its engine stores columns."""
-        return self._engines.connected(self._engines.known(engine)).engine.table(name)
+        return self._engines.connected(self._engines.place_of(engine)).engine.table(name)

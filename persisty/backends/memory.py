@@ -99,35 +99,35 @@ class MemoryBackend(Generic[T]):
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         if atomic:
-            return _all_or_none(self._tables, self._lock, [(self, write) for write in writes])
+            return _write_atomically(self._tables, self._lock, [(self, write) for write in writes])
         with self._lock:
             return [self.apply(write) for write in writes]
 
-    def query(self, asked: Query) -> Page[T]:
-        total = asked.order or self._key_order
-        wanted = self._test(asked.where, total, asked.after)
+    def query(self, query: Query) -> Page[T]:
+        total = query.order or self._key_order
+        is_match = self._test(query.where, total, query.after)
         with self._lock:
             items = list(self._table.items.values())
-        return self._page(list(filter(wanted, items)), total, asked)
+        return self._page(list(filter(is_match, items)), total, query)
 
     def _test(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None) -> Callable[[T], bool]:
         """Return a function that returns whether an item matches and is after the position."""
         return matcher(self.meta, where if after is None else combine(And, [where, beyond(self.meta, order, after)]))
 
-    def _page(self, matches: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
-        limit = asked.limit
+    def _page(self, matches: list[T], total: tuple[OrderBy, ...], query: Query) -> Page[T]:
+        limit = query.limit
         first = heapq.nsmallest(limit + 1, matches, key=sort_key(self.meta, total))
         if limit > COMPLETE_PAGE:
-            limit = items_of_page(self.meta, first[:limit], asked.max_bytes)
+            limit = items_of_page(self.meta, first[:limit], query.max_bytes)
         if self._opened.has_misfits:
-            return self._page_of_misfits(first, limit, total, asked)
+            return self._page_of_misfits(first, limit, total, query)
         page = [self._copy(item) for item in first[:limit]]
         return Page(page, position_of(self.meta, total, page[-1]) if len(first) > limit else None)
 
-    def _page_of_misfits(self, first: list[T], limit: int, total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
+    def _page_of_misfits(self, first: list[T], limit: int, total: tuple[OrderBy, ...], query: Query) -> Page[T]:
         """Return a page of up to `limit` items that may not fit. `first` has more items if more follow."""
         names = {*(one.attribute for one in total), *self.meta.key.attributes}
-        selected = None if asked.select is None else names.union(asked.select)
+        selected = None if query.select is None else names.union(query.select)
         page = [self._without_misfits(item, selected) for item in first[:limit]]
         if len(first) <= limit:
             return Page(page, None)
@@ -136,53 +136,53 @@ class MemoryBackend(Generic[T]):
             names,
             page,
             lambda last: position_of(self.meta, total, last),
-            asked,
+            query,
             self.query,
         )
 
-    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
-        total, wanted = asked.order or self._key_order, matcher(self.meta, asked.where)
+    def query_each(self, attribute: str, values: Sequence[Any], query: Query) -> list[Page[T]]:
+        total, is_match = query.order or self._key_order, matcher(self.meta, query.where)
         get = self.meta.attributes[attribute].get
         groups: dict[Any, list[T]] = {value: [] for value in values}
         with self._lock:
             items = list(self._table.items.values())
         for item in items:
             group = groups.get(get(item))
-            if group is not None and wanted(item):
+            if group is not None and is_match(item):
                 group.append(item)
-        pages, loaded, one_page = [], Total(asked.max_bytes), replace(asked, after=None, max_bytes=None)
+        pages, loaded, one_page = [], Total(query.max_bytes), replace(query, after=None, max_bytes=None)
         for value in values:
             if self._opened.has_misfits:  # only a page of misfits may read further, by the filter
-                where = combine(And, [Compare(attribute, "eq", value), asked.where])
+                where = combine(And, [Compare(attribute, "eq", value), query.where])
                 one_page = replace(one_page, where=where)
             pages.append(self._page(groups[value], total, one_page))
-            if asked.limit * len(values) > COMPLETE_PAGE:
+            if query.limit * len(values) > COMPLETE_PAGE:
                 loaded.add(size_of_all(self.meta, pages[-1].items))
         return pages
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
-        wanted = matcher(self.meta, where)
+        is_match = matcher(self.meta, where)
         with self._lock:
-            return sum(map(wanted, self._table.items.values()))
+            return sum(map(is_match, self._table.items.values()))
 
     def aggregate(
         self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
     ) -> list[Group]:
-        wanted, accumulator = matcher(self.meta, where), Accumulator(self.meta, measures, by)
+        is_match, accumulator = matcher(self.meta, where), Accumulator(self.meta, measures, by)
         names = {*by, *(one.attribute for one in measures if one.attribute)}
         with self._lock:
-            for item in filter(wanted, self._table.items.values()):
+            for item in filter(is_match, self._table.items.values()):
                 if type(item) is not self.meta.item and not names.isdisjoint(unreadable(item)):
                     raise unreadable_values(self.meta, names)
                 accumulator.add(item)
         return accumulator.groups()
 
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        wanted, changes = self._test(asked.where, self._key_order, asked.after), asked.changes
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        is_match, changes = self._test(bulk.where, self._key_order, bulk.after), bulk.changes
         with self._lock:
-            found = list(filter(wanted, self._table.items.values()))
-            found.sort(key=sort_key(self.meta, self._key_order))
-            some, before = found[: asked.limit], self._saved()
+            matches = list(filter(is_match, self._table.items.values()))
+            matches.sort(key=sort_key(self.meta, self._key_order))
+            some, before = matches[: bulk.limit], self._saved()
             for item in some:  # uniqueness is checked at the end, so all old values are free
                 for value in unique_values(self.meta, item):
                     del self._table.holders[value]
@@ -199,7 +199,7 @@ class MemoryBackend(Generic[T]):
                     if self._table.holders.setdefault(value, key) != key:
                         self._restore(before)
                         raise conflict(self.meta, WriteResult(Outcome.EXISTS, index=value[0]))
-        return Bulk(len(some), position_of(self.meta, self._key_order, some[-1]) if len(some) < len(found) else None)
+        return Bulk(len(some), position_of(self.meta, self._key_order, some[-1]) if len(some) < len(matches) else None)
 
     def allocate(self, sequence: str, count: int) -> int:
         with self._lock:
@@ -207,9 +207,9 @@ class MemoryBackend(Generic[T]):
             self._table.sequences[sequence] = last + count
             return last + 1
 
-    def explain(self, asked: Query) -> Explanation:
+    def explain(self, query: Query) -> Explanation:
         return Explanation(
-            "memory", "scan", None, (), ALL, asked.where, "local" if asked.order else None, items=len(self._table.items)
+            "memory", "scan", None, (), ALL, query.where, "local" if query.order else None, items=len(self._table.items)
         )
 
     def apply(self, write: Write) -> WriteResult:
@@ -240,18 +240,18 @@ class MemoryBackend(Generic[T]):
     ) -> WriteResult | None:
         """Replace an item by another; either may be None. Change nothing if a unique value is taken, or if a required
         item is missing."""
-        held, wanted = unique_values(self.meta, old), unique_values(self.meta, new)
-        for one in wanted:
+        old_values, new_values = unique_values(self.meta, old), unique_values(self.meta, new)
+        for one in new_values:
             if self._table.holders.get(one, key) != key:
                 return WriteResult(Outcome.EXISTS, index=one[0])
-        for required in requires:
-            table = self._tables.get(required.meta.name)
-            target = table.items.get(required.key) if table else None
-            if target is None or not matcher(required.meta, required.where)(target):
-                return WriteResult(Outcome.UNRELATED, index=required.attribute)
-        for one in held:
+        for requirement in requires:
+            table = self._tables.get(requirement.meta.name)
+            target = table.items.get(requirement.key) if table else None
+            if target is None or not matcher(requirement.meta, requirement.where)(target):
+                return WriteResult(Outcome.UNRELATED, index=requirement.attribute)
+        for one in old_values:
             del self._table.holders[one]
-        self._table.holders.update(dict.fromkeys(wanted, key))
+        self._table.holders.update(dict.fromkeys(new_values, key))
         if new is None:
             del self._table.items[key]
         else:
@@ -268,7 +268,7 @@ class MemoryBackend(Generic[T]):
         return WriteResult(Outcome.MISSING) if current is None else WriteResult(Outcome.FAILED, self._copy(current))
 
 
-def _all_or_none(
+def _write_atomically(
     tables: Mapping[str, _Table[Any]], lock: threading.Lock, writes: Sequence[tuple[Any, Write]]
 ) -> list[WriteResult]:
     """Do the writes of some backends under one lock. Restore the items if one of the writes is not done."""
@@ -306,7 +306,7 @@ class MemoryEngine:
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         if len(writes) > MAX_ATOMIC:
             raise BatchTooLarge(limit=MAX_ATOMIC)
-        return _all_or_none(self._stores, self._lock, writes)
+        return _write_atomically(self._stores, self._lock, writes)
 
     def transaction(self) -> AbstractContextManager[None]:
         raise Unsupported("Items in memory have no transactions over several calls")

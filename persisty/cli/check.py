@@ -20,7 +20,7 @@ from ..application import load_app
 from ..deploy.app_checks import Checked, Finding, faults_of, findings
 from ..deploy.deployed_settings import Deployed, deployed_settings
 from ..errors import InvalidDeclaration, PersistyError
-from ..model.stored import collecting_mistakes
+from ..model.stored import collecting_faults
 from .main import USAGE
 from .project import AppArgument, app_of
 
@@ -48,7 +48,7 @@ def command(
 
 def _found(spec: str, stage: str | None, configured: settings.Settings) -> list[Finding]:
     """Return the findings. If an item cannot be declared, only such findings are returned, because the app cannot be loaded."""
-    with collecting_mistakes() as undeclared:
+    with collecting_faults() as undeclared:
         try:
             loaded = load_app(spec)
         except PersistyError as error:

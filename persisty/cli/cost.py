@@ -15,9 +15,9 @@ from rich.table import Table
 from ..application import load_app
 from ..deploy.cdk_cli import configuration
 from ..deploy.cost import CostLine, cost_of
-from ..deploy.load import load_of
+from ..deploy.expected_load import load_of
 from ..deploy.options import NAMES, options_of
-from ..deploy.planned import planned
+from ..deploy.plan_from_options import planned
 from ..deploy.prices import AS_OF, prices_of
 from ..errors import InvalidDeclaration
 from .cdk_options import StageOption

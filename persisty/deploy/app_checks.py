@@ -132,29 +132,29 @@ def _rules(checked: Checked) -> Iterator[Fault]:
         if meta.rule("create").allows("create"):
             for one in meta.attributes.values():
                 if one.required and (one.creatable is False or one.creatable == nobody):
-                    said = "No caller can create this item: a value is required that no caller may give"
-                    yield Fault(f"/{meta.name}/{one.name}", said, "a default, a generator, or creatable=True")
+                    message = "No caller can create this item: a value is required that no caller may give"
+                    yield Fault(f"/{meta.name}/{one.name}", message, "a default, a generator, or creatable=True")
 
 
 def _indexes(checked: Checked) -> Iterator[Fault]:
     """Find attributes of links and owners by which DynamoDB can only search with a scan."""
-    asked: dict[tuple[str, str], str] = {}
+    users: dict[tuple[str, str], str] = {}
     metas = checked.app.metas
     for meta in metas.values():
         for link in meta.links.values():
             ends = link.ends
             where = (ends.target, ends.remote) if ends.middle is None else (ends.middle, ends.near)
-            if where[0].name in metas and not _leads(*where):
-                asked.setdefault((where[0].name, where[1]), f"the link {meta.name}.{link.name}")
+            if where[0].name in metas and not _is_leading(*where):
+                users.setdefault((where[0].name, where[1]), f"the link {meta.name}.{link.name}")
         for owner in meta.rule("search").owners:
-            if owner in meta.attributes and not _leads(meta, owner):
-                asked.setdefault((meta.name, owner), "the access rule")
-    for (store, attribute), user in asked.items():
-        said = f"On DynamoDB {user} scans the table: no key and no index begins with this attribute"
-        yield Fault(f"/{store}/{attribute}", said, f'Index("{attribute}")')
+            if owner in meta.attributes and not _is_leading(meta, owner):
+                users.setdefault((meta.name, owner), "the access rule")
+    for (store, attribute), user in users.items():
+        message = f"On DynamoDB {user} scans the table: no key and no index begins with this attribute"
+        yield Fault(f"/{store}/{attribute}", message, f'Index("{attribute}")')
 
 
-def _leads(meta: StoreMeta[Any], attribute: str) -> bool:
+def _is_leading(meta: StoreMeta[Any], attribute: str) -> bool:
     """Return whether the key or an index begins with the attribute."""
     return attribute in {meta.key_attributes[0].name, *(index.attributes[0] for index in meta.indexes)}
 

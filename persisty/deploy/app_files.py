@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import InvalidDeclaration
 
-LEFT_OUT = (
+EXCLUDED = (
     ".*",
     "__pycache__",
     "tests",
@@ -47,25 +47,25 @@ def app_files(root: Path, modules: Iterable[str], extra: Iterable[str] = ()) -> 
     the app's module is not below `root`.
     """
     files: set[Path] = set()
-    left, seen = list(modules), set[str]()
+    pending, seen = list(modules), set[str]()
     # next to an installed app are the libraries that it requires; the layers have them
-    tops = {name.partition(".")[0] for name in left} if any(root.glob("*.dist-info")) else None
-    if left and _file(root, left[0]) is None:
+    tops = {name.partition(".")[0] for name in pending} if any(root.glob("*.dist-info")) else None
+    if pending and _file(root, pending[0]) is None:
         raise InvalidDeclaration(
-            f"The module {left[0]} is not below {root}, from where the code of functions is shipped"
+            f"The module {pending[0]} is not below {root}, from where the code of functions is shipped"
         )
-    while left:
-        name = left.pop()
+    while pending:
+        name = pending.pop()
         file = None if name in seen or not _shipped(name, tops) else _file(root, name)
         seen.add(name)
         if file is None:
             continue
-        left += [name.rpartition(".")[0]] if "." in name else []
+        pending += [name.rpartition(".")[0]] if "." in name else []
         for one in (file, *_package_files(root, file)):
             if one not in files:
                 files.add(one)
                 if one.suffix == ".py":
-                    left += _imported(root, one)
+                    pending += _imported(root, one)
     return tuple(sorted(one.relative_to(root) for one in (*files, *(root / name for name in extra))))
 
 
@@ -86,7 +86,7 @@ def _package_files(root: Path, file: Path) -> Iterator[Path]:
     if file.parent == root:
         return
     for one in file.parent.iterdir():
-        if not _left_out(one.name):
+        if not _is_excluded(one.name):
             if one.is_file():
                 yield one
             elif not any(one.rglob("*.py")):
@@ -94,11 +94,11 @@ def _package_files(root: Path, file: Path) -> Iterator[Path]:
 
 
 def _clean(path: Path) -> bool:
-    return not any(map(_left_out, path.parts))
+    return not any(map(_is_excluded, path.parts))
 
 
-def _left_out(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in LEFT_OUT)
+def _is_excluded(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in EXCLUDED)
 
 
 def _imported(root: Path, file: Path) -> Iterator[str]:

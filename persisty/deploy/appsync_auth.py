@@ -91,24 +91,24 @@ def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -
     if len(modes) < 2:
         return Directives()
     everyone = _marks(mode.kind for mode in modes)
-    known = _marks(mode.kind for mode in modes if mode.kind != API_KEY)
+    identified = _marks(mode.kind for mode in modes if mode.kind != API_KEY)
     offered = offered_in(operations)
     public = {one.field for one in operations if anonymous(one)}
-    for_anybody = reach([one for one in operations if one.field in public], offered, _may)
-    everything = reach(operations, offered)
-    followed = {(record.name, name) for record, name, _ in for_anybody.links}
+    public_reach = reach([one for one in operations if one.field in public], offered, _may)
+    full_reach = reach(operations, offered)
+    followed = {(record.name, name) for record, name, _ in public_reach.links}
     return Directives(
-        roots={one.field: everyone if one.field in public else known for one in operations},
-        types={name: everyone if name in for_anybody.types else known for name in everything.types},
+        roots={one.field: everyone if one.field in public else identified for one in operations},
+        types={name: everyone if name in public_reach.types else identified for name in full_reach.types},
         fields={
-            (record.name, name): known
-            for record, name, _ in everything.links
-            if record.name in for_anybody.types and (record.name, name) not in followed
+            (record.name, name): identified
+            for record, name, _ in full_reach.links
+            if record.name in public_reach.types and (record.name, name) not in followed
         }
         | {
-            (ANY_ITEM, name): known
-            for name in everything.edited
-            if ANY_ITEM in for_anybody.types and name not in for_anybody.edited
+            (ANY_ITEM, name): identified
+            for name in full_reach.edited
+            if ANY_ITEM in public_reach.types and name not in public_reach.edited
         },
     )
 

@@ -62,9 +62,9 @@ def table_shape(properties: Mapping[str, Any]) -> TableShape:
 
     indexes = []
     for one in properties.get("GlobalSecondaryIndexes") or ():
-        partition, *others = attributes(one["KeySchema"], "HASH")
+        partition, *more = attributes(one["KeySchema"], "HASH")
         if one.get("IndexStatus") != "DELETING":
-            indexes.append(Index(one["IndexName"], partition, (*others, *attributes(one["KeySchema"], "RANGE"))))
+            indexes.append(Index(one["IndexName"], partition, (*more, *attributes(one["KeySchema"], "RANGE"))))
     key = (*attributes(properties["KeySchema"], "HASH"), *attributes(properties["KeySchema"], "RANGE"))
     return TableShape(properties["TableName"], key, tuple(indexes), properties.get("ItemCount", 0))
 

@@ -15,7 +15,7 @@ from ..application import App
 from ..model.meta import StoreMeta
 from .alarms import ALARMS, FUNCTION, GRAPHQL, HTTP, QUEUE, STREAM
 from .events import events_of
-from .load import Load, StoreLoad
+from .expected_load import Load, StoreLoad
 from .options import Options
 from .prices import Price
 from .resources import Plan
@@ -45,8 +45,8 @@ def cost_of(app: App, plan: Plan, options: Options, load: Load, prices: Mapping[
     """Return the lines of a deployment. An unused resource has no line."""
 
     def line(resource: str, price: str, units: float) -> CostLine:
-        known = prices[price]
-        return CostLine(resource, known.unit, units, units * known.usd / known.per)
+        unit_price = prices[price]
+        return CostLine(resource, unit_price.unit, units, units * unit_price.usd / unit_price.per)
 
     found = [
         line(resource, price, units)
@@ -77,28 +77,28 @@ def _table(meta: StoreMeta[object], load: StoreLoad, options: Options) -> Iterat
 
 
 def _apis(plan: Plan, options: Options, load: Load) -> Iterator[tuple[str, str, float]]:
-    asked = load.requests
-    http = asked.rest + asked.graphql
-    parts = max(1, ceil(asked.bytes / HTTP_BYTES))
+    requests = load.requests
+    http = requests.rest + requests.graphql
+    parts = max(1, ceil(requests.bytes / HTTP_BYTES))
     yield "HTTP API", "http_request", http * parts
-    yield "AppSync", "appsync_operation", asked.appsync
-    yield "AppSync", "appsync_update", asked.updates * max(1, ceil(asked.bytes / MESSAGE_BYTES))
-    yield "AppSync", "appsync_minute", asked.connection_minutes
+    yield "AppSync", "appsync_operation", requests.appsync
+    yield "AppSync", "appsync_update", requests.updates * max(1, ceil(requests.bytes / MESSAGE_BYTES))
+    yield "AppSync", "appsync_minute", requests.connection_minutes
     if plan.sdl and any(field.caching is not None for field in plan.fields):
         yield "AppSync", "appsync_cache_hour", HOURS
     published = sum(of.creates + of.updates + of.deletes for of in load.stores.values()) if plan.publishers else 0
-    invocations = http + asked.appsync * asked.fields
-    seconds = invocations * asked.milliseconds / 1000
+    invocations = http + requests.appsync * requests.fields
+    seconds = invocations * requests.milliseconds / 1000
     yield "functions", "lambda_request", invocations + published
     architecture = "x86_64" if options.target.startswith("x86_64") else "arm64"
     yield (
         "functions",
         f"lambda_{architecture}",
-        (seconds + published * asked.milliseconds / 1000) * options.memory / 1024,
+        (seconds + published * requests.milliseconds / 1000) * options.memory / 1024,
     )
     yield "AppSync", "appsync_operation", published  # each change is published by a mutation
-    yield "logs", "log_gb", (invocations + published) * asked.log_bytes / GB
-    yield "responses", "transfer_gb", (http + asked.appsync + asked.updates) * asked.bytes / GB
+    yield "logs", "log_gb", (invocations + published) * requests.log_bytes / GB
+    yield "responses", "transfer_gb", (http + requests.appsync + requests.updates) * requests.bytes / GB
     if options.alarms:
         yield "alarms", "alarm", sum(len(ALARMS[kind]) * count for kind, count in _watched(plan).items())
     if plan.secret is not None:

@@ -58,17 +58,17 @@ class Deployed(Struct, frozen=True):
 def deployed_settings(stage: str, declared: Any = None, shell: Mapping[str, str] | None = None) -> Deployed:
     """Return the settings of a stage. `declared`: `settings` of `cdk.json`; `shell`: the variables of the deploying shell. `InvalidDeclaration` lists every fault."""
     given = _of_stage(stage, {} if declared is None else declared)
-    ours = {name: value for name, value in given.items() if name.startswith(PREFIX)}
+    variables = {name: value for name, value in given.items() if name.startswith(PREFIX)}
     here = settings.present(DECLARABLE, shell)
     notes = [
-        f"{name} is {value!r} in this shell and {ours[name]!r} in cdk.json: this deployment uses the value of the shell"
-        if ours.get(name)
+        f"{name} is {value!r} in this shell and {variables[name]!r} in cdk.json: this deployment uses the value of the shell"
+        if variables.get(name)
         else f"{name} is {value!r} in this shell and not in cdk.json: a deployment without it removes it"
         for name, value in here.items()
-        if ours.get(name) != value
+        if variables.get(name) != value
     ]
-    own = {name: value for name, value in given.items() if name not in ours and value}
-    return Deployed(settings.load({**ours, **here}), own, tuple(notes))
+    own = {name: value for name, value in given.items() if name not in variables and value}
+    return Deployed(settings.load({**variables, **here}), own, tuple(notes))
 
 
 def variables_of(function: str, configured: settings.Settings) -> dict[str, str]:

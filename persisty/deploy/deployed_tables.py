@@ -14,7 +14,7 @@ from .waves import TableShape
 
 ABSENT = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE", "ROLLBACK_COMPLETE"})
 """Statuses of a stack that does not exist, None, or has no resources."""
-STUCK = {
+BLOCKED = {
     "UPDATE_ROLLBACK_FAILED": "its last update failed, and its rollback failed too: find the reason in its events, then `cdk rollback {stack}`",
     "ROLLBACK_FAILED": "its creation failed, and its removal failed too: find the reason in its events, then `cdk destroy {stack}`",
     "DELETE_FAILED": "its deletion failed: find the reason in its events, then `cdk destroy {stack}`",
@@ -42,14 +42,14 @@ def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
         cloud = session.client("cloudformation")
         statuses = {one.name: _status(cloud, one.name) for one in stacks}
         for name, status in statuses.items():
-            if status in STUCK:
-                raise InvalidDeclaration(f"The stack {name} is in {status}: {STUCK[status].format(stack=name)}")
-        known = [name for name, status in statuses.items() if status not in ABSENT]
-        stacked = tuple(table for name in known for table in _stacked(cloud, name, TABLE))
+            if status in BLOCKED:
+                raise InvalidDeclaration(f"The stack {name} is in {status}: {BLOCKED[status].format(stack=name)}")
+        existing = [name for name, status in statuses.items() if status not in ABSENT]
+        stacked = tuple(table for name in existing for table in _stacked(cloud, name, TABLE))
         names = dict.fromkeys([*(table.name for one in stacks for table in one.tables), *stacked])
-        new = tuple(name for name in statuses if name not in known)
+        new = tuple(name for name in statuses if name not in existing)
         return Deployed(
-            _tables(session.client("dynamodb"), names), stacked, new, _retained(stacks, known, session, cloud)
+            _tables(session.client("dynamodb"), names), stacked, new, _retained(stacks, existing, session, cloud)
         )
     except (
         errors.NoCredentialsError,
@@ -84,12 +84,12 @@ def _status(client: Any, stack: str) -> str | None:
         raise
 
 
-def _retained(stacks: Sequence[StackShape], known: Sequence[str], session: Any, cloud: Any) -> tuple[str, ...]:
+def _retained(stacks: Sequence[StackShape], existing: Sequence[str], session: Any, cloud: Any) -> tuple[str, ...]:
     """Return the names of secrets that exist and are not in the stack that declares them. CloudFormation imports tables by name but not secrets,
     and it fails to create a secret that exists."""
     found = []
     for stack in stacks:
-        arns = list(_stacked(cloud, stack.name, SECRET)) if stack.secrets and stack.name in known else []
+        arns = list(_stacked(cloud, stack.name, SECRET)) if stack.secrets and stack.name in existing else []
         # an ARN ends with the name and seven characters that Secrets Manager appends: -a1b2c3
         inside = {arn.rpartition(":secret:")[2][:-7] for arn in arns}
         client = session.client("secretsmanager")

@@ -56,12 +56,12 @@ def events_of(plan: Plan) -> Events | None:
     """Return the events of a plan, None if no caller can subscribe."""
     if not plan.publishers:
         return None
-    known = plan.functions[0].environment
+    environment = plan.functions[0].environment
     function = Function(
         name="stream",
         handler=HANDLER,
         description=f"Publishes changes to the subscribers of {plan.app}",
-        environment={**plan.variables, **{name: known[name] for name in PLACE}, **plan.stream_settings},
+        environment={**plan.variables, **{name: environment[name] for name in PLACE}, **plan.stream_settings},
         grants=(),
         layers=layers_of("stream", tokens=False, actions=False, eager=plan.eager_actions),
     )

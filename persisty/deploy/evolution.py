@@ -55,16 +55,16 @@ def evolutions_of(app: App, allowed: Iterable[str] = (), removed: Collection[str
     that are left behind on purpose. `removed`: the items that count as removed if the app does not declare them; None: every item that was applied."""
     dropped = frozenset(one.removeprefix("drop:") for one in allowed)
     records = records_of(app)
-    found, heirs = [], set[str]()
+    found, in_use = [], set[str]()
     for meta in app.metas.values():
         migrator = migrator_of(app, meta.engine)
         if migrator is not None:
             evolution = _evolution(app, meta, migrator, records, dropped)
-            heirs.add(evolution.name)
+            in_use.add(evolution.name)
             if evolution.changes:
                 found.append(evolution)
-    gone = {name: one for name, one in records.items() if removed is None or name in removed}
-    return [*found, *_removed(app, gone, heirs)]
+    removable = {name: one for name, one in records.items() if removed is None or name in removed}
+    return [*found, *_removed(app, removable, in_use)]
 
 
 def _evolution(
@@ -87,7 +87,9 @@ def _evolution(
     stored, changes = _changes(stored, record, meta, migrator.engine, make, dropped, mirrored)
     if record is not None:
         changes = list(
-            _doubtful(changes, record, meta, make, app.abandoned | dropped, mirrored, keeps_names=table is None)
+            _ambiguous_renames(
+                changes, record, meta, make, app.abandoned | dropped, mirrored, keeps_names=table is None
+            )
         )
     if name != meta.name:
         changes.insert(0, _renamed(make, name, meta.name, migrator))
@@ -113,34 +115,38 @@ def _changes(
     if (
         len(doubled) > 1 and applied is not None
     ):  # a former name has become a separate attribute, and a trigger still writes it
-        alike = [
+        retyped = [
             make.make("attribute_retyped", f"{name} is new", name, before="a former name") for name in doubled - applied
         ]
-        found = [*alike, *found]
-    changes, gone = [], []
+        found = [*retyped, *found]
+    changes, removals = [], []
     for one in found:
-        left = applied is not None and one.before is not None and one.name not in applied
-        if one.kind != "attribute_retyped" or (one.blocked is None and not left) or one.name in meta.key.attributes:
+        is_leftover = applied is not None and one.before is not None and one.name not in applied
+        if (
+            one.kind != "attribute_retyped"
+            or (one.blocked is None and not is_leftover)
+            or one.name in meta.key.attributes
+        ):
             changes.append(one)
             continue
         removal = make.make(
             "attribute_removed", f"{one.name} is declared anew: its stored values would be deleted", one.name
         )
         if f"{meta.name}.{one.name}" in dropped:
-            gone.append(removal)
+            removals.append(removal)
         else:
             why = one.blocked or f"A former declaration has left values of {one.before} under the name {one.name}"
             changes.append(
                 structs.replace(one, blocked=f"{why}. To delete them: --allow {removal.allow}", allow=removal.allow)
             )
-    if not gone:
+    if not removals:
         return stored, changes
-    names = {one.name for one in gone}
-    kept = structs.replace(stored, attributes=tuple(one for one in stored.attributes if one.name not in names))
-    return kept, [*gone, *changes_of(kept, meta, engine)]
+    names = {one.name for one in removals}
+    remaining = structs.replace(stored, attributes=tuple(one for one in stored.attributes if one.name not in names))
+    return remaining, [*removals, *changes_of(remaining, meta, engine)]
 
 
-def _doubtful(
+def _ambiguous_renames(
     changes: Iterable[Change],
     record: Schema,
     meta: StoreMeta[Any],
@@ -155,7 +161,7 @@ def _doubtful(
     found = hidden_values(record, meta, abandoned, keeps_names=keeps_names)
     hidden = {fault.path: fault.message for fault in found}
     applied = {one.name for one in record.attributes}
-    heirs = {old: one.name for one in meta.schema.attributes if one.name not in applied for old in one.former_names}
+    new_names = {old: one.name for one in meta.schema.attributes if one.name not in applied for old in one.former_names}
     for one in changes:
         if one.kind == "attribute_added":
             if one.blocked is None and one.path in hidden:
@@ -163,31 +169,36 @@ def _doubtful(
             else:
                 yield _perhaps_renamed(one, record, meta, abandoned)
             continue
-        if one.kind == "attribute_removed" and one.name in heirs and one.name in applied and one.name not in mirrored:
-            heir = heirs[one.name]
+        if (
+            one.kind == "attribute_removed"
+            and one.name in new_names
+            and one.name in applied
+            and one.name not in mirrored
+        ):
+            new_name = new_names[one.name]
             blocked = (
-                f"The table has both columns, and nothing has copied {one.name} to {heir}. Declare both, copy the values in code, and remove "
+                f"The table has both columns, and nothing has copied {one.name} to {new_name}. Declare both, copy the values in code, and remove "
                 f"{one.name} then"
             )
-            yield make.make("attribute_renamed", f"{one.name} is now {heir}", heir, blocked=blocked)
+            yield make.make("attribute_renamed", f"{one.name} is now {new_name}", new_name, blocked=blocked)
             continue
         yield one
 
 
 def _perhaps_renamed(change: Change, record: Schema, meta: StoreMeta[Any], abandoned: Collection[str]) -> Change:
     """Return the change of a new attribute, with the former names to declare if an attribute of its type is no longer declared."""
-    known = {former for one in meta.schema.attributes for former in (one.name, *one.former_names)}
+    declared = {former for one in meta.schema.attributes for former in (one.name, *one.former_names)}
     added = next(one for one in meta.schema.attributes if one.name == change.name)
-    gone = [
+    removed = [
         one.name
         for one in record.attributes
-        if one.name not in known
+        if one.name not in declared
         and f"{meta.name}.{one.name}" not in abandoned
         and form(record, one) == form(meta.schema, added)
     ]
-    if not gone:
+    if not removed:
         return change
-    hint = f". If it was renamed, declare Attr({' or '.join(map(named_before, gone))})"
+    hint = f". If it was renamed, declare Attr({' or '.join(map(named_before, removed))})"
     if change.blocked is None:
         return structs.replace(change, message=change.message + hint)
     return structs.replace(change, blocked=change.blocked + hint)
@@ -212,23 +223,23 @@ def _stored_name(app: App, meta: StoreMeta[Any], migrator: Migrator, records: Re
     the copy is not recorded."""
     engine = app.engine_named(meta.engine)
     former = [one for one in reversed(meta.schema.former_names) if one not in app.metas]
-    known = [one for one in former if one not in records or records[one].engine == meta.engine]
-    if migrator.copies and known:
+    candidates = [one for one in former if one not in records or records[one].engine == meta.engine]
+    if migrator.copies and candidates:
         own = records.get(meta.name)
         if own is not None and not own.left:
             return meta.name
-        begun = [one for one in known if one in records and not records[one].left and not engine.is_empty(one)]
+        begun = [one for one in candidates if one in records and not records[one].left and not engine.is_empty(one)]
         if begun:
             return begun[0]
-    if known and engine.is_empty(meta.name):
-        return next((one for one in known if not engine.is_empty(one)), meta.name)
+    if candidates and engine.is_empty(meta.name):
+        return next((one for one in candidates if not engine.is_empty(one)), meta.name)
     return meta.name
 
 
-def _removed(app: App, records: Records, heirs: Iterable[str]) -> Iterator[Evolution]:
+def _removed(app: App, records: Records, in_use: Iterable[str]) -> Iterator[Evolution]:
     """Yield the items that were applied and are no longer declared."""
     for name, (schema, engine, _) in records.items():
-        if name in app.metas or name in heirs:
+        if name in app.metas or name in in_use:
             continue
         migrator = migrator_of(app, engine)
         stored = None if migrator is None else migrator.stored(name, schema, None)

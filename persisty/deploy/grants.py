@@ -111,9 +111,9 @@ def _checked(meta: StoreMeta[Any]) -> list[Link]:
 def _reached(meta: StoreMeta[Any], verbs: Sequence[str]) -> list[StoreMeta[Any]]:
     """Return the items that filters, responses and rules reach through links: those that a caller may read, and those that a rule names."""
     found: dict[str, StoreMeta[Any]] = {}
-    left = [meta]
-    while left:
-        one = left.pop()
+    pending = [meta]
+    while pending:
+        one = pending.pop()
         named = {name for verb in VERB_ACTIONS if one.access is not None for name in _links_in(one.access.of(verb))}
         reads = not READS.isdisjoint(verbs) or not WRITES.isdisjoint(verbs)
         for link in one.links.values():
@@ -123,7 +123,7 @@ def _reached(meta: StoreMeta[Any], verbs: Sequence[str]) -> list[StoreMeta[Any]]
                 for other in (ends.target, ends.middle):
                     if other is not None and other.name not in found:
                         found[other.name] = other
-                        left.append(other)
+                        pending.append(other)
     return list(found.values())
 
 

@@ -36,8 +36,8 @@ def layers_of(function: str, *, tokens: bool, actions: bool, eager: bool) -> tup
     `tokens`: the deployment trusts an issuer. `actions`: the app has custom actions. `eager`: the app's own modules import servey, so
     every function imports it.
     """
-    left_out = {TOKENS: not tokens, ACTIONS: not actions}
-    used = [name for name in USES[function] if not left_out.get(name, False)]
+    excluded = {TOKENS: not tokens, ACTIONS: not actions}
+    used = [name for name in USES[function] if not excluded.get(name, False)]
     return tuple(name for name in LAYERS if name in used or (name == ACTIONS and eager))
 
 
@@ -49,9 +49,9 @@ def imports_servey(spec: str, actions: Iterable[Callable[..., Any]]) -> bool:
     module = spec.partition(":")[0]
     parts = module.split(".")
     skipped = {function.__module__ for function in actions} - {module}
-    left, seen = [".".join(parts[:size]) for size in range(1, len(parts) + 1)], set(skipped)
-    while left:
-        name = left.pop()
+    pending, seen = [".".join(parts[:size]) for size in range(1, len(parts) + 1)], set(skipped)
+    while pending:
+        name = pending.pop()
         if name in seen or name not in sys.modules:
             continue
         seen.add(name)
@@ -63,5 +63,5 @@ def imports_servey(spec: str, actions: Iterable[Callable[..., Any]]) -> bool:
                 return True
             # a package has its submodules as attributes, whichever module imported them
             if isinstance(origin, str) and origin.partition(".")[0] == parts[0] and not origin.startswith(f"{name}."):
-                left.append(origin)
+                pending.append(origin)
     return False

@@ -102,7 +102,7 @@ class Migration:
             planned = self._planned(one for one in self._evolutions() if one.engine == engine)
             for one in planned:
                 for step in one.steps:
-                    _check_held(lease)
+                    _check_lease(lease)
                     self._run(step, lease, progress)
         return planned
 
@@ -114,7 +114,7 @@ class Migration:
 
         def record(reached: Reached) -> None:
             lease.record(step.identifier, reached)
-            _check_held(lease)
+            _check_lease(lease)
 
         progress(step, 0)
         start = lease.position(step.identifier)
@@ -133,9 +133,9 @@ class Migration:
             if migrator is None:
                 continue
             faults += self._faults(migrator, evolution)
-            left = tuple(one for one in evolution.changes if _named(one) and one.allow not in self._allowed)
+            not_allowed = tuple(one for one in evolution.changes if _named(one) and one.allow not in self._allowed)
             steps: Sequence[Step] = () if faults else migrator.steps(evolution, self._allowed)
-            found.append(Planned(evolution, tuple(steps), left))
+            found.append(Planned(evolution, tuple(steps), not_allowed))
         if faults:
             raise SchemaMismatch("Stored items do not survive the changes. Nothing is changed", faults=faults)
         return found
@@ -148,11 +148,11 @@ class Migration:
 
     def _check_allowed(self, evolutions: Iterable[Evolution]) -> None:
         """Raise `InvalidDeclaration` for an allowance that matches no change, probably a spelling mistake."""
-        known = {change.allow for evolution in evolutions for change in evolution.changes if change.allow}
+        names = {change.allow for evolution in evolutions for change in evolution.changes if change.allow}
         switched = {f"{SWITCH}{name}" for name in self._app.metas}  # an interrupted migration may have made all changes
-        wrong = [one for one in sorted(self._allowed) if one not in known | switched]
+        wrong = [one for one in sorted(self._allowed) if one not in names | switched]
         if wrong and not self._unknown_allowed:
-            expected = "one of " + ", ".join(sorted(known)) if known else "no --allow: no change is destructive"
+            expected = "one of " + ", ".join(sorted(names)) if names else "no --allow: no change is destructive"
             faults = [Fault("/allow", "No destructive change has this name", expected, one) for one in wrong]
             raise InvalidDeclaration("The migration has not begun", faults=faults)
 
@@ -213,7 +213,7 @@ def _named(change: Change) -> bool:
     return change.effect is Effect.DESTRUCTIVE or (change.kind == "item_renamed" and change.allow is not None)
 
 
-def _check_held(lease: Lease) -> None:
+def _check_lease(lease: Lease) -> None:
     if lease.lost.is_set():
         raise Conflict("Another migration has taken over: this one has stopped")
 

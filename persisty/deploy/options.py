@@ -114,8 +114,8 @@ def options_of(given: Mapping[str, Any]) -> Options:
             for key, row in value.items():
                 values[name][key] = _parsed(row, rows, pointer(name, key), faults)
         else:
-            plain = ON_OFF.get(value, value) if isinstance(value, str) and hints[name] is bool else value
-            values[name] = _parsed(plain, hints[name], pointer(name), faults)
+            converted = ON_OFF.get(value, value) if isinstance(value, str) and hints[name] is bool else value
+            values[name] = _parsed(converted, hints[name], pointer(name), faults)
     if not faults:
         options = Options(**values) if "app" in values else None
         faults += [Fault("/app", "Is missing", "module:attribute")] if options is None else _contradictions(options)

@@ -36,11 +36,11 @@ from ..naming import system_table_name, table_name
 from ..store.idempotency_records import REQUESTS
 from .action_functions import WHOLE_REQUESTS, Actions, check_actions, function_name
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
+from .aws_limits import check_limits
 from .deployed_settings import variables_of
 from .functions import FUNCTIONS, Common, function_of
 from .grants import SYSTEM
 from .layers import imports_servey
-from .limits import check_limits
 from .resources import Field, Index, KeyAttribute, Plan, Route, Table
 from .token_secret import token_secret_of
 

@@ -24,9 +24,9 @@ from msgspec import Struct
 
 from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration, PersistyError, SchemaMismatch
+from ..model.former_schemas import compile_stored, reversed_names
 from ..model.schema import Schema
 from ..model.schema_json import document_from_json, document_of, schema_to_json
-from ..model.stored_form import compile_stored, reversed_names
 from ..naming import snake
 from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.store import Store
@@ -133,12 +133,12 @@ class Run:
             if isinstance(error, PersistyError) and self._changing:
                 raise
             line = next((at for name, at in _frames(error) if name == str(revision.path)), 0)
-            left = "Everything that the file did is undone" if self.undone else self._left()
+            consequence = "Everything that the file did is undone" if self.undone else self._lasting_effects()
             why, faults = (error.message, error.faults) if isinstance(error, PersistyError) else (str(error), ())
-            message = f"{revision.path}, line {line}: {type(error).__name__}: {why}. {left}"
+            message = f"{revision.path}, line {line}: {type(error).__name__}: {why}. {consequence}"
             raise SchemaMismatch(message, faults=faults) from error
 
-    def _left(self) -> str:
+    def _lasting_effects(self) -> str:
         steps = [step.title for one in self.planned for step in one.steps]
         done = f"These steps stay: {', '.join(steps)}. " if steps else ""
         return f"{done}Items that its code wrote stay too. The next run starts the file from its beginning"
@@ -202,9 +202,11 @@ def downgrade(
 ) -> list[Planned]:
     """Undo a revision and delete its record. Values that the former declaration lacks stay unless they are `allowed` to be deleted."""
     after = {one.name: one for one in revision.schemas("AFTER")}
-    heirs = {former: one for one in after.values() for former in one.former_names}
+    successors = {former: one for one in after.values() for former in one.former_names}
     target = [
-        reversed_names(one, after.get(one.name) or heirs[one.name]) if one.name in after or one.name in heirs else one
+        reversed_names(one, after.get(one.name) or successors[one.name])
+        if one.name in after or one.name in successors
+        else one
         for one in revision.schemas("BEFORE")
     ]
     removed = after.keys() - _names(target)
@@ -283,16 +285,16 @@ def _text(why: str, planned: Sequence[Planned], allowed: Sequence[str], engine: 
     statements = [statement for each in planned for step in each.steps for statement in step.statements]
     shown = [f"    {line}" for statement in statements for line in (statement + ";").splitlines()]
     return TEMPLATE.format(
-        why=_plain(why),
-        changes="\n".join(map(_plain, lines)),
-        statements="\n".join([f"\nStatements on {engine}, with the items of today:\n", *map(_plain, shown), ""]),
+        why=_ascii(why),
+        changes="\n".join(map(_ascii, lines)),
+        statements="\n".join([f"\nStatements on {engine}, with the items of today:\n", *map(_ascii, shown), ""]),
         allowed=msgspec.json.encode([*allowed]).decode(),
         before=_document(one.stored for one in evolutions),
         after=_document(one.declared.schema for one in evolutions if one.declared is not None),
     )
 
 
-def _plain(text: str) -> str:
+def _ascii(text: str) -> str:
     """Return text that does not end a docstring."""
     return text.replace("\\", "\\\\").replace('"""', "'''")
 

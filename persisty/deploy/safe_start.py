@@ -46,7 +46,7 @@ def follow_safe_changes(app: App) -> list[Change]:
     if not _changed(app) or not all(_local(app, engine) for engine in (None, *app.engine_urls)):
         return []
     evolutions = evolutions_of(app)
-    if not all(_safe(one) and not _hides(one, app) for one in evolutions):
+    if not all(_safe(one) and not _hides_values(one, app) for one in evolutions):
         return []
     made = [one for evolution in evolutions for one in evolution.changes if one.effect is not Effect.DESTRUCTIVE]
     if made:
@@ -77,7 +77,7 @@ def _safe(evolution: Evolution) -> bool:
     )
 
 
-def _hides(evolution: Evolution, app: App) -> bool:
+def _hides_values(evolution: Evolution, app: App) -> bool:
     """Return whether an attribute may be another one with a new name, although no former name is declared."""
     stored, declared = evolution.stored, evolution.declared
     return stored is not None and declared is not None and any(hidden_values(stored, declared, app.abandoned))

@@ -57,33 +57,35 @@ class Loss(Struct, frozen=True):
 
 def waves(declared: Shapes, deployed: Shapes) -> tuple[Wave, ...]:
     """Return the updates that lead from the deployed tables to the declared ones. A table that does not exist is created with all its indexes."""
-    both = {name: (one.indexes, deployed[name].indexes) for name, one in declared.items() if name in deployed}
-    kept: Indexes = {name: [one for one in now if one in was] for name, (now, was) in both.items()}
-    added: Indexes = {name: [one for one in now if one not in was] for name, (now, was) in both.items()}
-    gone: Indexes = {name: [one for one in was if one not in now] for name, (now, was) in both.items()}
-    rebuilt: Indexes = {name: [one for one in some if one.name in _names(added[name])] for name, some in gone.items()}
-    unused: Indexes = {name: [one for one in some if one not in rebuilt[name]] for name, some in gone.items()}
+    indexes = {name: (one.indexes, deployed[name].indexes) for name, one in declared.items() if name in deployed}
+    unchanged: Indexes = {name: [one for one in now if one in was] for name, (now, was) in indexes.items()}
+    added: Indexes = {name: [one for one in now if one not in was] for name, (now, was) in indexes.items()}
+    removed: Indexes = {name: [one for one in was if one not in now] for name, (now, was) in indexes.items()}
+    rebuilt: Indexes = {
+        name: [one for one in some if one.name in _names(added[name])] for name, some in removed.items()
+    }
+    unused: Indexes = {name: [one for one in some if one not in rebuilt[name]] for name, some in removed.items()}
 
     def wave(verb: str, some: Indexes, count: int, data_only: bool, **parts: Indexes) -> Wave:
         named = [f"{name}.{listed[count - 1].name}" for name, listed in some.items() if len(listed) >= count]
-        now = {name: [one for part in parts.values() for one in part[name]] for name in both}
+        now = {name: [one for part in parts.values() for one in part[name]] for name in indexes}
         differing = {name: listed for name, listed in now.items() if {*listed} != {*declared[name].indexes}}
         return Wave(f"{verb} {', '.join(named)}" if named else verb, differing, data_only)
 
     first = [
-        wave("remove", rebuilt, count, True, kept=kept, unused=unused, rebuilt=_after(rebuilt, count))
+        wave("remove", rebuilt, count, True, unchanged=unchanged, unused=unused, rebuilt=_after(rebuilt, count))
         for count in range(1, _longest(rebuilt) + 1)
     ]
     most = _longest(added)
     adding = [
-        wave("add", added, count, count < most, kept=kept, unused=unused, added=_before(added, count))
+        wave("add", added, count, count < most, unchanged=unchanged, unused=unused, added=_before(added, count))
         for count in range(1, most + 1)
     ]
     last = [
-        wave("remove", unused, count, True, kept=kept, added=added, unused=_after(unused, count))
+        wave("remove", unused, count, True, unchanged=unchanged, added=added, unused=_after(unused, count))
         for count in range(1, _longest(unused) + 1)
     ]
-    return (*first, *(adding or [wave("functions and APIs", {}, 0, False, kept=kept, unused=unused)]), *last)
+    return (*first, *(adding or [wave("functions and APIs", {}, 0, False, unchanged=unchanged, unused=unused)]), *last)
 
 
 def added_to_items(declared: Shapes, deployed: Shapes) -> list[str]:
@@ -103,21 +105,21 @@ def losses(declared: Shapes, deployed: Shapes, stacked: Sequence[str] = ()) -> I
     for name in stacked:
         if name not in declared:
             items = deployed[name].items if name in deployed else 0
-            said = (
+            message = (
                 f"The table is no longer declared. It is removed from its stack and retained, with about {items} items"
             )
-            yield Loss(f"remove:{name}", f"/{name}", said)
+            yield Loss(f"remove:{name}", f"/{name}", message)
     for name, table in declared.items():
         was = deployed.get(name)
         if was is None:
             continue
         if table.key != was.key:
-            said = f"The key of a table cannot change from {_key(was)} to {_key(table)}: give the item another name, with the present one as a former name, and run `persisty migrate`"
-            yield Loss(None, f"/{name}/key", said)
+            message = f"The key of a table cannot change from {_key(was)} to {_key(table)}: give the item another name, with the present one as a former name, and run `persisty migrate`"
+            yield Loss(None, f"/{name}/key", message)
         for index in was.indexes:
             if index.name in _names(table.indexes) and index not in table.indexes:
-                said = "The type of an attribute of the index has changed. It is removed and built again; queries that need it fail meanwhile"
-                yield Loss(f"rebuild:{name}.{index.name}", f"/{name}/{index.name}", said)
+                message = "The type of an attribute of the index has changed. It is removed and built again; queries that need it fail meanwhile"
+                yield Loss(f"rebuild:{name}.{index.name}", f"/{name}/{index.name}", message)
 
 
 def with_indexes(plan: Plan, indexes: Any) -> Plan:

@@ -13,7 +13,7 @@ from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 
 from ..errors import BackendUnavailable
-from ..store.patience import WouldWait, attempting, within
+from ..store.wait_limits import WouldWait, attempting, within
 
 X = TypeVar("X")
 THREADS = 16

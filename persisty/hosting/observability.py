@@ -10,7 +10,7 @@ from typing import IO, Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..api.http.request_trace import CURRENT
-from ..api.revisions import PerRevision
+from ..api.per_revision import PerRevision
 from ..application import App
 from .access_log import AccessLog, Format, as_json
 from .metrics import SOCKET, Metrics

@@ -39,8 +39,8 @@ from ..api.rest.endpoint import Rest
 from ..api.routes import API, ROUTES, Surface, fixed
 from ..application import App
 from ..errors import BackendUnavailable, InvalidDeclaration, MalformedRequest, NotFound, PayloadTooLarge
-from ..model.nesting import make_room
-from ..store.patience import WouldWait, attempting, within
+from ..model.nesting import raise_recursion_limit
+from ..store.wait_limits import WouldWait, attempting, within
 from .draining import on_shutdown
 from .embedded_calls import LONGEST, in_thread
 from .pages import PAGES, SecureHeaders, routes
@@ -71,7 +71,7 @@ class Server:
     ) -> None:
         self._app, self._max_body, self._metrics = app, max_body, metrics
         self._routes = {route.path: route for route in ROUTES if route.surface is not Surface.FOLDER}
-        make_room()
+        raise_recursion_limit()
         action_operations(app)  # an invalid action must stop the start instead of its first request
         self._authenticator = app.authenticator
         configured = settings.load()

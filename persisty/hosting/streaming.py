@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Send
 
 from ..api.http.messages import close
-from ..store.patience import within
+from ..store.wait_limits import within
 from .embedded_calls import LONGEST
 
 

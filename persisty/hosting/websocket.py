@@ -33,7 +33,7 @@ from ..errors import PersistyError, TooManySubscriptions
 from ..model import nesting
 from ..security.authenticator import Authenticator
 from ..store.change_feed import Change
-from ..store.patience import within
+from ..store.wait_limits import within
 from .embedded_calls import LONGEST, call_embedded
 from .fan_out import FanOut, Follower
 from .tracing import CLIENT_CLOSED, begin

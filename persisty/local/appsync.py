@@ -74,12 +74,12 @@ class AppSync:
                 "requestHeaders": dict(headers),
             }
             try:
-                said = await to_thread.run_sync(self._invoke, self.api.authorizer, event)
+                answer = await to_thread.run_sync(self._invoke, self.api.authorizer, event)
             except FunctionFailed as error:
                 raise Refused(UNAUTHORIZED) from error
-            if said.get("isAuthorized") is not True:
+            if answer.get("isAuthorized") is not True:
                 raise Refused(UNAUTHORIZED)
-            identity = {"resolverContext": said.get("resolverContext") or {}}
+            identity = {"resolverContext": answer.get("resolverContext") or {}}
             return Caller(LAMBDA, modes[0] == LAMBDA, identity, headers)
         if headers.get("x-api-key") in self.api.keys and KEY in modes:
             return Caller(KEY, modes[0] == KEY, None, headers)
@@ -106,10 +106,10 @@ class AppSync:
                 "request": {"headers": dict(request.caller.headers)},
                 "info": {"fieldName": info.field_name, "parentTypeName": info.parent_type.name, **selection(info)},
             }
-            asked = self._step(resolver, "request", context, info)
-            if asked.early:
-                return asked.value
-            payload = asked.value.get("payload") if isinstance(asked.value, Mapping) else None
+            step = self._step(resolver, "request", context, info)
+            if step.early:
+                return step.value
+            payload = step.value.get("payload") if isinstance(step.value, Mapping) else None
             try:
                 if resolver.function is None:
                     context["result"] = payload
@@ -125,8 +125,8 @@ class AppSync:
 
     def _authorize(self, field: GraphQLField, caller: Caller) -> None:
         """Raise AppSync's error for a field that the caller's mode does not reach."""
-        wanted = marks(field)
-        if caller.mark not in wanted if wanted else not caller.default:
+        required = marks(field)
+        if caller.mark not in required if required else not caller.default:
             raise GraphQLError("Not Authorized", extensions={"errorType": "Unauthorized"})
 
     def _step(self, resolver: Resolver, step: str, context: Mapping[str, Any], info: Any) -> Step:

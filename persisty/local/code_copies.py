@@ -40,22 +40,24 @@ class CodeCopies:
     def update(self, declaration: Declaration) -> int:
         """Copy the files of the app that have changed, and delete those that are gone. Return their number."""
         changed = 0
-        wanted = {Path(file): Path(declaration.root, file) for file in declaration.files}
+        sources = {Path(file): Path(declaration.root, file) for file in declaration.files}
         for copy in self._copies.values():
             if not (copy / HANDLERS).is_dir():
                 continue
-            there = {file.relative_to(copy) for file in copy.rglob("*") if file.is_file()}
-            gone = {
-                file for file in there - wanted.keys() if file.parts[0] != HANDLERS and "__pycache__" not in file.parts
+            copied = {file.relative_to(copy) for file in copy.rglob("*") if file.is_file()}
+            outdated = {
+                file
+                for file in copied - sources.keys()
+                if file.parts[0] != HANDLERS and "__pycache__" not in file.parts
             }
-            for file, source in wanted.items():
+            for file, source in sources.items():
                 target, content = copy / file, source.read_bytes()
                 if not target.is_file() or target.read_bytes() != content:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
                     _forget_byte_code(target)
                     changed += 1
-            for file in gone:
+            for file in outdated:
                 (copy / file).unlink()
                 _forget_byte_code(copy / file)
                 changed += 1

@@ -19,7 +19,7 @@ from msgspec import Struct
 from .. import settings
 from ..deploy.app_files import app_files, app_root
 from ..deploy.options import NAMES, options_of
-from ..deploy.planned import planned
+from ..deploy.plan_from_options import planned
 from ..errors import InvalidDeclaration, PersistyError
 
 
@@ -34,14 +34,14 @@ class Declaration(Struct, frozen=True):
 def read_declaration(folder: Path, options: Mapping[str, Any]) -> Declaration:
     """Return the declaration of the app in a project's folder as its files are now. `InvalidDeclaration` with the last line of the error if
     the app cannot be loaded."""
-    known = {name: value for name, value in options.items() if name in NAMES}
+    recognized = {name: value for name, value in options.items() if name in NAMES}
     done = subprocess.run(
-        [sys.executable, "-m", __name__, msgspec.json.encode(known).decode()],
+        [sys.executable, "-m", __name__, msgspec.json.encode(recognized).decode()],
         cwd=folder, env=settings.environment(PYTHONDONTWRITEBYTECODE="1"), capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise InvalidDeclaration(said[-1] if said else "The app cannot be loaded")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise InvalidDeclaration(lines[-1] if lines else "The app cannot be loaded")
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Declaration)
 
 

@@ -1,6 +1,6 @@
 """Read what was deployed: functions, routes of the HTTP API and the GraphQL API, from the templates of the assembly and from the emulator.
 
-The templates say what belongs together. The emulator has the values that CloudFormation has computed, such as the variables of functions.
+The templates describe what belongs together. The emulator has the values that CloudFormation has computed, such as the variables of functions.
 
 Source: AWS::Lambda, AWS::ApiGatewayV2 and AWS::AppSync in the AWS CloudFormation Template Reference.
 """
@@ -116,21 +116,21 @@ def _functions(
         declared = one["Properties"]
         if not str(declared.get("Runtime", "")).startswith("python"):
             continue
-        known = client.get_function_configuration(FunctionName=physical[name])
+        configuration = client.get_function_configuration(FunctionName=physical[name])
         layers = [resources[layer["Ref"]]["Properties"]["Content"] for layer in declared.get("Layers", ())]
         task = _asset(assembly, declared["Code"])
         if task is None:
             continue  # a function of the CDK's own, with its code in the template
         folders = [_asset(assembly, layer) for layer in layers]
-        given = known.get("Environment", {}).get("Variables", {})
+        given = configuration.get("Environment", {}).get("Variables", {})
         # an earlier run had the emulator at another port
         variables = {**{name: EMULATOR.sub(aws.url, value) for name, value in given.items()}, **aws.variables}
         paths = (task, *(folder / "python" for folder in folders if folder is not None))
         yield (
             name,
             FunctionCode(
-                known["FunctionName"], declared["Handler"], paths, variables,
-                float(declared.get("Timeout", 3)), declared.get("MemorySize", 128), known["FunctionArn"],
+                configuration["FunctionName"], declared["Handler"], paths, variables,
+                float(declared.get("Timeout", 3)), declared.get("MemorySize", 128), configuration["FunctionArn"],
             ),
         )  # fmt: skip
 
@@ -172,10 +172,10 @@ def _graphql(resources: Resources, physical: Mapping[str, str], aws: Emulator) -
     declared = api["Properties"]
     lambda_config = declared.get("LambdaAuthorizerConfig")
     authorizer = None if lambda_config is None else _function_in(resources, lambda_config["AuthorizerUri"])
-    others = [one["AuthenticationType"] for one in declared.get("AdditionalAuthenticationProviders", ())]
+    additional = [one["AuthenticationType"] for one in declared.get("AdditionalAuthenticationProviders", ())]
     id_ = physical[name].rpartition("/")[2]
     keys = [one["id"] for one in aws.client("appsync").list_api_keys(apiId=id_)["apiKeys"]]
-    modes = (declared["AuthenticationType"], *others)
+    modes = (declared["AuthenticationType"], *additional)
     return GraphqlApi(id_, schema["Properties"]["Definition"], tuple(resolvers), authorizer, modes, tuple(keys))
 
 

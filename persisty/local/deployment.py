@@ -17,7 +17,7 @@ from ..deploy.cdk_cli import SILENT, cdk_command
 from ..errors import InvalidDeclaration
 from .emulator import ACCOUNT, REGION, Emulator
 
-LEFT_OUT = frozenset({"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", "AWS::Lambda::EventSourceMapping"})
+EXCLUDED = frozenset({"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", "AWS::Lambda::EventSourceMapping"})
 """Types of resources that are not deployed here."""
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 """The bucket that `cdk bootstrap` makes for code."""
@@ -37,11 +37,13 @@ class Cdk:
         self._run("The templates cannot be made", ["synth", "--quiet", "--output", str(assembly), *self._words])
         for file in assembly.glob("*.template.json"):
             template = json.loads(file.read_text())
-            kept = {name: one for name, one in template.get("Resources", {}).items() if one["Type"] not in LEFT_OUT}
-            for one in kept.values():
+            resources = {
+                name: one for name, one in template.get("Resources", {}).items() if one["Type"] not in EXCLUDED
+            }
+            for one in resources.values():
                 if isinstance(after := one.get("DependsOn"), list):
-                    one["DependsOn"] = [name for name in after if name in kept]
-            file.write_text(json.dumps({**template, "Resources": kept}))
+                    one["DependsOn"] = [name for name in after if name in resources]
+            file.write_text(json.dumps({**template, "Resources": resources}))
 
     def bootstrap(self) -> None:
         """Prepare the emulated account for deployments, once."""
@@ -72,8 +74,8 @@ class Cdk:
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-            raise InvalidDeclaration("\n  ".join([f"{failure}:", *said[-LAST_LINES:]]))
+            lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            raise InvalidDeclaration("\n  ".join([f"{failure}:", *lines[-LAST_LINES:]]))
 
 
 def digest_of(assembly: Path) -> str:

@@ -51,8 +51,8 @@ class Emulator:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a process that finds AWS here, whatever AWS account the shell is set up for."""
-        others = settings.environment(**self.variables).items()
-        return {name: value for name, value in others if not name.startswith("AWS_") or name in self.variables}
+        inherited = settings.environment(**self.variables).items()
+        return {name: value for name, value in inherited if not name.startswith("AWS_") or name in self.variables}
 
     def client(self, service: str) -> Any:
         """Return a client of boto3."""
@@ -89,8 +89,8 @@ def emulator(program: Path, folder: Path) -> Iterator[Emulator]:
         "GATEWAY_PORT": port, "EDGE_PORT": port, "MINISTACK_ACCOUNT_ID": ACCOUNT, "MINISTACK_REGION": REGION, "BIND_HOST": "127.0.0.1",
         "PERSIST_STATE": "1", "STATE_DIR": str(folder / "state"), **CREDENTIALS,
     }  # fmt: skip
-    others = settings.environment().items()
-    environment = {name: value for name, value in others if not name.startswith(("AWS_", "PYTHON"))} | variables
+    inherited = settings.environment().items()
+    environment = {name: value for name, value in inherited if not name.startswith(("AWS_", "PYTHON"))} | variables
     command = [sys.executable, guarded_process.__file__, str(program)]
     with (folder / "log.txt").open("wb") as log:
         running = subprocess.Popen(

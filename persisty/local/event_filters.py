@@ -37,10 +37,10 @@ def passes(given: Mapping[str, Any] | None, event: Mapping[str, Any]) -> bool:
     """Return whether a subscription with this filter receives an event: one group of the filter holds, with all of its filters."""
     if given is None:
         return True
-    return any(all(_holds(one, event) for one in group["filters"]) for group in given["filterGroup"])
+    return any(all(_matches(one, event) for one in group["filters"]) for group in given["filterGroup"])
 
 
-def _holds(one: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+def _matches(one: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
     """Return whether a filter holds. A null passes none; nor does a value of another type than the filter's."""
     found, operator = event.get(one["fieldName"]), one["operator"]
     if found is None:

@@ -19,7 +19,7 @@ from . import function_runtime
 
 MOST = 4
 """Instances of one function. Further events wait."""
-PATIENCE = 2.0
+EXIT_TIMEOUT = 2.0
 """Seconds in which an instance ends when its input closes."""
 START = 30.0
 """Seconds in which a handler has to be imported."""
@@ -60,8 +60,8 @@ class Instance:
             "LAMBDA_TASK_ROOT": str(function.paths[0]),
             "PYTHONPATH": ":".join(map(str, function.paths)),
         }
-        known = (function.handler, function.name, str(function.memory), function.arn)
-        command = [sys.executable, "-S", "-P", function_runtime.__file__, *known]
+        arguments = (function.handler, function.name, str(function.memory), function.arn)
+        command = [sys.executable, "-S", "-P", function_runtime.__file__, *arguments]
         self._process = Popen(
             command, cwd=function.paths[0], env=environment, stdin=PIPE, stdout=PIPE, start_new_session=True
         )
@@ -88,7 +88,7 @@ class Instance:
             if stream is not None:
                 stream.close()
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(EXIT_TIMEOUT)
         except TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -132,24 +132,24 @@ class RunningFunction:
                 return instance.invoke(event)
             finally:
                 with self._lock:
-                    kept = age == self._age and not instance.ended
-                    if kept:
+                    reusable = age == self._age and not instance.ended
+                    if reusable:
                         self._idle.append(instance)
-                if not kept:
+                if not reusable:
                     instance.close()
 
     def warm(self) -> None:
         """Start an instance before the first event. `FunctionFailed` if its handler cannot be imported."""
         with self._lock:
-            age, there = self._age, bool(self._idle)
-        if there:
+            age, is_warm = self._age, bool(self._idle)
+        if is_warm:
             return
         instance = Instance(self.code)
         with self._lock:
-            kept = age == self._age
-            if kept:
+            reusable = age == self._age
+            if reusable:
                 self._idle.append(instance)
-        if not kept:
+        if not reusable:
             instance.close()
 
     def replace(self, code: FunctionCode) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 
-PATIENCE = 15.0
+EXIT_TIMEOUT = 15.0
 """Seconds in which the program has to end."""
 
 
@@ -24,7 +24,7 @@ def run(command: list[str]) -> int:
             pass
         program.terminate()
         try:
-            program.wait(PATIENCE)
+            program.wait(EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             program.kill()
 

@@ -69,8 +69,8 @@ def _matches(route: HttpRoute, method: str, path: str) -> Iterable[tuple[tuple[A
     if route.key == DEFAULT:
         yield (0,), {}
         return
-    wanted, _, pattern = route.key.partition(" ")
-    if wanted not in (ANY, method):
+    route_method, _, pattern = route.key.partition(" ")
+    if route_method not in (ANY, method):
         return
     parameters: dict[str, str] = {}
     kinds: list[int] = []
@@ -83,7 +83,7 @@ def _matches(route: HttpRoute, method: str, path: str) -> Iterable[tuple[tuple[A
             if not rest:
                 return
             parameters[part[1:-2]] = rest
-            yield (1, tuple(kinds), wanted != ANY), parameters
+            yield (1, tuple(kinds), route_method != ANY), parameters
             return
         if part.startswith("{"):
             parameters[part[1:-1]] = given[number]
@@ -93,7 +93,7 @@ def _matches(route: HttpRoute, method: str, path: str) -> Iterable[tuple[tuple[A
         else:
             return
     if len(parts) == len(given):
-        yield (2, tuple(kinds), wanted != ANY), parameters
+        yield (2, tuple(kinds), route_method != ANY), parameters
 
 
 def decoded_path(path: str) -> str:

@@ -48,12 +48,12 @@ class Realtime:
 
     def __init__(self) -> None:
         self.api: AppSync | None = None
-        self._plain: Any = None
+        self._schema: Any = None
         self._subscribers: set[Subscriber] = set()
 
     def deploy(self, api: AppSync | None) -> None:
         """Answer the next requests by this API. Subscriptions go on."""
-        self._plain = None if api is None else schema_of(api.api.sdl)
+        self._schema = None if api is None else schema_of(api.api.sdl)
         self.api = api
 
     def routes(self) -> list[BaseRoute]:
@@ -83,7 +83,7 @@ class Realtime:
         for one in tuple(self._subscribers):
             if mutation in one.mutations and passes(one.filter, event):
                 given = execute_sync(
-                    self._plain, parse(one.document), _Everything(event),
+                    self._schema, parse(one.document), _AnyField(event),
                     variable_values=dict(one.variables), operation_name=one.name,
                 )  # fmt: skip
                 with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client has gone meanwhile
@@ -100,7 +100,7 @@ class Realtime:
             await socket.send_json({"type": "connection_error", "payload": _errors(UNAUTHORIZED, "Permission denied")})
             await socket.close()
             return
-        alive = asyncio.create_task(_keep_alive(socket))
+        keep_alive = asyncio.create_task(_keep_alive(socket))
         try:
             while True:
                 message = await socket.receive_json()
@@ -108,7 +108,7 @@ class Realtime:
         except (WebSocketDisconnect, ValueError, KeyError):
             pass
         finally:
-            alive.cancel()
+            keep_alive.cancel()
             self._subscribers = {one for one in self._subscribers if one.socket is not socket}
 
     async def _receive(self, socket: WebSocket, message: Mapping[str, Any]) -> None:
@@ -162,7 +162,7 @@ class Realtime:
         return Subscriber(id_, socket, followed(field), chosen, document, variables, name)
 
 
-class _Everything(dict[str, Any]):
+class _AnyField(dict[str, Any]):
     """The root of an event: every field of a subscription is the event."""
 
     def __init__(self, event: Mapping[str, Any]) -> None:

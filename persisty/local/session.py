@@ -42,7 +42,7 @@ PUBLISH = "PERSISTY_GRAPHQL_URL"
 """The variable of a function that publishes changes."""
 IGNORED = (".persisty", "cdk.out", "node_modules", ".venv", "venv", "tests", "dist", "build")
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 class Project(Struct, frozen=True):
@@ -60,10 +60,10 @@ class Project(Struct, frozen=True):
 
 
 class Session:
-    """A deployment that runs and follows the project's files. `say` prints a line."""
+    """A deployment that runs and follows the project's files. `log` prints a line."""
 
-    def __init__(self, project: Project, aws: Emulator, front: Front, say: Say) -> None:
-        self._project, self._aws, self._front, self._say = project, aws, front, say
+    def __init__(self, project: Project, aws: Emulator, front: Front, log: Log) -> None:
+        self._project, self._aws, self._front, self._log = project, aws, front, log
         self._cdk = Cdk(project.folder, project.words, aws)
         self._copies = CodeCopies(project.place / "code")
         self._libraries = link_libraries(project.place / "runtime")
@@ -94,7 +94,7 @@ class Session:
             try:
                 self.changed(files)
             except PersistyError as error:
-                self._say(f"Not reloaded: {error}")
+                self._log(f"Not reloaded: {error}")
 
     def changed(self, files: Sequence[Path]) -> None:
         """Run the new code at once. Deploy again if the declaration, or a file of the infrastructure, has changed."""
@@ -108,13 +108,13 @@ class Session:
                 if not (changed and self._publishes(name)):
                     function.replace(function.code)
             self._warm()
-            self._say(f"Reloaded in {time.monotonic() - begun:.1f} s")
+            self._log(f"Reloaded in {time.monotonic() - begun:.1f} s")
         if changed or any(map(self._of_infrastructure, files)):
             assembly = self._synth()
             if digest_of(assembly) != self._digest:
                 self._deploy(assembly)
                 self._warm()
-                self._say(f"Stacks updated in {time.monotonic() - begun:.1f} s")
+                self._log(f"Stacks updated in {time.monotonic() - begun:.1f} s")
 
     def close(self) -> None:
         """End the functions, the streams and the resolvers."""
@@ -144,8 +144,8 @@ class Session:
 
     def _deploy(self, assembly: Path) -> None:
         digest, last = digest_of(assembly), self._project.place / "aws" / "deployed"
-        there = last.is_file() and last.read_text() == digest
-        if not (there and self._cdk.is_deployed(read_assembly(assembly))):
+        unchanged = last.is_file() and last.read_text() == digest
+        if not (unchanged and self._cdk.is_deployed(read_assembly(assembly))):
             self._cdk.deploy(assembly, self._project.place / "outputs.json")
             last.write_text(digest)
         deployed = read_deployed(assembly, self._aws)
@@ -161,7 +161,7 @@ class Session:
             self._resolvers = Resolvers(self._project.place / f"resolvers.{time.time_ns()}")
             graphql = AppSync(deployed.graphql, self._invoke, self._resolvers)
         if deployed.reader is not None:
-            self._streams = Streams(self._aws, deployed.streams, self._running[deployed.reader].invoke, self._say)
+            self._streams = Streams(self._aws, deployed.streams, self._running[deployed.reader].invoke, self._log)
         self._front.deploy(deployed, self._running, graphql)
         own = {name: value for code in codes.values() for name, value in code.variables.items()}
         shared = {name: own[name] for name in SHARED if name in own}
@@ -198,14 +198,14 @@ class Session:
             try:
                 function.warm()
             except FunctionFailed as error:
-                self._say(f"{function.code.handler} cannot be imported: {error.kind}: {error}")
+                self._log(f"{function.code.handler} cannot be imported: {error.kind}: {error}")
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(warm, self._running.values()))
 
 
 @contextmanager
-def running(project: Project, front: Front, say: Say, *, fresh: bool = False) -> Iterator[Session]:
+def running(project: Project, front: Front, log: Log, *, fresh: bool = False) -> Iterator[Session]:
     """Run the project until the context ends. `fresh`: without what earlier runs have stored. `InvalidDeclaration` if it cannot start, or if it
     runs already."""
     project.place.mkdir(parents=True, exist_ok=True)
@@ -222,7 +222,7 @@ def running(project: Project, front: Front, say: Say, *, fresh: bool = False) ->
             shutil.rmtree(project.place / "aws", ignore_errors=True)
         program = installed(project.place.parent)
         with emulator(program, project.place / "aws") as aws:
-            session = Session(project, aws, front, say)
+            session = Session(project, aws, front, log)
             try:
                 session.start()
                 yield session

@@ -23,10 +23,10 @@ Deliver = Callable[[dict[str, Any]], Any]
 
 
 class Streams:
-    """Reads the streams of `tables`, from now on, until it is closed. `say` prints a line."""
+    """Reads the streams of `tables`, from now on, until it is closed. `log` prints a line."""
 
-    def __init__(self, aws: Emulator, tables: Sequence[str], deliver: Deliver, say: Callable[[str], None]) -> None:
-        self._deliver, self._say = deliver, say
+    def __init__(self, aws: Emulator, tables: Sequence[str], deliver: Deliver, log: Callable[[str], None]) -> None:
+        self._deliver, self._log = deliver, log
         self._client, self._stop = aws.client("dynamodbstreams"), Event()
         dynamodb = aws.client("dynamodb")
         self._iterators: dict[str, str | None] = {}
@@ -56,11 +56,11 @@ class Streams:
         """Deliver records in order, and again from the first one that failed."""
         for _ in range(RETRIES + 1):
             try:
-                said = self._deliver({"Records": records}) or {}
+                answer = self._deliver({"Records": records}) or {}
             except FunctionFailed as error:
-                self._say(f"Stream: {error.kind}: {error}")
+                self._log(f"Stream: {error.kind}: {error}")
             else:
-                failed = {one.get("itemIdentifier") for one in said.get("batchItemFailures") or ()}
+                failed = {one.get("itemIdentifier") for one in answer.get("batchItemFailures") or ()}
                 numbers = [one["dynamodb"]["SequenceNumber"] for one in records]
                 first = next((place for place, number in enumerate(numbers) if number in failed), None)
                 if first is None:
@@ -68,16 +68,16 @@ class Streams:
                 records = records[first:]
             if self._stop.wait(AGAIN):
                 return
-        self._say(f"Stream: {len(records)} changes were not delivered")
+        self._log(f"Stream: {len(records)} changes were not delivered")
 
 
 def _record(record: dict[str, Any], arn: str) -> dict[str, Any]:
     """Return a record as Lambda passes it."""
-    plain: dict[str, Any] = _plain(record)
-    return {**plain, "awsRegion": REGION, "eventSourceARN": arn}
+    converted: dict[str, Any] = _json_value(record)
+    return {**converted, "awsRegion": REGION, "eventSourceARN": arn}
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Return a value with bytes as base64 and times as seconds."""
     match value:
         case bytes():
@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
         case datetime():
             return value.timestamp()
         case dict():
-            return {name: _plain(one) for name, one in value.items()}
+            return {name: _json_value(one) for name, one in value.items()}
         case list() | set():
-            return [_plain(one) for one in value]
+            return [_json_value(one) for one in value]
     return value

@@ -40,13 +40,13 @@ def cache_of(control: Any) -> Cache | None:
     """
     if isinstance(control, Cache):
         return control
-    seconds, public, must_revalidate, modified, known = 0, False, False, None, False
+    seconds, public, must_revalidate, modified, is_known_control = 0, False, False, None, False
     while control is not None and not isinstance(control, type):
         if isinstance(ttl := getattr(control, "ttl", None), int):
-            seconds, must_revalidate, known = ttl, bool(getattr(control, "must_revalidate", False)), True
+            seconds, must_revalidate, is_known_control = ttl, bool(getattr(control, "must_revalidate", False)), True
         if isinstance(private := getattr(control, "private", None), bool):
-            public, known = not private, True
+            public, is_known_control = not private, True
         if isinstance(name := getattr(control, "updated_at_attr", None), str):
-            modified, known = name, True
+            modified, is_known_control = name, True
         control = getattr(control, "cache_control", None)
-    return Cache(seconds, public, must_revalidate, modified=modified) if known else None
+    return Cache(seconds, public, must_revalidate, modified=modified) if is_known_control else None

@@ -20,7 +20,7 @@ from .compilation import Bindings
 from .declaration_checks import check_rule_types
 from .generators import CREATED, GENERATED, GENERATORS, OWNER, UPDATED, UUID4, Generator
 from .links import LinkSpec, LinkType
-from .named_things import Names
+from .qualified_names import Names
 from .rules import Custom, CustomFunction, Rule, replaced
 from .schema import AttributeSchema, Default, Function, LinkSchema, Schema, Value
 from .type_descriptions import Describer, described, item_of
@@ -123,12 +123,12 @@ def _attribute(
     by_convention = CONVENTIONS.get((name, bare(inner))) or (OWNER if owns else None)
     generator: Generator | None = by_convention if spec.generator in (None, GENERATED) else spec.generator
     if spec.generator is GENERATED and generator is None:
-        known = ", ".join(f"{known}: {kind.__name__}" for known, kind in CONVENTIONS)
+        prefixes = ", ".join(f"{prefixes}: {kind.__name__}" for prefixes, kind in CONVENTIONS)
         faults.append(
             Fault(
                 f"/{name}",
                 f"has no generator by convention: {_way_out(inner)}",
-                f"one of {known}",
+                f"one of {prefixes}",
                 f"{name}: {getattr(bare(inner), '__name__', inner)}",
             )
         )
@@ -194,8 +194,8 @@ def _is_mutable_struct(value: Any) -> bool:
 
 
 def _generator_name(generator: Generator, names: Names) -> str:
-    known = GENERATORS.get(generator.name) is generator
-    return generator.name if known else names.name(generator, generator.name)
+    is_builtin = GENERATORS.get(generator.name) is generator
+    return generator.name if is_builtin else names.name(generator, generator.name)
 
 
 def _inert(given: Any, names: Names) -> Any:

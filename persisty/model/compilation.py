@@ -46,7 +46,7 @@ from .links import LinkExpression
 from .meta import Attribute, Link, StoreMeta
 from .nested_attributes import fields_of, nested_attributes
 from .relations import ends_of
-from .rules import Custom, CustomFunction, Rule, everything_in, replaced
+from .rules import Custom, CustomFunction, Rule, replaced, rules_within
 from .schema import AttributeSchema, Function, Schema, Value
 from .type_checks import check_types
 from .type_construction import FACTORIES, annotation_of, types_of
@@ -318,7 +318,7 @@ def _bound_rule(rule: Rule, bound: Bindings, path: str, faults: list[Fault]) -> 
     def supplied(one: Rule) -> Rule:
         return CustomFunction(bound.named[one.function]) if isinstance(one, Custom) else one
 
-    named = [(at, one.function) for at, one in everything_in(rule, path) if isinstance(one, Custom)]
+    named = [(at, one.function) for at, one in rules_within(rule, path) if isinstance(one, Custom)]
     missing = [_unsupplied(at, "function", name) for at, name in named if not callable(bound.named.get(name))]
     faults += missing
     return rule if missing or not named else replaced(rule, supplied)
@@ -335,8 +335,8 @@ def _link(declared: Any, bound: Bindings, item: type[Any]) -> Link:
     def in_module(name: str) -> Any:
         return getattr(sys.modules.get(module or ""), name, name)
 
-    def find(link: Link, known: Any) -> Any:
-        return ends_of(link, item.__persisty__, known, in_module)
+    def find(link: Link, metas: Any) -> Any:
+        return ends_of(link, item.__persisty__, metas, in_module)
 
     return Link(declared, target, through, item.__name__, find)
 

@@ -70,19 +70,19 @@ class ContainedItems:
     def __init__(self, value: Any) -> None:
         self.items: list[Any] = []
         self._value, self._consumed = value, False
-        self._known: dict[int, tuple[Any, Parts, Sequence[Any]]] = {}
+        self._parts: dict[int, tuple[Any, Parts, Sequence[Any]]] = {}
         self._find(value)
 
     def _find(self, value: Any) -> None:
         cls: Any = type(value)
         meta = item_of(cls)
         parts = parts_of(cls) if meta is None else parts_of_item(meta, cls)
-        if parts is None or id(value) in self._known:
+        if parts is None or id(value) in self._parts:
             return
         if meta is not None:
             self.items.append(value)
         inside = parts.of(value)
-        self._known[id(value)] = (value, parts, inside)  # the reference prevents reuse of the id
+        self._parts[id(value)] = (value, parts, inside)  # the reference prevents reuse of the id
         self._consumed = self._consumed or parts.consumed
         for one in inside:
             self._find(one)
@@ -95,12 +95,12 @@ class ContainedItems:
         return self._copied(self._value, other, {})
 
     def _copied(self, value: Any, other: Mapping[int, Any], made: dict[int, Any]) -> Any:
-        known = self._known.get(id(value))
-        if known is None:
+        entry = self._parts.get(id(value))
+        if entry is None:
             return value
         if id(value) in made:
             return made[id(value)]
-        _, parts, inside = known
+        _, parts, inside = entry
         if parts.begun is not None and not inside:
             return other.get(id(value), value)
         if parts.begun is None:
@@ -174,10 +174,10 @@ def _of_fields(names: tuple[str, ...]) -> Parts:
 
 def _unless_scalars(values: Collection[Any]) -> Sequence[Any]:
     """Return the values. Returns none if no value of their classes can contain another value or a restricted attribute."""
-    return () if all(map(_is_plain, {*map(type, values)})) else [*values]
+    return () if all(map(_is_immutable, {*map(type, values)})) else [*values]
 
 
-def _is_plain(cls: Any) -> bool:
+def _is_immutable(cls: Any) -> bool:
     meta = item_of(cls)
     return parts_of(cls) is None if meta is None else cls is meta.item and _all_readable(meta)
 

@@ -41,8 +41,8 @@ def split_bounds(annotation: Any) -> tuple[Any, Mapping[str, Decimal]]:
     for meta in metas_of(annotation):
         given = {name: value for name in _MEMBERS if (value := getattr(meta, name)) is not None}
         bounds |= {name: Decimal(str(value)) for name, value in given.items() if name in CHECKS}
-        others = {name: value for name, value in given.items() if name not in CHECKS}
-        rest += [msgspec.Meta(**others)] if others else []
+        other_checks = {name: value for name, value in given.items() if name not in CHECKS}
+        rest += [msgspec.Meta(**other_checks)] if other_checks else []
     if not bounds:
         return annotation, bounds
     if not any(meta.examples for meta in rest) and (example := _example(bounds)) is not None:
@@ -97,6 +97,6 @@ def bounded(normalise: Callable[[Any], Any] | None, bounds: Mapping[str, Decimal
 def _example(bounds: Mapping[str, Decimal]) -> Decimal | None:
     """Return a value within the bounds for documentation, or None if none of a few candidates fits."""
     ends = list(bounds.values())
-    near = [end + step for end in ends for step in map(Decimal, ("0", "1", "-1", "0.5", "-0.5"))]
-    candidates = [Decimal("9.5"), *near, sum(ends, Decimal(0)) / len(ends)]
+    near_bounds = [end + step for end in ends for step in map(Decimal, ("0", "1", "-1", "0.5", "-0.5"))]
+    candidates = [Decimal("9.5"), *near_bounds, sum(ends, Decimal(0)) / len(ends)]
     return next((one for one in candidates if all(CHECKS[name][0](one, end) for name, end in bounds.items())), None)

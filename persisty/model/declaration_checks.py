@@ -35,9 +35,9 @@ def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
 
 def check_cases(attributes: Iterable[str], faults: list[Fault]) -> None:
     """Add a fault for each attribute whose name differs from another only in upper and lower case: SQL databases have one column for both."""
-    known: dict[str, str] = {}
+    by_lower_case: dict[str, str] = {}
     for name in attributes:
-        if (other := known.setdefault(name.lower(), name)) != name:
+        if (other := by_lower_case.setdefault(name.lower(), name)) != name:
             message = f"differs from {other} in upper and lower case only, which is one column in SQLite"
             faults.append(Fault(f"/{name}", message, "another name", name))
 

@@ -91,10 +91,10 @@ def value_type_faults(metas: Mapping[str, StoreMeta[Any]], changed: Collection[s
     """Yield a fault for each class within an attribute whose type in GraphQL has the name of another type, if one of the two is of a
     `changed` item. GraphQL has one type for each name; REST has no such limit."""
     named = {type_name(meta): name for name, meta in metas.items() if is_offered(meta)}
-    known: dict[str, tuple[str, str]] = {}
+    first_by_name: dict[str, tuple[str, str]] = {}
     for store in sorted((name for name, meta in metas.items() if is_offered(meta)), key=changed.__contains__):
         for one in value_types(metas[store]):
-            other, definitions = known.setdefault(one.name, (store, one.definitions))
+            other, definitions = first_by_name.setdefault(one.name, (store, one.definitions))
             if definitions != one.definitions and store in changed:
                 message = f"The class {one.name} of {one.attribute} differs from that of {other}: GraphQL has one type for each name"
                 yield Fault(f"/items/{store}", message, CLASS_WAY_OUT, one.name)

@@ -13,7 +13,7 @@ import msgspec
 from ..errors import Fault, InvalidDeclaration
 from .dataclass_defaults import completed
 from .meta import Attribute, StoreMeta, meta_of
-from .stored_before import value_before
+from .missing_values import value_before
 from .stored_members import members_of, stored_kind
 from .types import Kind
 from .unreadable_items import FAULTS, UnreadableValue, marked, unreadable
@@ -30,15 +30,15 @@ def converted_item(item: Any, meta: StoreMeta[T]) -> T:
     values: dict[str, Any] = {}
     misfits: dict[str, Exception] = {}
     for name, attribute in meta.attributes.items():
-        known = before.get(name)
-        if known is None:
+        former = before.get(name)
+        if former is None:
             values[name] = _added(meta, attribute)
             continue
-        if stored_kind(known) is not stored_kind(attribute):
-            told = "Stored items have a value of another type"
-            raise _misfit(Fault(f"/{meta.name}/{name}", told, str(attribute.kind), str(known.kind)))
-        values[name] = stored = known.get(item)
-        if known.type == attribute.type and stored is not None and name not in broken:
+        if stored_kind(former) is not stored_kind(attribute):
+            message = "Stored items have a value of another type"
+            raise _misfit(Fault(f"/{meta.name}/{name}", message, str(attribute.kind), str(former.kind)))
+        values[name] = stored = former.get(item)
+        if former.type == attribute.type and stored is not None and name not in broken:
             continue
         try:
             values[name] = _decoded(attribute, stored)

@@ -89,7 +89,7 @@ class Ends(Struct, frozen=True):
         return (self.near, self.far)
 
 
-Known = Mapping[str, "StoreMeta[Any]"]
+Metas = Mapping[str, "StoreMeta[Any]"]
 """Items by the names of their stores."""
 
 
@@ -101,7 +101,7 @@ class Link:
     """
 
     def __init__(
-        self, declared: LinkSchema, target: Any, through: Any, owner: str, find: Callable[[Link, Known], Ends]
+        self, declared: LinkSchema, target: Any, through: Any, owner: str, find: Callable[[Link, Metas], Ends]
     ) -> None:
         self.declared, self.target, self.through = declared, target, through
         self.name, self.kind, self.on_delete = declared.name, declared.type, declared.on_delete
@@ -122,14 +122,14 @@ class Link:
         """The ends, None until they are set."""
         return self._ends
 
-    def find(self, known: Known) -> Ends:
-        """Return the ends for these items without setting them: names are looked up in `known`, by class and store, then in the declaring module."""
-        return self._find(self, known)
+    def find(self, metas: Metas) -> Ends:
+        """Return the ends for these items without setting them: names are looked up in `metas`, by class and store, then in the declaring module."""
+        return self._find(self, metas)
 
-    def bind(self, known: Known) -> Ends:
+    def bind(self, metas: Metas) -> Ends:
         """Return the ends. The first call sets them, as `find` finds them."""
         if self._ends is None:
-            self._ends = self._find(self, known)
+            self._ends = self._find(self, metas)
         return self._ends
 
     def unbound(self) -> Link:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..errors import Fault
-from .choices import choices
+from .allowed_values import choices
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<at>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
@@ -41,7 +41,7 @@ def fault_of(error: Exception, path: str, annotation: Any = None) -> Fault:
     expected, found = (shape["expected"], shape["found"]) if shape else (None, None)
     if annotation is not None and what.startswith(_NO_CHOICE):
         expected = choices(annotation, steps)
-    return Fault(path + pointer(*steps), what.replace("`", ""), _plain(expected), _plain(found))
+    return Fault(path + pointer(*steps), what.replace("`", ""), _unquoted(expected), _unquoted(found))
 
 
 def steps_of(error: Exception) -> list[str]:
@@ -54,5 +54,5 @@ def _steps(at: str) -> list[str]:
     return [step["name"] or step["index"].replace("...", ANY_KEY) for step in _STEP.finditer(at)]
 
 
-def _plain(text: str | None) -> str | None:
+def _unquoted(text: str | None) -> str | None:
     return text.replace("`", "") if text else None

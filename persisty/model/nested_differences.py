@@ -21,7 +21,7 @@ def nested_differences(
 ) -> tuple[list[str], list[str]]:
     """Return the differences that may make stored values of an attribute invalid, and the paths of fields that are no longer declared."""
     found = [*_Comparison(stored, declared).of(was.type, now.type, ())]
-    return [text for text, gone in found if not gone], [text for text, gone in found if gone]
+    return [text for text, is_removal in found if not is_removal], [text for text, is_removal in found if is_removal]
 
 
 class _Comparison:
@@ -50,9 +50,9 @@ class _Comparison:
             return
         values, allowed = _values(before), _values(after)
         if allowed is not None:
-            gone = [str(one) for one in values or () if one not in allowed]
-            if values is None or gone:
-                yield f"{_shown(path)} no longer has {', '.join(gone) or 'any other value'}", False
+            removed = [str(one) for one in values or () if one not in allowed]
+            if values is None or removed:
+                yield f"{_shown(path)} no longer has {', '.join(removed) or 'any other value'}", False
             return
         kinds = (_kind(before), _kind(after))
         if kinds[0] != kinds[1]:

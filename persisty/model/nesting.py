@@ -44,7 +44,7 @@ def too_deep(value: Any, most: int = MAX_NESTING) -> bool:
     return bool(level)
 
 
-def make_room() -> None:
+def raise_recursion_limit() -> None:
     """Raise the recursion limit of the process, so that values that were stored before there was a bound can be read and sent."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
 

@@ -9,16 +9,16 @@ import msgspec
 
 from ..errors import Fault, InvalidDeclaration
 from ..naming import snake
-from .meta import Ends, Known, Link, StoreMeta
+from .meta import Ends, Link, Metas, StoreMeta
 from .schema import LinkSchema, Schema
 
 Find = Callable[[str], Any]
 """A name as it is written in the declaring module → the class there, or the name itself."""
 
 
-def ends_of(link: Link, owner: StoreMeta[Any], known: Known, in_module: Find) -> Ends:
+def ends_of(link: Link, owner: StoreMeta[Any], metas: Metas, in_module: Find) -> Ends:
     """Return the ends of a link. `InvalidDeclaration` for a name that no item has, or ends that do not fit."""
-    target = _target(link, owner, link.target, known, in_module)
+    target = _target(link, owner, link.target, metas, in_module)
     if link.kind == "belongs_to":
         return _fitting(
             link, owner, Ends(target, _attribute(link, owner, owner, link.by), _key(link, owner, target)), target
@@ -26,7 +26,7 @@ def ends_of(link: Link, owner: StoreMeta[Any], known: Known, in_module: Find) ->
     if link.through is None:
         remote = _foreign_key(link, owner, owner, target, link.declared.by)
         return _fitting(link, owner, Ends(target, _key(link, owner, owner), remote), target)
-    middle = _target(link, owner, link.through, known, in_module)
+    middle = _target(link, owner, link.through, metas, in_module)
     near = _foreign_key(link, owner, owner, middle, None)
     far = _foreign_key(link, owner, target, middle, link.declared.by)
     if near == far:
@@ -34,7 +34,7 @@ def ends_of(link: Link, owner: StoreMeta[Any], known: Known, in_module: Find) ->
     return Ends(target, _key(link, owner, owner), _key(link, owner, target), middle, near, far)
 
 
-def leads_to(link: Link, meta: StoreMeta[Any]) -> bool:
+def targets_item(link: Link, meta: StoreMeta[Any]) -> bool:
     """Return whether the declared name of the target is that of this item."""
     if isinstance(link.target, str):
         return snake(link.target) == meta.name or link.target == meta.item.__name__
@@ -42,13 +42,13 @@ def leads_to(link: Link, meta: StoreMeta[Any]) -> bool:
     return target is meta or (isinstance(target, StoreMeta) and target.name == meta.name)
 
 
-def _target(link: Link, owner: StoreMeta[Any], named: Any, known: Known, in_module: Find) -> StoreMeta[Any]:
+def _target(link: Link, owner: StoreMeta[Any], named: Any, metas: Metas, in_module: Find) -> StoreMeta[Any]:
     if isinstance(named, str):
-        named = known.get(snake(named)) or in_module(named)
+        named = metas.get(snake(named)) or in_module(named)
     meta: Any = getattr(named, "__persisty__", named)
     if not isinstance(meta, StoreMeta):
         raise _wrong(link, owner, f"leads to {named!r}, which is not a stored item")
-    return known.get(meta.name, meta)  # the store of a class may have been replaced
+    return metas.get(meta.name, meta)  # the store of a class may have been replaced
 
 
 def _wrong(link: Link, owner: StoreMeta[Any], message: str) -> InvalidDeclaration:
@@ -57,9 +57,9 @@ def _wrong(link: Link, owner: StoreMeta[Any], message: str) -> InvalidDeclaratio
 
 
 def _fitting(link: Link, owner: StoreMeta[Any], ends: Ends, target: StoreMeta[Any]) -> Ends:
-    here, there = owner.attributes[ends.local], target.attributes[ends.remote]
-    if here.kind is not there.kind:
-        message = f"compares {here.name}, a {here.kind}, with {target.name}'s {there.name}, a {there.kind}"
+    local, remote = owner.attributes[ends.local], target.attributes[ends.remote]
+    if local.kind is not remote.kind:
+        message = f"compares {local.name}, a {local.kind}, with {target.name}'s {remote.name}, a {remote.kind}"
         raise _wrong(link, owner, message)
     return ends
 
@@ -80,7 +80,7 @@ def _foreign_key(link: Link, owner: StoreMeta[Any], to: StoreMeta[Any], of: Stor
     """Return the attribute of `of` that has the key of `to`."""
     if by is not None:
         return _attribute(link, owner, of, by)
-    found = [one.by for one in of.links.values() if one.kind == "belongs_to" and leads_to(one, to)]
+    found = [one.by for one in of.links.values() if one.kind == "belongs_to" and targets_item(one, to)]
     if len(found) > 1:
         raise _wrong(link, owner, f"is ambiguous, because {of.name} has {', '.join(found)}: name one in `by`")
     return _attribute(link, owner, of, found[0] if found else f"{to.name}_{_key(link, owner, to)}")

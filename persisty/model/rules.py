@@ -321,12 +321,12 @@ def leaves(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
             yield at, rule
 
 
-def everything_in(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
+def rules_within(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
     """Yield the same as `leaves`, and the leaves of rules for items behind links."""
     for at, leaf in leaves(rule, path):
         yield at, leaf
         if isinstance(leaf, Through):
-            yield from everything_in(leaf.rule, f"{at}/{leaf.link}")
+            yield from rules_within(leaf.rule, f"{at}/{leaf.link}")
 
 
 def _name(rule: str, attribute: Any) -> str:

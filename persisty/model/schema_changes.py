@@ -20,11 +20,11 @@ import msgspec
 from msgspec import Struct, structs
 
 from .meta import StoreMeta
+from .missing_values import value_before
 from .nested_differences import nested_differences
 from .schema import AttributeSchema, Enumeration, IndexSchema, Schema, Value, canonical
 from .schema_differences import form, remedy
 from .schema_types import Choice, Named
-from .stored_before import value_before
 from .stored_names import stored_names, stored_renames
 from .value_conversions import CONVERSIONS
 
@@ -139,43 +139,43 @@ def _attributes(
     before = {one.name: one for one in stored.attributes}
     former = {name: old for old, name in renamed.items()}
     for one in declared.schema.attributes:
-        known = before.get(former.get(one.name, one.name))
+        former_attribute = before.get(former.get(one.name, one.name))
         if keeps_names and one.name in renamed and one.name not in former:
-            known = None  # its name is the former one of another
+            former_attribute = None  # its name is the former one of another
         if keeps_names:
-            yield from _moved(stored, declared.schema, known, one, make)
+            yield from _moved(stored, declared.schema, former_attribute, one, make)
         elif one.name in former:
             old = former[one.name]
             yield make.make("attribute_renamed", f"{old} is now {one.name}", one.name, before=old, after=one.name)
-        if known is None:
+        if former_attribute is None:
             yield _added(declared, one, make)
         else:
-            yield from _altered(stored, declared, known, one, make)
+            yield from _altered(stored, declared, former_attribute, one, make)
     now = {one.name: one for one in declared.schema.attributes}
     for name in before:
         if name not in now and name not in renamed:
-            heir = next((one.name for one in declared.schema.attributes if name in one.former_names), None)
+            successor = next((one.name for one in declared.schema.attributes if name in one.former_names), None)
             message = f"{name} is no longer declared: its values would be deleted"
-            if heir is not None:
-                message = f"{name} was renamed to {heir}, which has its values: drop it when no older code runs"
+            if successor is not None:
+                message = f"{name} was renamed to {successor}, which has its values: drop it when no older code runs"
             yield make.make("attribute_removed", message, name)
 
 
 def _moved(
-    stored: Schema, declared: Schema, known: AttributeSchema | None, one: AttributeSchema, make: Changes
+    stored: Schema, declared: Schema, former_attribute: AttributeSchema | None, one: AttributeSchema, make: Changes
 ) -> Iterator[Change]:
     """Yield the change of an attribute that has another name, or that is stored under another one."""
-    if known is None:
+    if former_attribute is None:
         return
     places = stored_names(stored)
-    was, now = places[known.name], stored_names(declared)[one.name]
+    was, now = places[former_attribute.name], stored_names(declared)[one.name]
     if was != now:
         taken = now in places.values()
         blocked = f"{now} has values of its own: remove the former name of {one.name}" if taken else None
         message = f"{one.name} is stored as {now}, was {was}: its values are moved, and older code no longer finds them"
         yield make.make("attribute_renamed", message, one.name, before=was, after=now, blocked=blocked)
-    elif known.name != one.name:
-        message = f"{known.name} is now {one.name}: items still store it as {now}"
+    elif former_attribute.name != one.name:
+        message = f"{former_attribute.name} is now {one.name}: items still store it as {now}"
         change = make.make("attribute_renamed", message, one.name, before=was, after=now)
         yield structs.replace(change, effect=Effect.SAFE)
 
@@ -197,17 +197,17 @@ def _altered(
     schema, name = declared.schema, one.name
     old, new = form(stored, was), form(schema, one)
     if old != new and "any" not in (old, new):
-        known = (old, new) in CONVERSIONS
+        convertible = (old, new) in CONVERSIONS
         blocked = (
             None
-            if known
+            if convertible
             else (
                 f"{old} cannot be converted to {new}: declare a new attribute, copy the values in code, and remove this one"
             )
         )
         message = f"{name} is {new} now, was {old}: each value is converted"
         yield make.make("attribute_retyped", message, name, before=old, after=new, blocked=blocked)
-        if known and (after := members(schema, one)) is not None:
+        if convertible and (after := members(schema, one)) is not None:
             message = f"{name} has only {_listed(after)} now: no item may have another value"
             yield make.make("members_removed", message, name, before="any", after=_listed(after))
     else:
@@ -236,9 +236,13 @@ def _constrained(
     name = one.name
     before, after = members(stored, was), members(schema, one)
     if after is not None and before != after:
-        gone, new = ([] if before is None else [each for each in before if each not in after]), after
-        if before is None or gone:
-            removed = f"{name} no longer has {_listed(gone)}" if gone else f"{name} has only {_listed(new)} now"
+        removed_members, new = ([] if before is None else [each for each in before if each not in after]), after
+        if before is None or removed_members:
+            removed = (
+                f"{name} no longer has {_listed(removed_members)}"
+                if removed_members
+                else f"{name} has only {_listed(new)} now"
+            )
             message = f"{removed}: no item may have another value"
             yield make.make(
                 "members_removed", message, name, before=_listed(before or ()) or "any", after=_listed(after)
@@ -247,20 +251,20 @@ def _constrained(
             yield make.make("members_added", f"{name} may be {_listed(added)} now", name)
         return
     nested = form(schema, one) in ("object", "list")
-    lost, gone_fields = nested_differences(stored, was, schema, one) if nested else ([], [])
-    if lost or gone_fields:
+    lost, removed_fields = nested_differences(stored, was, schema, one) if nested else ([], [])
+    if lost or removed_fields:
         why = [
             *lost,
             *(
                 f"{path} is no longer declared: its values are not read, and the next write of the attribute deletes them"
-                for path in gone_fields
+                for path in removed_fields
             ),
         ]
         message = (
             f"{name} has another nested type: {'; '.join(why)}. Each stored value is checked (see stored-before.md)"
         )
         yield make.make("nested_narrowed", message, name)
-    elif _plain(stored, was) != _plain(schema, one):
+    elif _comparable(stored, was) != _comparable(schema, one):
         if form(schema, one) in ("object", "list", "any"):
             yield make.make("nested_changed", f"{name} has another nested type, which takes every stored value", name)
         else:
@@ -268,7 +272,7 @@ def _constrained(
             yield make.make("constraints_changed", message, name)
 
 
-def _plain(schema: Schema, one: AttributeSchema) -> Any:
+def _comparable(schema: Schema, one: AttributeSchema) -> Any:
     """Return a type as JSON values, with the types that it names, without documentation and the name of a class that the app supplies."""
     type_ = one.type
     named = schema.types.get(type_.name) if isinstance(type_, Named) else None

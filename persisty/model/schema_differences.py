@@ -1,7 +1,7 @@
 """Compare the stored schema of an item with its declaration: find the differences that make stored items unreadable.
 
 Harmless differences are not faults: access rules, links, indexes, bounds, documentation, the members of an enum (an item with a removed member
-is reported when it is read), a removed attribute, a new attribute that has a value in stored items (see `stored_before`).
+is reported when it is read), a removed attribute, a new attribute that has a value in stored items (see `missing_values`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 from ..errors import Fault
 from .meta import StoreMeta
+from .missing_values import value_before
 from .schema import AttributeSchema, Definition, Enumeration, Schema
 from .schema_types import Choice, List, Named, OneOf, Python, Type
-from .stored_before import value_before
 from .stored_names import predecessors, stored_names
 from .value_conversions import KIND_OF
 
@@ -39,9 +39,9 @@ def differences(
     `mirrored`: columns of former names whose values the new columns have, too.
     """
     name, schema = declared.name, declared.schema
-    kept = stored_names(stored)
-    now_kept = stored_names(schema)
-    same_key = columns is None and [kept[one] for one in stored.key] == [now_kept[one] for one in schema.key]
+    names_before = stored_names(stored)
+    names_now = stored_names(schema)
+    same_key = columns is None and [names_before[one] for one in stored.key] == [names_now[one] for one in schema.key]
     if stored.key != schema.key and not same_key:
         yield Fault(
             f"/{name}",
@@ -56,13 +56,19 @@ def differences(
         path = f"/{name}/{one.name}"
         former = next((old for old in one.former_names if old in before and old not in now), None)
         renamed = columns is not None and one.name in columns and (former not in columns or former in mirrored)
-        known = before.get(one.name) or (before[former] if former and renamed else None)
+        stored_attribute = before.get(one.name) or (before[former] if former and renamed else None)
         if columns is None:  # the values stay under the first name
-            known = values.get(one.name)
-        if columns is None and known is not None and kept[known.name] != now_kept[one.name]:
-            yield Fault(path, MOVED.format(name=one.name, was=kept[known.name], now=now_kept[one.name]))
-        elif known is not None:
-            was, is_ = form(stored, known), form(schema, one)
+            stored_attribute = values.get(one.name)
+        if (
+            columns is None
+            and stored_attribute is not None
+            and names_before[stored_attribute.name] != names_now[one.name]
+        ):
+            yield Fault(
+                path, MOVED.format(name=one.name, was=names_before[stored_attribute.name], now=names_now[one.name])
+            )
+        elif stored_attribute is not None:
+            was, is_ = form(stored, stored_attribute), form(schema, one)
             if was != is_ and "any" not in (was, is_):
                 message = "Stored items have a value of another type: declare it as before, or `persisty migrate` converts them"
                 yield Fault(path, message, is_, was)
@@ -71,10 +77,10 @@ def differences(
         elif columns is not None and one.name in columns:
             continue  # newer code stored it, or it was renamed again: the table itself is compared
         elif not one.optional and value_before(declared.attributes[one.name]) is None:
-            gone = [
+            removed = [
                 old.name for old in stored.attributes if old.name not in now and form(stored, old) == form(schema, one)
             ]
-            renaming = f". If it was renamed, declare {' or '.join(map(named_before, gone))}" if gone else ""
+            renaming = f". If it was renamed, declare {' or '.join(map(named_before, removed))}" if removed else ""
             yield Fault(path, f"Stored items have no value for it: {remedy(one)}{renaming}")
 
 
@@ -92,11 +98,11 @@ def hidden_values(
     if keeps_names:
         before |= predecessors(stored, schema).keys()
     now = {former for one in schema.attributes for former in (one.name, *one.former_names)}
-    gone = [one for one in stored.attributes if one.name not in now and f"{name}.{one.name}" not in abandoned]
+    undeclared = [one for one in stored.attributes if one.name not in now and f"{name}.{one.name}" not in abandoned]
     for one in schema.attributes:
         if one.name in before or not before.isdisjoint(one.former_names):
             continue
-        similar = [old.name for old in gone if _are_similar(stored, old, schema, one)]
+        similar = [old.name for old in undeclared if _are_similar(stored, old, schema, one)]
         if similar and (one.optional or value_before(declared.attributes[one.name]) is not None):
             hidden = " and ".join(similar)
             yield Fault(
@@ -164,7 +170,7 @@ def _defined(definition: Definition | None) -> str:
     return "object"
 
 
-def looks_like(stored: Schema, declared: Schema) -> bool:
+def is_similar(stored: Schema, declared: Schema) -> bool:
     """Return whether a declared item looks like a stored one under another name."""
     if stored.name in declared.former_names:
         return True

@@ -105,16 +105,16 @@ def _read(annotation: Any, given: Any, path: str, faults: list[Fault]) -> Any:
 def _read_one_of(arms: tuple[Any, ...], given: Any, path: str, faults: list[Fault]) -> Any:
     """Return the value of the arm that its JSON type selects: a record for an object, else a plain value."""
     records = [arm for arm in arms if isinstance(arm, type) and issubclass(arm, Struct)]
-    plain = tuple(arm for arm in arms if arm not in records)
+    other_arms = tuple(arm for arm in arms if arm not in records)
     if isinstance(given, dict) and records:
         kinds = {kind: row for record in records for kind, row in KINDS.get(record, {}).items()}
         return _read_record(records[0], given, path, faults, kinds)
-    if not plain or not records:
-        arrays = [arm for arm in plain if get_origin(arm) is tuple]
+    if not other_arms or not records:
+        arrays = [arm for arm in other_arms if get_origin(arm) is tuple]
         if arrays and isinstance(given, list):
             return _read(arrays[0], given, path, faults)
     try:
-        return msgspec.convert(given, Union[plain]) if plain else _fault(path, _names(arms), given, faults)  # noqa: UP007 - built at run time
+        return msgspec.convert(given, Union[other_arms]) if other_arms else _fault(path, _names(arms), given, faults)  # noqa: UP007 - built at run time
     except msgspec.ValidationError:
         return _fault(path, _names(arms), given, faults)
 
@@ -143,8 +143,8 @@ def _read_record(
         if name in hints and name in record.__struct_fields__:
             values[name] = _read(hints[name], value, path + _step(name), faults)
         else:
-            known = ", ".join(record.__struct_fields__) or "no members"
-            faults.append(Fault(path + _step(name), "Unknown member", known))
+            allowed = ", ".join(record.__struct_fields__) or "no members"
+            faults.append(Fault(path + _step(name), "Unknown member", allowed))
     faults += [Fault(f"{path}/{name}", "Missing", "a value", "nothing") for name in required if name not in members]
     return None if len(faults) > count else record(**values)
 
@@ -193,14 +193,14 @@ def json_schema() -> dict[str, Any]:
         if not issubclass(record, Part):
             found[record.__name__]["additionalProperties"] = False
     root = {"$schema": DIALECT, "title": "The schemas of a Persisty app", "$ref": "#/$defs/Document"}
-    return {**root, "$defs": _plain(found)}
+    return {**root, "$defs": _without_discriminators(found)}
 
 
-def _plain(found: Any) -> Any:
+def _without_discriminators(found: Any) -> Any:
     """Return the definitions without `discriminator`, which is not part of JSON Schema and lists only the base of a rule."""
     if isinstance(found, dict):
-        return {name: _plain(one) for name, one in found.items() if name != "discriminator"}
-    return [_plain(one) for one in found] if isinstance(found, list | tuple) else found
+        return {name: _without_discriminators(one) for name, one in found.items() if name != "discriminator"}
+    return [_without_discriminators(one) for one in found] if isinstance(found, list | tuple) else found
 
 
 def _unindented(text: str) -> str:

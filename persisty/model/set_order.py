@@ -18,10 +18,10 @@ class _Declared:
     """Records that a type of this process is a set of sets. Responses are searched for such sets only then: that takes longer than to encode them."""
 
     def __init__(self) -> None:
-        self.known = False
+        self.declared = False
 
     def declare(self) -> None:
-        self.known = True
+        self.declared = True
 
 
 sets_within_sets = _Declared()
@@ -39,7 +39,7 @@ def ordered_json(value: Any) -> bytes:
 
 def ordered_builtins(value: Any) -> Any:
     """Return the value as msgspec converts it to builtins, with the members of sets in order."""
-    if sets_within_sets.known and has_sets_within_sets(value):
+    if sets_within_sets.declared and has_sets_within_sets(value):
         return msgspec.to_builtins(with_ordered_sets(value))
     try:
         return msgspec.to_builtins(value, order="deterministic")
@@ -62,7 +62,7 @@ def ordered(members: Iterable[Any]) -> Iterable[Any]:
 
 def may_be_unordered(encoded: bytes, value: Any) -> bool:
     """Return whether msgspec may have written the members of a set in an order that depends on the process. `encoded`: the JSON of the value."""
-    return sets_within_sets.known and b"[[" in encoded and has_sets_within_sets(value)
+    return sets_within_sets.declared and b"[[" in encoded and has_sets_within_sets(value)
 
 
 def has_sets_within_sets(value: Any) -> bool:
@@ -91,8 +91,8 @@ def _members(members: set[Any] | frozenset[Any]) -> list[Any]:
             return sorted(members)
         except TypeError:
             pass
-    plain = [with_ordered_sets(one) for one in members]
-    return [one for _, one in sorted([(_written(one), one) for one in plain], key=_text)]
+    ordered = [with_ordered_sets(one) for one in members]
+    return [one for _, one in sorted([(_written(one), one) for one in ordered], key=_text)]
 
 
 def _text(pair: tuple[bytes, Any]) -> bytes:

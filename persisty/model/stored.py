@@ -24,15 +24,15 @@ from .schema import IndexSchema
 
 T = TypeVar("T")
 
-Mistakes = list[tuple[str, InvalidDeclaration]]
+DeclarationFaults = list[tuple[str, InvalidDeclaration]]
 """(name of a class, why it cannot be stored)."""
-_collected: ContextVar[Mistakes | None] = ContextVar("mistakes", default=None)
+_collected: ContextVar[DeclarationFaults | None] = ContextVar("faults", default=None)
 
 
 @contextmanager
-def collecting_mistakes() -> Iterator[Mistakes]:
+def collecting_faults() -> Iterator[DeclarationFaults]:
     """Collect the mistakes of items that are declared in the block, instead of raising the first. An item with mistakes stays a plain class."""
-    found: Mistakes = []
+    found: DeclarationFaults = []
     token = _collected.set(found)
     try:
         yield found

@@ -39,10 +39,10 @@ def predecessors(stored: Schema, declared: Schema) -> dict[str, AttributeSchema]
     values = {was[name]: name for name in before}
     found = {name: name for name in now if name in before}
     for one in declared.attributes:
-        known = [name for name in (values.get(now[one.name]), *reversed(one.former_names)) if name in before]
-        left = [name for name in known if name not in found.values()]
-        if one.name not in found and left:
-            found[one.name] = str(left[0])
+        candidates = [name for name in (values.get(now[one.name]), *reversed(one.former_names)) if name in before]
+        unused = [name for name in candidates if name not in found.values()]
+        if one.name not in found and unused:
+            found[one.name] = str(unused[0])
     return {name: before[old] for name, old in found.items()}
 
 

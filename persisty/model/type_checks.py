@@ -18,13 +18,13 @@ def check_types(schema: Schema, faults: list[Fault]) -> None:
     for one in schema.attributes:
         if isinstance(one.type, Null):
             faults.append(Fault(f"/{one.name}", "has no value but None", "a type of its values"))
-        faults += [Fault(f"/{one.name}", *wrong) for wrong in _mistakes(one.type)]
+        faults += [Fault(f"/{one.name}", *wrong) for wrong in _faults_of(one.type)]
     for name, definition in schema.types.items():
         for field in definition.fields if isinstance(definition, Object) else ():
-            faults += [Fault(f"/types/{name}/{field.name}", *wrong) for wrong in _mistakes(field.type)]
+            faults += [Fault(f"/types/{name}/{field.name}", *wrong) for wrong in _faults_of(field.type)]
 
 
-def _mistakes(type_: Type) -> Iterator[tuple[str, str, str]]:
+def _faults_of(type_: Type) -> Iterator[tuple[str, str, str]]:
     """Yield (message, what is expected, what is found)."""
     for part in parts_of(type_):
         if isinstance(part, Integer | Float | Number) and _is_empty(part):

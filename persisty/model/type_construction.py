@@ -61,8 +61,8 @@ def annotation_of(described: Type, named: Lookup, python: Lookup) -> Any:
 ANNOTATIONS: dict[type[Type], Any] = {form: annotation for annotation, form in reversed(SCALARS.items())}
 
 
-def types_of(definitions: Mapping[str, Definition], known: dict[str, Any], python: Lookup) -> dict[str, Any]:
-    """Return the Python type of each definition. Types in `known`, by their definitions, are reused; new ones are added to it."""
+def types_of(definitions: Mapping[str, Definition], made_before: dict[str, Any], python: Lookup) -> dict[str, Any]:
+    """Return the Python type of each definition. Types in `made_before`, by their definitions, are reused; new ones are added to it."""
     made: dict[str, Any] = {}
     fresh: list[tuple[Any, Object]] = []
     for name, definition in sorted(definitions.items(), key=lambda one: isinstance(one[1], Object)):
@@ -70,15 +70,15 @@ def types_of(definitions: Mapping[str, Definition], known: dict[str, Any], pytho
             made[name] = python(definition.python)
             continue
         identity = f"{name} {_reachable(name, definitions)!r}"
-        if identity not in known:
+        if identity not in made_before:
             if isinstance(definition, Enumeration):
                 make: Callable[..., Any] = BASES[definition.base]
-                known[identity] = make(name, definition.members)
-                known[identity].__doc__ = definition.description
+                made_before[identity] = make(name, definition.members)
+                made_before[identity].__doc__ = definition.description
             elif isinstance(definition, Object):
-                known[identity] = _struct(name, definition, made, python)
-                fresh.append((known[identity], definition))
-        made[name] = known[identity]
+                made_before[identity] = _struct(name, definition, made, python)
+                fresh.append((made_before[identity], definition))
+        made[name] = made_before[identity]
     for struct, definition in fresh:  # each name has its type by now
         struct.__annotations__.update(
             {one.name: _annotation(one, made.__getitem__, python) for one in definition.fields}
@@ -94,22 +94,24 @@ def _annotation(field: Field, named: Lookup, python: Lookup) -> Any:
 def _reachable(name: str, definitions: Mapping[str, Definition]) -> dict[str, Definition]:
     """Return a definition and those that it refers to."""
     found: dict[str, Definition] = {}
-    left = [name]
-    while left:
-        if (one := left.pop()) not in found and one in definitions:
+    pending = [name]
+    while pending:
+        if (one := pending.pop()) not in found and one in definitions:
             found[one] = definition = definitions[one]
             fields = definition.fields if isinstance(definition, Object) else ()
-            left += [one.name for field in fields for one in forms.parts_of(field.type) if isinstance(one, forms.Named)]
+            pending += [
+                one.name for field in fields for one in forms.parts_of(field.type) if isinstance(one, forms.Named)
+            ]
     return found
 
 
-def _struct(name: str, definition: Object, known: Mapping[str, Any], python: Lookup) -> type[Struct]:
-    """Return the Struct of an object, whose annotations are set later. `known` has the enumerations."""
+def _struct(name: str, definition: Object, enumerations: Mapping[str, Any], python: Lookup) -> type[Struct]:
+    """Return the Struct of an object, whose annotations are set later. `enumerations`: name → Python type."""
     made: list[type[Struct]] = []
     struct = msgspec.defstruct(
         name,
         [
-            (one.name, Any, msgspec.field(name=one.json, **_field_default(one, made, known, python)))
+            (one.name, Any, msgspec.field(name=one.json, **_field_default(one, made, enumerations, python)))
             for one in definition.fields
         ],
         module=__name__,
@@ -125,7 +127,9 @@ def _struct(name: str, definition: Object, known: Mapping[str, Any], python: Loo
     return struct
 
 
-def _field_default(field: Field, made: list[type[Struct]], known: Mapping[str, Any], python: Lookup) -> dict[str, Any]:
+def _field_default(
+    field: Field, made: list[type[Struct]], enumerations: Mapping[str, Any], python: Lookup
+) -> dict[str, Any]:
     """Return the arguments of `msgspec.field` for a default. A list or an object is a new one for each value."""
     if field.default is None:
         return {"default": UNSET} if field.omittable else {}
@@ -135,5 +139,5 @@ def _field_default(field: Field, made: list[type[Struct]], known: Mapping[str, A
     if value is None:
         return {"default": None}
     if not isinstance(value, list | dict):
-        return {"default": msgspec.convert(value, annotation_of(field.type, known.__getitem__, python))}
+        return {"default": msgspec.convert(value, annotation_of(field.type, enumerations.__getitem__, python))}
     return {"default_factory": lambda: msgspec.convert(value, made[0].__annotations__[field.name])}

@@ -24,7 +24,7 @@ from msgspec import NODEFAULT, Struct, UnsetType
 
 from . import schema_types as forms
 from .meta import StoreMeta, per_meta
-from .named_things import Names, runs_code
+from .qualified_names import Names, runs_code
 from .schema import Default, Definition, Enumeration, Field, Function, Object, Value
 from .schema_types import Named, Type
 from .struct_fields import StructField, declared_fields, declares_fields, is_named_tuple, struct_fields
@@ -80,7 +80,7 @@ class Describer:
         self.definitions: dict[str, Definition] = {}
         self.classes: dict[str, Any] = {}
         self.names = Names()
-        self._known: dict[str, str] = {}
+        self._names: dict[str, str] = {}
 
     def describe(self, annotation: Any) -> Type:
         """Return the description of an annotation."""
@@ -136,14 +136,14 @@ class Describer:
         if get_args(cls) == getattr(get_origin(cls), "__parameters__", None):
             cls = get_origin(cls)
         identity = f"{id(get_origin(cls) or cls)} {cls!r}"  # arguments of a generic cannot always be hashed
-        name = self._known.get(identity)
+        name = self._names.get(identity)
         if name is None:
             first = name = class_name(cls)
             number = 1
             while name in self.definitions:
                 number += 1
                 name = f"{first}{number}"
-            self._known[identity], self.classes[name] = name, cls
+            self._names[identity], self.classes[name] = name, cls
             self.definitions[name] = Enumeration(members={})  # placeholder, for a class that contains itself
             self.definitions[name] = msgspec.structs.replace(define(cls), python=self._supplied(cls))
         return name
@@ -269,16 +269,16 @@ class Described(Struct, frozen=True, eq=False):
 
 def item_within(found: Described, name: str) -> StoreMeta[Any] | None:
     """Return the first stored item within the definition of this name. None if it contains none."""
-    seen, left = set[str](), [name]
-    while left:
-        if (one := left.pop()) in seen:
+    seen, pending = set[str](), [name]
+    while pending:
+        if (one := pending.pop()) in seen:
             continue
         seen.add(one)
         if (meta := item_of(found.classes[one])) is not None:
             return meta
         definition = found.definitions[one]
         for field in definition.fields if isinstance(definition, Object) else ():
-            left += [part.name for part in forms.parts_of(field.type) if isinstance(part, Named)]
+            pending += [part.name for part in forms.parts_of(field.type) if isinstance(part, Named)]
     return None
 
 
@@ -293,7 +293,9 @@ def described(annotation: Any, meta: StoreMeta[Any] | None = None) -> Described:
         return description_of(annotation)
     owner = item_in(annotation) if meta is None else meta
     written = str(annotation)  # unions of the same types in another order are equal
-    return _known(annotation, written) if owner is None else _known_with(owner, annotation, written)
+    return (
+        _cached_description(annotation, written) if owner is None else _description_in_item(owner, annotation, written)
+    )
 
 
 def description_of(annotation: Any, written: str = "") -> Described:
@@ -308,11 +310,11 @@ def description_of(annotation: Any, written: str = "") -> Described:
     return Described(found, describer.definitions, {**describer.names.things, **describer.classes})
 
 
-_known = cache(description_of)
+_cached_description = cache(description_of)
 
 
 @per_meta
-def _known_with(meta: StoreMeta[Any], annotation: Any, written: str) -> Described:
+def _description_in_item(meta: StoreMeta[Any], annotation: Any, written: str) -> Described:
     return description_of(annotation)
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ..errors import MAX_FAULTS, Fault
 from . import schema_types as forms
-from .choices import one_of
+from .allowed_values import one_of
 from .meta import StoreMeta, per_meta
 from .msgspec_faults import pointer
 from .schema import Object

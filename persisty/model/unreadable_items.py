@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import UnreadableItem
-from .choices import listed_choices
+from .allowed_values import listed_choices
 from .meta import StoreMeta, per_meta
 from .msgspec_faults import fault_of
 
@@ -89,9 +89,9 @@ def without_misfits(meta: StoreMeta[T], item: T, selected: Collection[str] | Non
 
 def repaired(meta: StoreMeta[T], item: T, changes: Collection[str]) -> T:
     """Return the item without the marks of attributes that have been changed, which have values of the declared type now."""
-    left = tuple([one for one in getattr(item, NAMES, ()) if one[0] not in changes])
-    if left or type(item) is meta.item:
-        return msgspec.structs.replace(item, **{NAMES: left}) if left else item  # type: ignore[type-var]
+    still_unreadable = tuple([one for one in getattr(item, NAMES, ()) if one[0] not in changes])
+    if still_unreadable or type(item) is meta.item:
+        return msgspec.structs.replace(item, **{NAMES: still_unreadable}) if still_unreadable else item  # type: ignore[type-var]
     return meta.item(**{name: attribute.get(item) for name, attribute in meta.attributes.items()})
 
 
@@ -117,8 +117,8 @@ def unreadable_error(
     `written`: the change of the request was written, and only the response lacks the item.
     """
     listed = list(unreadable(item) if names is None else names)
-    known = not any(value is None or value is UNSET for value in meta.key_values(item))
-    key = meta.key_of(item) if known else None
+    has_key = not any(value is None or value is UNSET for value in meta.key_values(item))
+    key = meta.key_of(item) if has_key else None
     place = meta.name if key is None else f"{meta.name} {key}"
     has = "has a value" if len(listed) == 1 else "have values"
     below: dict[str, str] = dict(getattr(item, NAMES, ()))

@@ -16,13 +16,13 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
-from .choices import one_of
+from .allowed_values import one_of
 from .dict_faults import fault_within
 from .generators import Add, Append, UpdateOperator, now
+from .integer_enums import has_integer_members, with_numbers
 from .json_numbers import contains_unrounded
 from .meta import Attribute, StoreMeta, per_meta
 from .msgspec_faults import INVALID_KEY, fault_of, pointer
-from .plain_members import has_integer_members, with_numbers
 from .rules import Rule
 from .type_words import type_words
 from .undeclared_members import Shapes, is_declared, shapes_of, undeclared_members
@@ -110,8 +110,8 @@ def new_item(
         return _item(meta, values)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         if has_integer_members(values):
-            plain: dict[str, Any] = with_numbers(values)
-            return new_item(meta, plain, path)
+            converted: dict[str, Any] = with_numbers(values)
+            return new_item(meta, converted, path)
         faults = _faults(meta, values, path, may)
         if not faults and (INVALID_KEY in str(error) or contains_unrounded(values)):
             return _item(meta, {name: typed(meta.attributes[name], value) for name, value in values.items()})
@@ -226,7 +226,7 @@ def changes_of_all(
         if attribute is None or name in meta.key.attributes or (may and not may(attribute)):
             return None
         values = [one[name] for one in given]
-        if not NOT_PLAIN.isdisjoint(map(type, values)):
+        if not SPECIAL_TYPES.isdisjoint(map(type, values)):
             return None
         shapes = shapes_of(meta).get(name)
         if shapes and any(_undeclared(shapes, value) for value in values):
@@ -242,7 +242,7 @@ def changes_of_all(
     return found
 
 
-NOT_PLAIN = frozenset({NoneType, dict, *OPERATORS})
+SPECIAL_TYPES = frozenset({NoneType, dict, *OPERATORS})
 """Types of values that `changes_of_all` leaves to `changes_of`: a dict may spell an operator."""
 
 
@@ -336,8 +336,8 @@ def _not_default(meta: StoreMeta[Any], values: Mapping[str, Any]) -> list[str]:
 
 
 def _unknown(meta: StoreMeta[Any], name: object, path: str, may: May | None) -> Fault:
-    known = [one for one, attribute in meta.attributes.items() if may is None or may(attribute)]
-    return Fault(path + pointer(name), "Unknown attribute", one_of(known))
+    allowed = [one for one, attribute in meta.attributes.items() if may is None or may(attribute)]
+    return Fault(path + pointer(name), "Unknown attribute", one_of(allowed))
 
 
 def _name(value: Any) -> str:

@@ -120,10 +120,10 @@ def value_types(meta: StoreMeta[Any]) -> tuple[ValueType, ...]:
 def _reachable(definitions: Mapping[str, Definition], name: str) -> dict[str, Definition]:
     """Return a definition and all that it refers to."""
     found: dict[str, Definition] = {}
-    left = [name]
-    while left:
-        if (one := left.pop()) not in found:
+    pending = [name]
+    while pending:
+        if (one := pending.pop()) not in found:
             found[one] = definition = definitions[one]
             fields = definition.fields if isinstance(definition, Object) else ()
-            left += [part.name for field in fields for part in forms.parts_of(field.type) if isinstance(part, Named)]
+            pending += [part.name for field in fields for part in forms.parts_of(field.type) if isinstance(part, Named)]
     return found

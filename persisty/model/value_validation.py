@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from ..errors import Fault, InvalidInput
+from .integer_enums import has_integer_members, with_numbers
 from .json_numbers import contains_unrounded, convert_exactly
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta
 from .msgspec_faults import INVALID_KEY
-from .plain_members import has_integer_members, with_numbers
 from .type_words import type_words
 from .types import NORMALISE
 

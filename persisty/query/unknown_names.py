@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import Fault
-from ..model.choices import one_of
+from ..model.allowed_values import one_of
 from ..model.meta import Attribute, StoreMeta
 from .visibility import View
 

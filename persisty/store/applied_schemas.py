@@ -14,11 +14,11 @@ from typing import Any
 from ..errors import BackendUnavailable, Conflict, Fault, PreconditionFailed, SchemaMismatch
 from ..model.indexes import Index
 from ..model.meta import StoreMeta
+from ..model.missing_values import late_indexes
 from ..model.schema import Schema
 from ..model.schema_changes import changes_of
-from ..model.schema_differences import differences, hidden_values, looks_like
+from ..model.schema_differences import differences, hidden_values, is_similar
 from ..model.schema_json import schema_from_json, schema_to_json
-from ..model.stored_before import late_indexes
 from .backend import StoredTable
 from .schema_records import LEFT, AppliedSchema
 from .store import Store
@@ -211,7 +211,7 @@ class AppliedSchemas:
             yield Fault(f"/{meta.name}", UNCOPIED.format(former=uncopied[0]))
             return
         for name, schema in former.items():
-            if not looks_like(schema, meta.schema):
+            if not is_similar(schema, meta.schema):
                 continue
             if self._is_empty(meta.name, meta.engine) and not self._is_empty(name, applied[name].engine):
                 if name in meta.schema.former_names:

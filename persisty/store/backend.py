@@ -191,7 +191,7 @@ class Backend(Protocol[T]):
         """
         ...
 
-    def query(self, asked: Query) -> Page[T]:
+    def query(self, query: Query) -> Page[T]:
         """Return the first `limit` matches. A page is short only when the result is exhausted, or when more than 25 items exceed `max_bytes`.
 
         Raises `InvalidCursor` for a position that it cannot resume from. Raises `ScanNotAllowed` if it would read more items than allowed
@@ -199,7 +199,7 @@ class Backend(Protocol[T]):
         """
         ...
 
-    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
+    def query_each(self, attribute: str, values: Sequence[Any], query: Query) -> list[Page[T]]:
         """Return for each value the first `limit` matches whose attribute equals it. There may be any number of values, distinct and not null.
 
         `query` continues from the `position` of a page if `attribute == value` is joined to `where`. `after` is not used. Items that have more
@@ -220,7 +220,7 @@ class Backend(Protocol[T]):
         """
         ...
 
-    def write_all(self, asked: BulkWrite) -> Bulk:
+    def write_all(self, bulk: BulkWrite) -> Bulk:
         """Change or delete the matches. Fails with `Conflict` if a unique value would occur twice at the end.
 
         With `atomic_bulk`, an error is raised and nothing is changed. Other engines return the error together with the changes before it. They write
@@ -232,7 +232,7 @@ class Backend(Protocol[T]):
         """Reserve `count` consecutive numbers for this call and return the first. The first number of a sequence is 1."""
         ...
 
-    def explain(self, asked: Query) -> Explanation:
+    def explain(self, query: Query) -> Explanation:
         """Return how the engine would run a query. Reads no items."""
         ...
 
@@ -260,7 +260,7 @@ class SparselyIndexing(Protocol):
     """An engine whose indexes contain only items that have all attributes of the index."""
 
     def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
-        """Store the missing values of these indexes' attributes in the items that lack them; see `model.stored_before`."""
+        """Store the missing values of these indexes' attributes in the items that lack them; see `model.missing_values`."""
         ...
 
 

@@ -30,14 +30,14 @@ def summed_uniques(meta: StoreMeta[Any], changes: Mapping[str, Any] | None) -> l
     return [name for name in unique if isinstance(changes.get(name), Add)]
 
 
-def walk(meta: StoreMeta[Any], query: Callable[[Query], Page[Any]], asked: BulkWrite, size: int) -> Iterator[Page[Any]]:
+def walk(meta: StoreMeta[Any], query: Callable[[Query], Page[Any]], bulk: BulkWrite, size: int) -> Iterator[Page[Any]]:
     """Yield the matches, `asked.limit` of them, in pages of up to `size` in the order of the writes. The key attributes of the items are set.
 
     The `position` of a page is where the walk continues after it; None at the end.
     """
-    changes = asked.changes or {}
+    changes = bulk.changes or {}
     summed = summed_uniques(meta, changes)
-    pages = _pages(query, asked, size, (*meta.key.attributes, *summed))
+    pages = _pages(query, bulk, size, (*meta.key.attributes, *summed))
     if not summed:
         yield from read_ahead(pages, AHEAD // size)
         return
@@ -45,7 +45,7 @@ def walk(meta: StoreMeta[Any], query: Callable[[Query], Page[Any]], asked: BulkW
     items = [item for page in found for item in page.items]
     get = meta.attributes[summed[0]].get
     items.sort(key=lambda item: _number(get(item)), reverse=changes[summed[0]].amount > 0)
-    after = None if asked.after is None else dict(asked.after)
+    after = None if bulk.after is None else dict(bulk.after)
     for start in range(0, len(items), size):
         last = start + size >= len(items)
         yield Page(items[start : start + size], found[-1].position if last else after)
@@ -59,15 +59,15 @@ def read_ahead(pages: Iterable[X], count: int) -> Iterator[X]:
 
 
 def _pages(
-    query: Callable[[Query], Page[Any]], asked: BulkWrite, size: int, select: tuple[str, ...]
+    query: Callable[[Query], Page[Any]], bulk: BulkWrite, size: int, select: tuple[str, ...]
 ) -> Iterator[Page[Any]]:
-    position, left = asked.after, asked.limit
+    position, remaining = bulk.after, bulk.limit
     while True:
-        limit = size if left is None else min(size, left)
-        page = query(Query(asked.where, (), position, limit, select, asked.allow_scan))
+        limit = size if remaining is None else min(size, remaining)
+        page = query(Query(bulk.where, (), position, limit, select, bulk.allow_scan))
         yield page
-        position, left = page.position, None if left is None else left - len(page.items)
-        if position is None or left == 0:
+        position, remaining = page.position, None if remaining is None else remaining - len(page.items)
+        if position is None or remaining == 0:
             return
 
 

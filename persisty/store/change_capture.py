@@ -52,6 +52,6 @@ def changes_of_writes(
     return found
 
 
-def write_of(asked: BulkWrite, key: KeyValues) -> Write:
+def write_of(bulk: BulkWrite, key: KeyValues) -> Write:
     """Return the write of one match of a bulk write."""
-    return Delete(key, asked.where) if asked.changes is None else Patch(key, asked.changes, asked.where)
+    return Delete(key, bulk.where) if bulk.changes is None else Patch(key, bulk.changes, bulk.where)

@@ -69,11 +69,11 @@ class ChangePath(Generic[T]):
             return self.backend.read(keys)
         return self._cache.read(keys, self.backend.read)
 
-    def query(self, asked: Query) -> Page[T]:
-        return self.backend.query(asked)
+    def query(self, query: Query) -> Page[T]:
+        return self.backend.query(query)
 
-    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
-        return self.backend.query_each(attribute, values, asked)
+    def query_each(self, attribute: str, values: Sequence[Any], query: Query) -> list[Page[T]]:
+        return self.backend.query_each(attribute, values, query)
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         return self.backend.count(where, allow_scan=allow_scan)
@@ -86,27 +86,27 @@ class ChangePath(Generic[T]):
     def allocate(self, sequence: str, count: int) -> int:
         return self.backend.allocate(sequence, count)
 
-    def explain(self, asked: Query) -> Explanation:
-        return self.backend.explain(asked)
+    def explain(self, query: Query) -> Explanation:
+        return self.backend.explain(query)
 
     def write(self, writes: Sequence[Write], *, atomic: bool, by: Caller | None = None) -> list[WriteResult]:
         """Perform the writes as `Backend.write` does, on behalf of a caller."""
         if not self._feed.has_listeners(self._name):
             return self._write(writes, atomic)
-        sought = self.before_images(writes)
-        with self._one_moment() if sought else nullcontext():
-            before = self.images(sought)
+        keys = self.before_images(writes)
+        with self._transaction_if_any() if keys else nullcontext():
+            before = self.images(keys)
             results = self._write(writes, atomic)
             self.transactions.deliver(self.captured(writes, results, before, by))
         return results
 
-    def write_all(self, asked: BulkWrite, by: Caller | None = None) -> Bulk:
+    def write_all(self, bulk: BulkWrite, by: Caller | None = None) -> Bulk:
         """Perform a bulk write as `Backend.write_all` does, on behalf of a caller."""
         if self._feed.has_listeners(self._name):
-            with self._one_moment():
-                return self._page_by_page(asked, by)
+            with self._transaction_if_any():
+                return self._page_by_page(bulk, by)
         with self.forgetting(None):
-            return self.backend.write_all(asked)
+            return self.backend.write_all(bulk)
 
     def forgetting(self, keys: Keys) -> AbstractContextManager[None]:
         """Return a context for a write of these keys. The cache has no entries for them until the write and its transaction have ended."""
@@ -136,16 +136,16 @@ class ChangePath(Generic[T]):
         with self.forgetting(list(map(self.key_of, writes))):
             return self.backend.write(writes, atomic=atomic)
 
-    def _one_moment(self) -> AbstractContextManager[None]:
+    def _transaction_if_any(self) -> AbstractContextManager[None]:
         """Begin a transaction if the engine has transactions."""
         return self.transaction() if self.capabilities.transactions else nullcontext()
 
-    def _page_by_page(self, asked: BulkWrite, by: Caller | None) -> Bulk:
-        changed, position = 0, None if asked.after is None else dict(asked.after)
+    def _page_by_page(self, bulk: BulkWrite, by: Caller | None) -> Bulk:
+        changed, position = 0, None if bulk.after is None else dict(bulk.after)
         try:
-            for page in walk(self.meta, self.query, asked, MAX_BATCH):
+            for page in walk(self.meta, self.query, bulk, MAX_BATCH):
                 for item in page.items:
-                    [result] = self.write((write_of(asked, self.meta.key_values(item)),), atomic=False, by=by)
+                    [result] = self.write((write_of(bulk, self.meta.key_values(item)),), atomic=False, by=by)
                     if result.outcome is Outcome.EXISTS:
                         raise conflict(self.meta, result)
                     if result.error is not None:

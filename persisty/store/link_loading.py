@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from ..errors import AnswerTooLarge, Fault, InvalidQuery, TooManyLinked
-from ..model.choices import one_of
+from ..model.allowed_values import one_of
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
 from ..model.meta import Link, StoreMeta
 from ..model.msgspec_faults import pointer

@@ -31,34 +31,34 @@ def unfinished_page(
     names: Iterable[str],
     items: list[T],
     position: Callable[[T], dict[str, Any]],
-    asked: Query,
-    query: Callable[[Query], Page[T]],
+    query: Query,
+    read_page: Callable[[Query], Page[T]],
 ) -> Page[T]:
-    """Return the page of a query that is not the last one. `names`: the attributes of a position. `query` reads another page."""
+    """Return the page of a query that is not the last one. `names`: the attributes of a position. `read_page` reads another page."""
     if not unreadable(items[-1]):
         return Page(items, position(items[-1]))
     needed = {*names, *meta.key.attributes}
-    known = _known(items, needed)
-    if known:
-        return Page(items[: known[-1] + 1], position(items[known[-1]]))
-    wider = replace(asked, limit=asked.limit * WIDER)
-    is_cut = len(items) < asked.limit  # it ended at `max_bytes`, and would end there again
+    positioned = _with_position(items, needed)
+    if positioned:
+        return Page(items[: positioned[-1] + 1], position(items[positioned[-1]]))
+    wider = replace(query, limit=query.limit * WIDER)
+    is_cut = len(items) < query.limit  # it ended at `max_bytes`, and would end there again
     if not is_cut and size_of_all(meta, items) * WIDER <= SMALL_PAGE:
-        page = query(replace(wider, max_bytes=SMALL_PAGE))
-        known = _known(page.items, needed)
-        return page if not known else Page(page.items[: known[0] + 1], position(page.items[known[0]]))
+        page = read_page(replace(wider, max_bytes=SMALL_PAGE))
+        positioned = _with_position(page.items, needed)
+        return page if not positioned else Page(page.items[: positioned[0] + 1], position(page.items[positioned[0]]))
     large = frozenset(large_attributes(meta)) - needed
-    small = tuple(name for name in asked.select or meta.attributes if name not in large)
-    page = query(replace(wider, select=small, max_bytes=None))
-    known = _known(page.items, needed)
-    if not known:
+    small = tuple(name for name in query.select or meta.attributes if name not in large)
+    page = read_page(replace(wider, select=small, max_bytes=None))
+    positioned = _with_position(page.items, needed)
+    if not positioned:
         return page
-    first = page.items[known[0]]
+    first = page.items[positioned[0]]
     keys = [Compare(name, "eq", meta.attributes[name].get(first)) for name in meta.key.attributes]
-    whole = query(replace(asked, where=combine(And, [asked.where, *keys]), after=None, limit=1, max_bytes=None))
-    return Page([*page.items[: known[0]], *whole.items], position(first))
+    whole = read_page(replace(query, where=combine(And, [query.where, *keys]), after=None, limit=1, max_bytes=None))
+    return Page([*page.items[: positioned[0]], *whole.items], position(first))
 
 
-def _known(items: list[Any], needed: set[str]) -> list[int]:
+def _with_position(items: list[Any], needed: set[str]) -> list[int]:
     """Return the places of the items whose position is known."""
     return [place for place, one in enumerate(items) if needed.isdisjoint(unreadable(one))]

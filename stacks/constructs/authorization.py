@@ -27,8 +27,10 @@ class Modes:
         self._scope, self._plan, self._authorizer = scope, plan, authorizer
 
     def config(self) -> appsync.AuthorizationConfig:
-        first, *others = (MAKERS[mode.kind](self, mode) for mode in self._plan.auth)
-        return appsync.AuthorizationConfig(default_authorization=first, additional_authorization_modes=others or None)
+        first, *additional = (MAKERS[mode.kind](self, mode) for mode in self._plan.auth)
+        return appsync.AuthorizationConfig(
+            default_authorization=first, additional_authorization_modes=additional or None
+        )
 
     def narrow(self, api: appsync.GraphqlApi) -> None:
         """Allow only this API to invoke the authorizer. CDK allows all APIs."""

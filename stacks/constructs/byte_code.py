@@ -39,7 +39,7 @@ def compiler_of(version: str) -> tuple[str, str] | None:
     return None
 
 
-def lacks_compiler(version: str) -> str:
+def compiler_missing(version: str) -> str:
     """Return the warning for a machine without a Python of this version."""
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return (

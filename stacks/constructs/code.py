@@ -22,14 +22,14 @@ from persisty.errors import Fault, InvalidDeclaration
 from . import byte_code, wheels
 from . import target as platforms
 from .byte_code import compile_folder, compiler_of
-from .places import built_folder, handlers_folder, runtime_folder
+from .code_folders import built_folder, handlers_folder, runtime_folder
 from .requirements import Requirements, read_requirements, requirements_of
 from .target import Target
 from .wheels import install
 
 BUILDERS = tuple(Path(module) for module in (__file__, byte_code.__file__, platforms.__file__, wheels.__file__))
 """Files whose change rebuilds everything."""
-RUNTIME_LEFT_OUT = (
+RUNTIME_EXCLUDED = (
     "cli",
     "clients",
     "deploy",
@@ -45,7 +45,7 @@ RUNTIME_LEFT_OUT = (
 """Files and folders of persisty that no function imports."""
 MAX_UNZIPPED = 250 * 1024 * 1024
 """Bytes of a function with its layers. Source: "Lambda quotas" in the AWS Lambda Developer Guide."""
-HANDLERS_LEFT_OUT = ("requirements", "__pycache__")
+HANDLERS_EXCLUDED = ("requirements", "__pycache__")
 """Folders next to the handlers that no function needs."""
 
 
@@ -76,10 +76,10 @@ def runtime_layer(target: Target) -> Path:
     source = runtime_folder()
 
     def build(folder: Path) -> None:
-        shutil.copytree(source, folder / "python" / "persisty", ignore=shutil.ignore_patterns(*RUNTIME_LEFT_OUT))
+        shutil.copytree(source, folder / "python" / "persisty", ignore=shutil.ignore_patterns(*RUNTIME_EXCLUDED))
         compile_folder(folder, target.python, strict=True)
 
-    return _built("runtime", _named(_files(source, RUNTIME_LEFT_OUT), source), build, target)
+    return _built("runtime", _named(_files(source, RUNTIME_EXCLUDED), source), build, target)
 
 
 def function_code(plan: Plan, target: Target) -> Path:
@@ -88,23 +88,23 @@ def function_code(plan: Plan, target: Target) -> Path:
     files = app_files(root, plan.modules, [] if plan.documents is None else [plan.documents])
 
     def build(folder: Path) -> None:
-        shutil.copytree(handlers, folder / HANDLERS, ignore=shutil.ignore_patterns(*HANDLERS_LEFT_OUT))
+        shutil.copytree(handlers, folder / HANDLERS, ignore=shutil.ignore_patterns(*HANDLERS_EXCLUDED))
         for file in files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / file, folder / file)
         compile_folder(folder, target.python, strict=True)
 
-    own = _named(_files(handlers, HANDLERS_LEFT_OUT), handlers)
+    own = _named(_files(handlers, HANDLERS_EXCLUDED), handlers)
     sources = {f"{HANDLERS}/{place}": file for place, file in own.items()}
     return _built("functions", {**sources, **_named([root / file for file in files], root)}, build, target)
 
 
-def _files(source: Path, left_out: Sequence[str]) -> list[Path]:
+def _files(source: Path, excluded: Sequence[str]) -> list[Path]:
     """Return the files of a source to copy: the file itself, or the files of a folder without the excluded ones."""
     if not source.is_dir():
         return [source]
     found = sorted(file for file in source.rglob("*") if file.is_file())
-    return [file for file in found if not any(map(_among(left_out), file.relative_to(source).parts))]
+    return [file for file in found if not any(map(_among(excluded), file.relative_to(source).parts))]
 
 
 def _among(patterns: Sequence[str]) -> Callable[[str], bool]:

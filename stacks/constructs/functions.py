@@ -22,11 +22,11 @@ from persisty.deploy.options import Options
 from persisty.deploy.resources import Function, Plan
 from persisty.naming import pascal
 
-from .byte_code import compiler_of, lacks_compiler
+from .app_constructs import AppConstructs
+from .byte_code import compiler_missing, compiler_of
 from .code import check_unzipped, dependency_layer, function_code, runtime_layer
 from .exceptions import accept_wildcards
 from .retention import RETENTIONS
-from .surroundings import Surroundings
 from .target import Target
 
 NETWORK_ACTIONS = (
@@ -53,7 +53,7 @@ class FunctionSettings(Struct, frozen=True):
     """The options that all functions of a deployment share."""
 
     options: Options
-    surroundings: Surroundings
+    app_constructs: AppConstructs
 
     @property
     def target(self) -> Target:
@@ -65,7 +65,7 @@ class Functions:
 
     def __init__(self, scope: Construct, plan: Plan, settings: FunctionSettings) -> None:
         self._scope, self._plan = scope, plan
-        self._options, self._surroundings, self._target = settings.options, settings.surroundings, settings.target
+        self._options, self._app_constructs, self._target = settings.options, settings.app_constructs, settings.target
         target = self._target
         self._architecture = (
             lambdas.Architecture.ARM_64 if target.architecture == "arm64" else lambdas.Architecture.X86_64
@@ -74,7 +74,7 @@ class Functions:
             f"python{target.python}", lambdas.RuntimeFamily.PYTHON, supports_snap_start=settings.options.snap_start
         )
         if compiler_of(target.python) is None:
-            cdk.Annotations.of(scope).add_warning_v2("persisty:byte-code", lacks_compiler(target.python))
+            cdk.Annotations.of(scope).add_warning_v2("persisty:byte-code", compiler_missing(target.python))
         self._runtime_folder = runtime_layer(target)
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", self._runtime_folder)
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
@@ -86,7 +86,7 @@ class Functions:
 
     def make(self, function: Function, *, snap_start: bool = False) -> lambdas.Function:
         """Make a function, with its role, its log group and the layers that the part does not have yet. `snap_start`: it starts from snapshots."""
-        name, options, network = pascal(function.name), self._options, self._surroundings
+        name, options, network = pascal(function.name), self._options, self._app_constructs
         folder = self._code
         check_unzipped([folder, self._runtime_folder, *map(self._dependency_folder, function.layers)])
         size = options.functions.get(function.name, function.size)
@@ -162,9 +162,9 @@ class Functions:
             )
         for secret in (*([] if function.secret is None else [self._secret_arn(function.secret)]), *function.secrets):
             role.add_to_policy(_read_secret(secret))
-        if self._surroundings.vpc is not None:
+        if self._app_constructs.vpc is not None:
             role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_ACTIONS), resources=["*"]))
-        if self._surroundings.vpc is not None or self._options.tracing:
+        if self._app_constructs.vpc is not None or self._options.tracing:
             accept_wildcards(role, ["*"])  # X-Ray has no resources that a policy could name
         return role
 

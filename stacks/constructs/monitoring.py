@@ -60,12 +60,12 @@ def add_dashboard(scope: Construct, name: str, resources: Sequence[Watched]) -> 
     dashboard = cloudwatch.Dashboard(scope, "Dashboard", dashboard_name=name)
     widgets = []
     for kind, group in groupby(sorted(resources, key=lambda one: list(GRAPHS).index(one.kind)), lambda one: one.kind):
-        alike = list(group)
+        members = list(group)
         widgets += [
             cloudwatch.GraphWidget(
                 title=f"{metric} ({kind})",
                 width=WIDTH,
-                left=[_metric(one, metric, statistic, label=one.name) for one in alike],
+                left=[_metric(one, metric, statistic, label=one.name) for one in members],
             )
             for metric, statistic in GRAPHS[kind]
         ]

@@ -18,7 +18,7 @@ from persisty.errors import Fault, InvalidDeclaration
 
 NAMES = ("requirements.txt", "pyproject.toml")
 """Files with the requirements of an app, the preferred first."""
-LEFT_OUT = frozenset({"persisty", "aws-cdk-lib", "constructs"})
+EXCLUDED = frozenset({"persisty", "aws-cdk-lib", "constructs"})
 INCLUDED = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
 """Option of a line that includes another file → its short form."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -73,7 +73,7 @@ def read_requirements(file: Path) -> Requirements:
             f"{file.name}: functions cannot have a project of this machine. Import its modules from the folder of the app, or publish it",
             faults=faults,
         )
-    needed = [(kind, line) for kind, line in found if name_of(line) not in LEFT_OUT]
+    needed = [(kind, line) for kind, line in found if name_of(line) not in EXCLUDED]
     return Requirements(*(tuple(line for kind, line in needed if kind == one) for one in ("", "-c")))
 
 

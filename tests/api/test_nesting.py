@@ -18,7 +18,7 @@ from persisty import App, Attr, public, stored
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
-from persisty.model.nesting import make_room
+from persisty.model.nesting import raise_recursion_limit
 
 JSON = {"content-type": "application/json"}
 DEPTHS = (81, 130, 330, 700, 960, 964, 990, 5_000)
@@ -34,7 +34,7 @@ class Crate:
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
     limit = sys.getrecursionlimit()
-    make_room()  # as every host does
+    raise_recursion_limit()  # as every host does
     app = App("crates", items=[Crate], url=f"sqlite:///{tmp_path}/a.db")
     app.prepare()
     app.store(Crate).create({"id": "plain"})

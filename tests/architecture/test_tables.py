@@ -6,8 +6,8 @@ import pytest
 
 from persisty import SchemaMismatch, public, stored
 from persisty.api.openapi import schemas as openapi
-from persisty.backends.dynamodb.batch import CHANGES as DYNAMODB_CHANGES
-from persisty.backends.dynamodb.batch import OPERATORS as DYNAMODB_OPERATORS
+from persisty.backends.dynamodb.batch_statements import CHANGES as DYNAMODB_CHANGES
+from persisty.backends.dynamodb.batch_statements import OPERATORS as DYNAMODB_OPERATORS
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.migrator import MADE, REFUSED, DynamoDbMigrator
 from persisty.backends.dynamodb.migrator import WITHOUT_STEP as WITHOUT_REQUEST

@@ -40,8 +40,8 @@ class Sound:
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         return self.inner.write(writes, atomic=atomic)
 
-    def query(self, asked: Query) -> Page[Any]:
-        return self.inner.query(asked)
+    def query(self, query: Query) -> Page[Any]:
+        return self.inner.query(query)
 
     def count(self, where: Filter, **how: Any) -> int:
         return self.inner.count(where, **how)
@@ -49,14 +49,14 @@ class Sound:
     def aggregate(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, **how: Any) -> list[Group]:
         return self.inner.aggregate(measures, by, where, **how)
 
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        return self.inner.write_all(asked)
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        return self.inner.write_all(bulk)
 
     def allocate(self, sequence: str, count: int) -> int:
         return self.inner.allocate(sequence, count)
 
-    def explain(self, asked: Query) -> Explanation:
-        return self.inner.explain(asked)
+    def explain(self, query: Query) -> Explanation:
+        return self.inner.explain(query)
 
     def key(self, write: Write) -> Any:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
@@ -151,9 +151,9 @@ class DropsMissingFromBatches(Sound):
 
 
 class LimitsBeforeItFilters(Sound):
-    def query(self, asked: Query) -> Page[Any]:
-        page = self.inner.query(replace(asked, where=ALL))
-        matches = self.inner.query(replace(asked, after=None, limit=10_000)).items
+    def query(self, query: Query) -> Page[Any]:
+        page = self.inner.query(replace(query, where=ALL))
+        matches = self.inner.query(replace(query, after=None, limit=10_000)).items
         found = [one for one in page.items if one in matches]
         return Page(found, page.position)
 
@@ -165,43 +165,43 @@ class PagesByOffset(Sound):
         super().__init__(inner)
         self.offsets: dict[str, int] = {}
 
-    def query(self, asked: Query) -> Page[Any]:
-        offset = 0 if asked.after is None else self.offsets[str(dict(asked.after))]
-        page = self.inner.query(replace(asked, after=None, limit=offset + asked.limit))
+    def query(self, query: Query) -> Page[Any]:
+        offset = 0 if query.after is None else self.offsets[str(dict(query.after))]
+        page = self.inner.query(replace(query, after=None, limit=offset + query.limit))
         if page.position is not None:
-            self.offsets[str(page.position)] = offset + asked.limit
+            self.offsets[str(page.position)] = offset + query.limit
         return Page(page.items[offset:], page.position)
 
 
 class RepeatsTheCursorRow(Sound):
-    def query(self, asked: Query) -> Page[Any]:
-        page = self.inner.query(asked)
-        if asked.after is None:
+    def query(self, query: Query) -> Page[Any]:
+        page = self.inner.query(query)
+        if query.after is None:
             return page
-        first = self.inner.query(replace(asked, after=None, limit=1)).items
-        return Page([*first, *page.items][: asked.limit], page.position)
+        first = self.inner.query(replace(query, after=None, limit=1)).items
+        return Page([*first, *page.items][: query.limit], page.position)
 
 
 class OrdersWithoutTheKey(Sound):
-    def query(self, asked: Query) -> Page[Any]:
-        return self.inner.query(replace(asked, order=tuple(one for one in asked.order if one.attribute != "id")))
+    def query(self, query: Query) -> Page[Any]:
+        return self.inner.query(replace(query, order=tuple(one for one in query.order if one.attribute != "id")))
 
 
 class SortsNullsAsSmallest(Sound):
-    def query(self, asked: Query) -> Page[Any]:
-        page = self.inner.query(asked)
-        if not asked.order or asked.order[0].descending:
+    def query(self, query: Query) -> Page[Any]:
+        page = self.inner.query(query)
+        if not query.order or query.order[0].descending:
             return page
-        get = self.meta.attributes[asked.order[0].attribute].get
+        get = self.meta.attributes[query.order[0].attribute].get
         return Page(sorted(page.items, key=lambda one: get(one) is not None), page.position)
 
 
 class ReturnsAnEmptyLastPage(Sound):
-    def query(self, asked: Query) -> Page[Any]:
-        page = self.inner.query(asked)
-        if page.position is not None or len(page.items) < asked.limit:
+    def query(self, query: Query) -> Page[Any]:
+        page = self.inner.query(query)
+        if page.position is not None or len(page.items) < query.limit:
             return page
-        names = [one.attribute for one in asked.order] or self.meta.key.attributes
+        names = [one.attribute for one in query.order] or self.meta.key.attributes
         return Page(page.items, {name: self.meta.attributes[name].get(page.items[-1]) for name in names})
 
 
@@ -224,8 +224,8 @@ class Rewrites(Sound):
     def rewrite(self, one: Compare) -> Filter:
         raise NotImplementedError
 
-    def query(self, asked: Query) -> Page[Any]:
-        return self.inner.query(replace(asked, where=_rewritten(asked.where, self.rewrite)))
+    def query(self, query: Query) -> Page[Any]:
+        return self.inner.query(replace(query, where=_rewritten(query.where, self.rewrite)))
 
     def count(self, where: Filter, **how: Any) -> int:
         return self.inner.count(_rewritten(where, self.rewrite), **how)
@@ -262,8 +262,8 @@ class MatchesAnyWord(Sound):
         ]
         return Or(tuple(words)) if isinstance(where, And) and len(words) > 1 else where
 
-    def query(self, asked: Query) -> Page[Any]:
-        return self.inner.query(replace(asked, where=self.rewrite(asked.where)))
+    def query(self, query: Query) -> Page[Any]:
+        return self.inner.query(replace(query, where=self.rewrite(query.where)))
 
 
 class LosesMicroseconds(Sound):

@@ -165,12 +165,12 @@ class IgnoresBounds(Sound):
 
 
 class SelectsBeforeItFilters(Sound):
-    def query(self, asked: Query) -> Page[Any]:
-        page = self.inner.query(replace(asked, select=None))
-        if asked.select is None:
+    def query(self, query: Query) -> Page[Any]:
+        page = self.inner.query(replace(query, select=None))
+        if query.select is None:
             return page
-        selected = {*asked.select, *self.meta.key.attributes}
-        matches = matcher(self.meta, asked.where)
+        selected = {*query.select, *self.meta.key.attributes}
+        matches = matcher(self.meta, query.where)
         blank = [
             msgspec.structs.replace(one, **dict.fromkeys(self.meta.attributes.keys() - selected)) for one in page.items
         ]
@@ -178,9 +178,9 @@ class SelectsBeforeItFilters(Sound):
 
 
 class SelectsTheKeyOnly(Sound):
-    def query(self, asked: Query) -> Page[Any]:
-        page = self.inner.query(replace(asked, select=None))
-        if asked.select is None:
+    def query(self, query: Query) -> Page[Any]:
+        page = self.inner.query(replace(query, select=None))
+        if query.select is None:
             return page
         others = self.meta.attributes.keys() - set(self.meta.key.attributes)
         return Page([msgspec.structs.replace(one, **dict.fromkeys(others)) for one in page.items], page.position)
@@ -220,40 +220,40 @@ class AddsUpAsFloats(Sound):
 
 
 class BulkIgnoresItsFilter(Sound):
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        return self.inner.write_all(replace(asked, where=ALL))
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        return self.inner.write_all(replace(bulk, where=ALL))
 
 
 class BulkWritesWithoutConditions(Sound):
     """Reads the matches, then writes them without a condition."""
 
-    def write_all(self, asked: BulkWrite) -> Bulk:
+    def write_all(self, bulk: BulkWrite) -> Bulk:
         done = 0
-        for item in self.inner.query(Query(asked.where, (), asked.after, asked.limit or EVERYTHING)).items:
+        for item in self.inner.query(Query(bulk.where, (), bulk.after, bulk.limit or EVERYTHING)).items:
             meet()
             key = self.meta.key_values(item)
             [result] = self.inner.write(
-                (Delete(key) if asked.changes is None else Patch(key, asked.changes),), atomic=False
+                (Delete(key) if bulk.changes is None else Patch(key, bulk.changes),), atomic=False
             )
             done += result.outcome is Outcome.DONE
         return Bulk(done)
 
 
 class BulkIgnoresItsPosition(Sound):
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        return self.inner.write_all(replace(asked, after=None))
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        return self.inner.write_all(replace(bulk, after=None))
 
 
 class BulkEndsAtItsLimit(Sound):
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        return Bulk(self.inner.write_all(asked).changed)
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        return Bulk(self.inner.write_all(bulk).changed)
 
 
 class BulkSkipsConflicts(Sound):
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        if asked.changes is None:
-            return self.inner.write_all(asked)
-        items = self.inner.query(Query(asked.where, (), asked.after, EVERYTHING)).items
-        writes = [Patch(self.meta.key_values(one), asked.changes) for one in items]
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        if bulk.changes is None:
+            return self.inner.write_all(bulk)
+        items = self.inner.query(Query(bulk.where, (), bulk.after, EVERYTHING)).items
+        writes = [Patch(self.meta.key_values(one), bulk.changes) for one in items]
         results = self.inner.write(writes, atomic=False)
         return Bulk(sum(one.outcome is Outcome.DONE for one in results))

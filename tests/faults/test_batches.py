@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from persisty import App, BackendUnavailable, Create, Delete, InvalidInput, Throttled, Update, add, append
-from persisty.backends.dynamodb.batch import MAX_STATEMENTS
+from persisty.backends.dynamodb.batch_statements import MAX_STATEMENTS
 from persisty.backoff import ATTEMPTS
 
 from .items import A, Account, Slot, app_at

@@ -73,7 +73,7 @@ def test_a_write_whose_connection_is_lost_has_the_same_outcome_as_on_dynamodb(
     case = WRITES[name]
     key = prepared(near, case)
     expected = case.answer if carried else case.otherwise
-    proxy.losing(1, carried=carried)
+    proxy.lose(1, delivered=carried)
     assert verdict(lambda: case.call(far.store(case.item), key)) == expected
     assert stored(near, case, key) == (case.after if carried or expected == OK else case.before)
 
@@ -83,7 +83,7 @@ def test_a_refusal_because_of_another_writers_item_is_not_in_doubt(
 ) -> None:
     other = near.store(Account).create(Account(owner="other"))
     accounts = far.store(Account)
-    proxy.losing(1)
+    proxy.lose(1)
     with pytest.raises(Conflict):
         accounts.create(Account(id=other.id, owner="other"))
     monkeypatch.setattr(doubt, "now", lambda: now() + timedelta(hours=1))
@@ -91,7 +91,7 @@ def test_a_refusal_because_of_another_writers_item_is_not_in_doubt(
         lambda: accounts.update(other.id, {"owner": "me"}, when=A.owner == "me"),
         lambda: accounts.delete(other.id, when=A.owner == "me"),
     ):
-        proxy.losing(1)
+        proxy.lose(1)
         with pytest.raises(PreconditionFailed) as refused:
             call()
         assert refused.value.item == other
@@ -100,9 +100,9 @@ def test_a_refusal_because_of_another_writers_item_is_not_in_doubt(
 
 def test_an_equal_item_of_another_writer_leaves_the_write_in_doubt(far: App, near: App, proxy: Proxy) -> None:
     other = near.store(Slot).create(Slot(id=uuid4().hex, owner="me"))
-    proxy.losing(1)
+    proxy.lose(1)
     assert verdict(lambda: far.store(Slot).create(Slot(id=other.id, owner="me"))) == DOUBT
-    proxy.losing(1)
+    proxy.lose(1)
     assert verdict(lambda: far.store(Slot).update(other.id, {"owner": "x"}, when=S.owner == "x")) == DOUBT
     assert near.store(Slot).read(other.id) == other
 
@@ -113,12 +113,12 @@ def test_a_unique_value_that_is_taken_is_a_conflict_after_any_fault(far: App, ne
         lambda: far.store(Member).create(Member(name=taken.name)),
         lambda: far.store(Member).update(other.id, {"name": taken.name}),
     ):
-        proxy.losing(1)
+        proxy.lose(1)
         with pytest.raises(Conflict) as caught:
             call()
         assert caught.value.details["attributes"] == ["name"]
     made = uuid4().hex
-    proxy.losing(1)
+    proxy.lose(1)
     assert far.store(Member).create(Member(name=made)).name == made
 
 
@@ -126,7 +126,7 @@ def test_a_unique_value_that_is_taken_is_a_conflict_after_any_fault(far: App, ne
 def test_a_batch_whose_connection_is_lost_is_done_once(far: App, near: App, proxy: Proxy, carried: bool) -> None:
     accounts = accounts_of(near)
     batch = batch_of(accounts)
-    proxy.losing(1, carried=carried)
+    proxy.lose(1, delivered=carried)
     outcomes = verdicts(far.store(Account).edit_batch(batch))
     assert outcomes == [OK, OK, OK, OK if carried else DOUBT, OK if carried else DOUBT, DOUBT if carried else OK]
     assert contents(near, accounts, batch) == [True, True, True, carried, carried, True]
@@ -141,7 +141,7 @@ def test_several_edits_of_one_item_are_in_doubt_and_not_done_again(far: App, nea
         Delete(other),
         Create(Account()),
     ]
-    proxy.losing(1)
+    proxy.lose(1)
     assert verdicts(far.store(Account).edit_batch(batch)) == [DOUBT] * 4 + [OK]
     assert [one and (one.balance, one.version) for one in near.store(Account).read_batch([made.id, other])] == [
         (2, 3),
@@ -157,7 +157,7 @@ def test_an_atomic_batch_is_done_once_and_reported_as_done(
     """The connection is lost before or during COMMIT. The server reports the transaction's status by its id."""
     accounts = accounts_of(near)
     batch = batch_of(accounts)
-    proxy.losing(turn, carried=carried)
+    proxy.lose(turn, delivered=carried)
     results = far.store(Account).edit_batch(batch, atomic=True)
     assert verdicts(results) == [OK] * 6
     assert contents(near, accounts, batch) == [True] * 6
@@ -176,7 +176,7 @@ def test_a_batch_that_is_written_one_by_one_is_done_once(
     batch = [Update(summed.id, {"points": add(1)}), Create(Member(name=taken.name)), Create(new)]
     expected = ["aborted", "conflict", "aborted"] if atomic else [OK, "conflict", OK]
     for count, turn in enumerate(range(1 if atomic else 2, 13), start=1):
-        proxy.losing(turn, carried=carried)
+        proxy.lose(turn, delivered=carried)
         assert verdicts(far.store(Member).edit_batch(batch, atomic=atomic)) == expected
         found = near.store(Member).read_batch([summed.id, new.id])
         assert (found[0].points, found[1]) == ((0, None) if atomic else (count, new))
@@ -192,7 +192,7 @@ def test_a_transaction_without_a_known_status_is_in_doubt(
         monkeypatch.setattr(backend, "STATUS", answer + " WHERE $1::text IS NOT NULL")
         accounts = accounts_of(near)
         batch = batch_of(accounts)
-        proxy.losing(2)
+        proxy.lose(2)
         with pytest.raises(BackendUnavailable) as caught:
             far.store(Account).edit_batch(batch, atomic=True)
         assert caught.value.details["in_doubt"]
@@ -203,7 +203,7 @@ def test_sequence_numbers_are_assigned_once_after_any_fault(far: App, near: App,
     made: list[int] = []
     for carried in (True, False):
         for turn in (1, 2):
-            proxy.losing(turn, carried=carried)
+            proxy.lose(turn, delivered=carried)
             made.append(far.store(Ticket).create(Ticket()).number if turn == 1 else _lost_ticket(far))
     assert made == sorted(set(made))
     assert {one.number for one in near.store(Ticket).search_all()} >= set(made)
@@ -219,7 +219,7 @@ def _lost_ticket(far: App) -> int:
 def test_an_update_of_many_that_is_lost_is_in_doubt_and_done_once(far: App, near: App, proxy: Proxy) -> None:
     owner = uuid4().hex
     made = [near.store(Slot).create(Slot(id=uuid4().hex, owner=owner)).id for _ in range(3)]
-    proxy.losing(1)
+    proxy.lose(1)
     with pytest.raises(BackendUnavailable) as caught:
         far.store(Slot).update_all({"count": add(1)}, S.owner == owner)
     assert caught.value.details == {"in_doubt": True, "changed": 0, "cursor": None}
@@ -237,4 +237,4 @@ LOSSES = st.tuples(st.sampled_from([1, 1, 2, 3]), st.booleans())
 def test_every_write_is_done_once_or_not_at_all_and_the_outcome_agrees(
     far: App, near: App, proxy: Proxy, item: type[Any], turns: Sequence[Any]
 ) -> None:
-    run(item, far.store(item), near.store(item), lambda fault: proxy.losing(fault[0], carried=fault[1]), turns)
+    run(item, far.store(item), near.store(item), lambda fault: proxy.lose(fault[0], delivered=fault[1]), turns)

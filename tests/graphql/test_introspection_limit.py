@@ -11,7 +11,7 @@ from persisty import App, Attr, public, stored
 from persisty.api.graphql.hosted.document_plans import GraphqlRequest
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.hosted.introspection_size import IntrospectionSize
-from persisty.store.patience import WouldWait, attempting
+from persisty.store.wait_limits import WouldWait, attempting
 
 from . import gallery
 

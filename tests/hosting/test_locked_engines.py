@@ -108,7 +108,7 @@ def test_reads_are_served_and_writes_wait_while_another_process_has_the_lock(loc
 def test_a_lock_that_is_not_released_is_503_with_retry_after(
     lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_connection, "PATIENCE", 0.1)
+    monkeypatch.setattr(sqlite_connection, "MAX_WAIT", 0.1)
 
     async def talk(client: httpx.AsyncClient) -> None:
         refused = await post(client, "a")
@@ -174,7 +174,7 @@ def test_a_deleted_file_is_not_ready_and_accepts_no_writes(path: Path) -> None:
     async def talk(client: httpx.AsyncClient) -> None:
         assert (await post(client, "a")).status_code == 201
         path.unlink()
-        await asyncio.sleep(sqlite_connection.LOOK)
+        await asyncio.sleep(sqlite_connection.FILE_CHECK)
         assert (await post(client, "b")).status_code == 503
         assert (await client.get("/ready")).status_code == 503
         assert not path.exists()

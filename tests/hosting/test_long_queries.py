@@ -16,7 +16,7 @@ from persisty import App, BelongsTo, Create, HasMany, Index, InvalidQuery, link,
 from persisty.backends.sql import sqlite_connection
 from persisty.hosting import embedded_calls, server, streaming
 from persisty.hosting.server import Server
-from persisty.store.patience import within
+from persisty.store.wait_limits import within
 
 
 @stored(access=public)
@@ -131,7 +131,7 @@ def test_a_large_graphql_response_is_made_in_a_thread(
 
 
 def test_trusted_code_has_no_time_limit(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_connection, "BRIEF", 0.0)
+    monkeypatch.setattr(sqlite_connection, "MAX_RUN_IN_LOOP", 0.0)
     books, where = APP.store(Book), Book.shop.books.shop.books.title == "nothing"
     assert books.search(where).items == []
     with pytest.raises(InvalidQuery):

@@ -8,7 +8,7 @@ import pytest
 
 from persisty import App, Attr, Index, Unique, public, stored
 from persisty.deploy.cost import CostLine, cost_of
-from persisty.deploy.load import load_of
+from persisty.deploy.expected_load import load_of
 from persisty.deploy.options import options_of
 from persisty.deploy.plan import plan_of
 from persisty.deploy.prices import prices_of

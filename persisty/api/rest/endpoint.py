@@ -24,7 +24,7 @@ from ..http.negotiation import ACCEPT_JSON, JSON_MEDIA, media_for
 from ..http.problem import refusal
 from ..multi_store_operations import multi_store_operations
 from ..operations import Operation
-from ..revisions import PerRevision
+from ..per_revision import PerRevision
 from ..routes import API, KEY, Route, Surface, fixed, route_of
 from ..store_operations import operations_of
 from .handlers import Handled, Handler, Handlers, ok

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from ...errors import Fault, InvalidQuery
-from ...model.choices import one_of
+from ...model.allowed_values import one_of
 from ...model.meta import StoreMeta, per_meta
 from ...model.msgspec_faults import pointer
 from ...model.pages import ResultPage, page_like

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import Fault
-from ...model.choices import one_of
+from ...model.allowed_values import one_of
 from ...model.msgspec_faults import pointer
 from ...store.link_loading import open_links
 from ...store.store import Store, context_of

@@ -58,9 +58,9 @@ def access_paths(meta: StoreMeta[Any], codec: WireCodec, index_attributes: int) 
     partition, *sorts = codec.schema
     paths = [AccessPath(None, partition, tuple(name for name in sorts if name != SORT))]
     for index in meta.indexes:
-        first, *others = index.attributes[:index_attributes]
-        optional = tuple(name for name in others if meta.attributes[name].optional)
-        paths.append(AccessPath(stored_index(meta, index), first, tuple(others), optional))
+        first, *index_sorts = index.attributes[:index_attributes]
+        optional = tuple(name for name in index_sorts if meta.attributes[name].optional)
+        paths.append(AccessPath(stored_index(meta, index), first, tuple(index_sorts), optional))
     return tuple(paths)
 
 
@@ -99,10 +99,10 @@ class Conjunction:
         return [one for one in self.ranges.get(name, ()) if _short(one.value, MAX_SORT)]
 
 
-def ways(
+def queries_of_path(
     meta: StoreMeta[Any],
     path: AccessPath,
-    given: Conjunction,
+    parts: Conjunction,
     order: tuple[OrderBy, ...],
     pinned: Iterable[str],
 ) -> Iterator[list[QueryPlan]]:
@@ -110,14 +110,14 @@ def ways(
 
     `pinned`: the attributes that have one value among all matches, independent of the path.
     """
-    if path.optional and not given.present.issuperset(path.optional):
+    if path.optional and not parts.present.issuperset(path.optional):
         return
-    heads: list[tuple[Compare, ...]] = [(one,) for one in given.choices(path.partition, MAX_PARTITION)]
+    heads: list[tuple[Compare, ...]] = [(one,) for one in parts.choices(path.partition, MAX_PARTITION)]
     free = path.sorts
     while heads and len(heads) <= MAX_QUERIES:
-        values = given.choices(free[0], MAX_SORT) if free else ()
+        values = parts.choices(free[0], MAX_SORT) if free else ()
         if len(values) != 1:
-            used = _range(meta, given.bounds(free[0])) if free and free[0] in given.ranges else []
+            used = _range(meta, parts.bounds(free[0])) if free and free[0] in parts.ranges else []
             served = _serves(meta, order, {*pinned, *(one.attribute for one in heads[0])}, free)
             yield [QueryPlan(path, (*head, *used), ALL, *served) for head in heads]
         heads = [(*head, one) for head in heads for one in values]
@@ -215,29 +215,29 @@ def over_values(meta: StoreMeta[Any]) -> StoreMeta[Any]:
     return meta.altered(attributes=attributes, nested={})
 
 
-def left_of(values: StoreMeta[Any], where: Filter, conditions: tuple[Compare, ...]) -> Filter:
+def remaining_filter(values: StoreMeta[Any], where: Filter, conditions: tuple[Compare, ...]) -> Filter:
     """Return the rest of a filter for items that meet some conditions: comparisons that these decide become constants.
 
     `values` is the declaration `over_values`.
     """
-    known = {one.attribute: one.value for one in conditions if one.operator == "eq"}
+    pinned = {one.attribute: one.value for one in conditions if one.operator == "eq"}
 
-    def left(one: Filter) -> Filter:
+    def remaining(one: Filter) -> Filter:
         match one:
             case Compare(name, operator, value):
                 if one in conditions:
                     return ALL
-                if name not in known:
+                if name not in pinned:
                     return one
-                holds = value == known[name] if operator == "eq" else matcher(values, one)(known)
-                return ALL if holds else NOTHING
+                is_true = value == pinned[name] if operator == "eq" else matcher(values, one)(pinned)
+                return ALL if is_true else NOTHING
             case And(filters):
-                return combine(And, map(left, filters))
+                return combine(And, map(remaining, filters))
             case Or(filters):
-                return combine(Or, map(left, filters))
+                return combine(Or, map(remaining, filters))
             case Not(inner):
-                rest = left(inner)
+                rest = remaining(inner)
                 return NOTHING if rest == ALL else ALL if rest == NOTHING else Not(rest)
         raise TypeError(f"not a resolved filter: {one!r}")
 
-    return left(where)
+    return remaining(where)

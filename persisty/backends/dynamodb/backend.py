@@ -54,9 +54,9 @@ class DynamoDbBackend(Generic[T]):
         requests = Requests(meta, codec, table_of(meta))
         planner = Planner(meta, codec, options.index_attributes)
         reads = Reads(meta, codec, requests, transport, planner, options.max_scan)
-        kept = SystemTable(system, transport)
+        system_table = SystemTable(system, transport)
         self.writes = writes = Writes(
-            meta, codec, requests, transport, reads, kept, partiql=bool(options.partiql), table_of=table_of
+            meta, codec, requests, transport, reads, system_table, partiql=bool(options.partiql), table_of=table_of
         )
         self.read, self.query, self.count, self.query_each = reads.read, reads.query, reads.count, reads.query_each
         self.aggregate, self.explain = reads.aggregate, reads.explain

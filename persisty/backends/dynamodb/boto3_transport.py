@@ -41,8 +41,8 @@ class Boto3Transport:
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False) -> Any:
         method = getattr(self._client, _WORD.sub("_", operation).lower())
-        given = _binary(tokened(operation, payload), b64decode)
-        answer = retrying(lambda: self._attempt(method, given), writes=operation in WRITES, once=once)
+        arguments = _binary(tokened(operation, payload), b64decode)
+        answer = retrying(lambda: self._attempt(method, arguments), writes=operation in WRITES, once=once)
         if shape is JSON:
             return answer
         try:
@@ -53,13 +53,13 @@ class Boto3Transport:
                 raise
             return msgspec.convert(answer, loose)
 
-    def _attempt(self, method: Callable[..., dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
+    def _attempt(self, method: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = _binary(method(**given), _to_text)
+            answer: dict[str, Any] = _binary(method(**arguments), _to_text)
         except ClientError as error:
             body: dict[str, Any] = _binary(error.response, _to_text)
-            said, about = body["Error"], body.get("ResponseMetadata", {})
-            refused = AwsError(said.get("Code", ""), said.get("Message", ""), body)
+            details, about = body["Error"], body.get("ResponseMetadata", {})
+            refused = AwsError(details.get("Code", ""), details.get("Message", ""), body)
             if refused.kind in TRANSIENT or about.get("HTTPStatusCode", 0) >= 500:
                 raise Retry(exhausted(refused), in_doubt=refused.kind not in THROTTLES) from error
             raise refused from error

@@ -1,6 +1,6 @@
 """`WireCodec`: item ⇄ DynamoDB's wire JSON, compiled once per item.
 
-Null is stored as the absence of the attribute. If an absent attribute has a value (see `model.stored_before`), a null of an optional attribute
+Null is stored as the absence of the attribute. If an absent attribute has a value (see `model.missing_values`), a null of an optional attribute
 is DynamoDB's NULL instead. Keys of an index cannot be NULL, so for optional attributes of an index null is always the absence.
 """
 
@@ -19,7 +19,7 @@ from ...model.generators import Add, Append
 from ...model.key_bounds import MAX_PARTITION, MAX_SORT
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...model.stored_before import value_before
+from ...model.missing_values import value_before
 from ...model.stored_names import stored_names_of
 from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from ...model.validation import changed

@@ -87,15 +87,15 @@ def cost_of_queries(
     if not total:
         return float(len(queries)), len(queries), 0
     enough = (limit + 1) * total / min(total, max(size.items * matching, 1.0))  # items to read for so many matches
-    looked = units = 0.0
+    items_read = units = 0.0
     requests = 0
     for one, inside in zip(queries, within, strict=True):
-        mine = min(inside, enough if ordered else enough * inside / total) if one.ordered else inside
-        bytes_read = mine * size.average
-        looked += mine
+        own_items = min(inside, enough if ordered else enough * inside / total) if one.ordered else inside
+        bytes_read = own_items * size.average
+        items_read += own_items
         units += max(1.0, bytes_read / UNIT) * (1.0 if one.path is None or one.path.index is None else 0.5)
         requests += 1 + int(bytes_read // PAGE)
-    return units, requests, round(looked)
+    return units, requests, round(items_read)
 
 
 def _share_of_conditions(one: QueryPlan) -> float:

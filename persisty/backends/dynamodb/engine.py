@@ -133,17 +133,17 @@ class DynamoDbEngine:
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """One TransactWriteItems. A unique value counts as a write more."""
-        mine: list[tuple[DynamoDbBackend[Any], Write]] = writes  # type: ignore[assignment]  # this engine's own
+        own_writes: list[tuple[DynamoDbBackend[Any], Write]] = writes  # type: ignore[assignment]  # this engine's own
         faults: list[Fault] = []
-        for position, (backend, write) in enumerate(mine):
+        for position, (backend, write) in enumerate(own_writes):
             try:
                 backend.writes.limits.check((write,), atomic=False)
             except InvalidInput as error:
                 faults += relocated(error, (position,)).faults
         if faults:
             raise InvalidInput(faults=faults)
-        [(first, _), *_] = mine
-        return first.writes.transactions.run([(backend.writes.part, write) for backend, write in mine])
+        [(first, _), *_] = own_writes
+        return first.writes.transactions.run([(backend.writes.part, write) for backend, write in own_writes])
 
     def transaction(self) -> AbstractContextManager[None]:
         """A transaction of DynamoDB is one request: several calls cannot be one."""
@@ -270,8 +270,8 @@ class DynamoDbEngine:
     def _expire(self, meta: StoreMeta[Any], attribute: str) -> None:
         """Turn on DynamoDB's deletion of expired items."""
         table = {"TableName": self._table(meta)}
-        known = self._call("DescribeTimeToLive", table)["TimeToLiveDescription"]["TimeToLiveStatus"]
-        if known not in ("ENABLED", "ENABLING"):
+        status = self._call("DescribeTimeToLive", table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+        if status not in ("ENABLED", "ENABLING"):
             specification = {"AttributeName": attribute, "Enabled": True}
             self._call("UpdateTimeToLive", {**table, "TimeToLiveSpecification": specification})
 

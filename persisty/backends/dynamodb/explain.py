@@ -18,7 +18,7 @@ from .expressions import split
 from .planner import KeyPlan, Plan, Planner, UnionPlan
 
 SIGNS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "startswith": "starts with"}
-MAX_TOLD = 20
+MAX_LINES = 20
 """Most queries or keys of a plan that are listed. The others are counted."""
 
 
@@ -42,7 +42,7 @@ def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit
         engine="dynamodb",
         access=access,
         index=indexes.pop() if len(indexes) == 1 else None,
-        keys=_told(keys),
+        keys=_shortened(keys),
         native=combine(Or, [native for native, _ in rests]),
         local=combine(Or, [local for _, local in rests]),
         sorted_by=None if not order else "index" if queries and all(one.ordered for one in queries) else "local",
@@ -50,7 +50,7 @@ def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit
         read_units=units,
         items=size.items,
         advice=advised(planner, where, order),
-        detail=_told(detail),
+        detail=_shortened(detail),
     )
 
 
@@ -71,12 +71,12 @@ def _candidates(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> 
     parts = parts_of(where)
     if (index := _candidate(planner.meta, Conjunction(parts), order)) is not None:
         return [index]
-    others = [one for one in parts if isinstance(one, Compare)]
+    comparisons = [one for one in parts if isinstance(one, Compare)]
     for one in parts:
         if isinstance(one, Or):
-            arms = [And((*parts_of(arm), *others)) for arm in one.filters]
-            stuck = [arm for arm in arms if _is_scan(planner.plan(arm, order))]
-            found = [_candidate(planner.meta, Conjunction(arm.filters), order) for arm in stuck]
+            arms = [And((*parts_of(arm), *comparisons)) for arm in one.filters]
+            scanning = [arm for arm in arms if _is_scan(planner.plan(arm, order))]
+            found = [_candidate(planner.meta, Conjunction(arm.filters), order) for arm in scanning]
             needed = [index for index in found if index is not None]
             if needed and len(needed) == len(found):
                 return list(dict.fromkeys(needed))
@@ -123,6 +123,6 @@ def _request(one: QueryPlan) -> str:
     return f"Query of {one.path.index}, {direction}, eventually consistent"
 
 
-def _told(lines: Sequence[str]) -> tuple[str, ...]:
-    more = len(lines) - MAX_TOLD
-    return tuple(lines) if more <= 0 else (*lines[:MAX_TOLD], f"and {more} more")
+def _shortened(lines: Sequence[str]) -> tuple[str, ...]:
+    more = len(lines) - MAX_LINES
+    return tuple(lines) if more <= 0 else (*lines[:MAX_LINES], f"and {more} more")

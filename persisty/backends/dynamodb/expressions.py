@@ -180,14 +180,14 @@ def split(meta: StoreMeta[Any], where: Filter, hidden: frozenset[str] = frozense
         return ALL, ALL
     if isinstance(where, Compare) and where.operator != "oneof" and where.attribute not in hidden:
         return (where, ALL) if native(meta, where) else (ALL, where)  # nearly always: `when=Message.version == 1`
-    theirs: list[Filter] = []
-    ours: list[Filter] = []
-    room = float(MAX_WEIGHT)
+    native_parts: list[Filter] = []
+    local_parts: list[Filter] = []
+    weight_left = float(MAX_WEIGHT)
     for one in where.filters if isinstance(where, And) else (where,):
-        fits = native(meta, one) and not names_in(one) & hidden and weight(one) <= room
-        (theirs if fits else ours).append(one)
-        room -= weight(one) if fits else 0
-    return combine(And, theirs), combine(And, ours)
+        fits = native(meta, one) and not names_in(one) & hidden and weight(one) <= weight_left
+        (native_parts if fits else local_parts).append(one)
+        weight_left -= weight(one) if fits else 0
+    return combine(And, native_parts), combine(And, local_parts)
 
 
 def weight(where: Filter) -> float:

@@ -23,7 +23,7 @@ from ...store.migration import Report
 from .codec import WireCodec
 from .guard_rows import Guards
 from .parallel import in_parallel
-from .passes import Passes
+from .resumable_scans import ResumableScans
 from .system_table import HOLDER, ID
 from .wire_kinds import Wire
 
@@ -80,7 +80,7 @@ def drop_rows(tables: Tables, store: str) -> None:
     def drop(key: Wire) -> None:
         tables.send("DeleteItem", {"TableName": system, "Key": key})
 
-    for page in Passes(tables.send, Report(lambda items: None)).pages(scan):
+    for page in ResumableScans(tables.send, Report(lambda items: None)).pages(scan):
         in_parallel(drop, page)
 
 

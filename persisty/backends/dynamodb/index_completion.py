@@ -1,7 +1,7 @@
 """Complete the items of a table before an index is created.
 
 An index contains only items that have all its attributes. Items stored before such an attribute was declared therefore get its default first
-(see `model.stored_before`); otherwise a query of the index would not find them. An optional attribute without an index may also be a NULL, which
+(see `model.missing_values`); otherwise a query of the index would not find them. An optional attribute without an index may also be a NULL, which
 no index takes. Such NULLs are removed after all items that lack the attribute have its default.
 """
 
@@ -12,11 +12,11 @@ from typing import Any
 
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
-from ...model.stored_before import value_before
+from ...model.missing_values import value_before
 from ...store.migration import Report
 from .codec import WireCodec
 from .parallel import in_parallel
-from .passes import Call, Passes
+from .resumable_scans import Call, ResumableScans
 from .wire_kinds import NULL, Wire
 
 
@@ -29,7 +29,7 @@ def complete(
     report: Report | None = None,
 ) -> None:
     """Give the items the values that they lack for an index. `table`: the description of the table without the index."""
-    passes = Passes(call, report or Report(lambda items: None))
+    scans = ResumableScans(call, report or Report(lambda items: None))
     indexed = {key["AttributeName"] for one in table.get("GlobalSecondaryIndexes", ()) for key in one["KeySchema"]}
     name = table["TableName"]
     for attribute in index.attributes:
@@ -40,14 +40,14 @@ def complete(
         if value is None or (optional and codec.stored[attribute] in indexed):
             continue  # an absent attribute is null
         wire = codec.value(attribute, value())
-        _change(call, passes, name, codec, attribute, "attribute_not_exists(#0)", "SET #0 = :0", wire)
+        _change(call, scans, name, codec, attribute, "attribute_not_exists(#0)", "SET #0 = :0", wire)
         if optional:
-            _change(call, passes, name, codec, attribute, "#0 = :0", "REMOVE #0", NULL)
+            _change(call, scans, name, codec, attribute, "#0 = :0", "REMOVE #0", NULL)
 
 
 def _change(
     call: Call,
-    passes: Passes,
+    scans: ResumableScans,
     table: str,
     codec: WireCodec,
     attribute: str,
@@ -82,5 +82,5 @@ def _change(
     }
     if ":0" in condition:
         scan["ExpressionAttributeValues"] = values
-    for keys in passes.pages(scan):
+    for keys in scans.pages(scan):
         in_parallel(run, keys)

@@ -121,11 +121,11 @@ class Limits:
         faults = []
         for name, most in self._keys:
             if name in wire and (size := value_size(wire[name])) > most:
-                told = f"Too long for a key or an index: at most {most} bytes"
-                faults.append(Fault(path + pointer(name), told, f"at most {most} bytes", f"{size} bytes"))
+                message = f"Too long for a key or an index: at most {most} bytes"
+                faults.append(Fault(path + pointer(name), message, f"at most {most} bytes", f"{size} bytes"))
         if (size := size_of(wire)) > MAX_ITEM:
-            told = f"DynamoDB stores items of at most {MAX_ITEM} bytes"
-            faults.append(Fault(path, told, f"at most {MAX_ITEM} bytes", f"{size} bytes"))
+            message = f"DynamoDB stores items of at most {MAX_ITEM} bytes"
+            faults.append(Fault(path, message, f"at most {MAX_ITEM} bytes", f"{size} bytes"))
         if SORT in wire and (size := value_size(wire[SORT])) > MAX_SORT:
             faults.append(Fault(path, "The key is too long", f"at most {MAX_SORT} bytes", f"{size} bytes"))
         return faults
@@ -165,9 +165,9 @@ def _keys(meta: StoreMeta[Any], codec: WireCodec) -> tuple[tuple[str, int], ...]
     most: dict[str, int] = {}
     partition, *sorts = codec.schema
     schemas = [(partition, *sorts), *(index.attributes for index in meta.indexes)]
-    for first, *others in schemas:
+    for first, *sort_names in schemas:
         most[first] = min(most.get(first, MAX_PARTITION), MAX_PARTITION)
-        for name in others:
+        for name in sort_names:
             most[name] = MAX_SORT
     texts = {name for name, one in meta.attributes.items() if one.kind in (Kind.STRING, Kind.BYTES)}
     return tuple((name, size) for name, size in most.items() if name in texts)

@@ -62,8 +62,8 @@ class Unplaced:
 
     def __init__(self, meta: StoreMeta[Any], order: tuple[OrderBy, ...], found: list[Any]) -> None:
         self._placed, self._size, self._found = has_place(meta, order), item_size(meta), found
-        self._kept = {*meta.key.attributes, *(one.attribute for one in order)}
-        self._large = frozenset(large_attributes(meta)) - self._kept
+        self._needed = {*meta.key.attributes, *(one.attribute for one in order)}
+        self._large = frozenset(large_attributes(meta)) - self._needed
         self._bytes = 0
 
     def without(self, items: Iterable[T]) -> Iterator[T]:

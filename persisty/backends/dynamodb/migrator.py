@@ -25,15 +25,15 @@ from msgspec import structs
 
 from ...errors import SchemaMismatch
 from ...model.meta import StoreMeta
+from ...model.missing_values import value_before
 from ...model.schema import Schema
 from ...model.schema_changes import Change, Effect
-from ...model.stored_before import value_before
 from ...model.stored_names import as_stored, stored_names, stored_names_of
 from ...store.migration import Evolution, Report, Step, check_kinds
 from .codec import WireCodec
 from .guard_backfill import GuardBackfill, Tables, drop_rows
 from .parallel import in_parallel
-from .passes import Passes
+from .resumable_scans import ResumableScans
 from .stored_indexes import declared_indexes, index_name_of, mistyped, read_index, stored_index_names
 from .stored_items import REFUSED, StoredItems
 from .table_copy import TableCopy
@@ -78,17 +78,19 @@ class DynamoDbMigrator:
         base = record or (None if declared is None else declared.schema)
         if table is None or base is None:
             return None
-        known = {} if record is None else {index_name_of(record, one): as_stored(record, one) for one in record.indexes}
+        recorded = (
+            {} if record is None else {index_name_of(record, one): as_stored(record, one) for one in record.indexes}
+        )
         now = {} if declared is None else declared_indexes(declared.schema, base)
         wrong = () if declared is None else mistyped(table, declared)
         found = [
-            now.get(one["IndexName"]) or known.get(one["IndexName"]) or read_index(one)
+            now.get(one["IndexName"]) or recorded.get(one["IndexName"]) or read_index(one)
             for one in table.get("GlobalSecondaryIndexes", ())
             # one that is being built is waited for; local stand-ins for DynamoDB name no status
             if one.get("IndexStatus", "ACTIVE") == "ACTIVE"
             and one["IndexName"] not in wrong
             # a unique index of a deployment has no rows for the values of stored items
-            and (record is None or one["IndexName"] in known or not read_index(one).unique)
+            and (record is None or one["IndexName"] in recorded or not read_index(one).unique)
         ]
         return structs.replace(base, indexes=tuple(found))
 
@@ -278,8 +280,8 @@ class DynamoDbMigrator:
 
         def run(report: Report) -> None:
             used = {name: value for name, value in values.items() if name in condition}
-            passes = Passes(self._tables.send, report)
-            for keys in passes.pages(self._items.found(declared.name, condition, names, used)):
+            scans = ResumableScans(self._tables.send, report)
+            for keys in scans.pages(self._items.found(declared.name, condition, names, used)):
                 in_parallel(change, keys)
 
         request = f"UpdateItem {declared.name}: {_spelled(update, names)} IF {_spelled(condition, names)}"
@@ -304,12 +306,12 @@ class DynamoDbMigrator:
 
         def run(report: Report) -> None:
             backfill = GuardBackfill(self._tables, declared, one.name)
-            passes = Passes(self._tables.send, report, lambda: backfill.shared)
-            backfill.resume(passes.noted)
-            for page in passes.pages({"TableName": self._items.table(declared.name), "ConsistentRead": True}):
+            scans = ResumableScans(self._tables.send, report, lambda: backfill.shared)
+            backfill.resume(scans.noted)
+            for page in scans.pages({"TableName": self._items.table(declared.name), "ConsistentRead": True}):
                 in_parallel(backfill.take, page)
             backfill.check()
-            for rows in passes.pages(backfill.rows):
+            for rows in scans.pages(backfill.rows):
                 in_parallel(backfill.release, rows)
             self._tables.add_index(declared, one.name, Report(report, rate=report.rate))
 

@@ -65,9 +65,9 @@ class Positions:
 
     def resume(self, union: UnionPlan, after: Position) -> tuple[int, Wire]:
         """Return (the query of the item at a position, the key after which it continues)."""
-        known = after.keys() <= {*self.names(union)}
+        is_complete = after.keys() <= {*self.names(union)}
         for position, one in enumerate(union.queries):
-            if known and matcher(self._values, membership(one))(after):
+            if is_complete and matcher(self._values, membership(one))(after):
                 return position, self.start(one, {name: after.get(name) for name in self.names(one)})
         raise InvalidCursor()
 

@@ -29,11 +29,11 @@ from .access_paths import (
     Conjunction,
     QueryPlan,
     access_paths,
-    left_of,
     over_values,
     parts_of,
+    queries_of_path,
+    remaining_filter,
     resumed,
-    ways,
 )
 from .codec import WireCodec
 from .costs import Cost, cost_of_keys, cost_of_queries, share
@@ -118,23 +118,23 @@ class Planner:
         return any(one.path is not None and one.path.partition in self._moving for one in way.queries)
 
     def _ways(self, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]) -> Iterator[_Way]:
-        given = Conjunction(parts)
-        if keys := self._keys(given):
+        conjunction = Conjunction(parts)
+        if keys := self._keys(conjunction):
             yield _Way(keys)
         for path in self._paths:
-            if path.partition not in given.equal and path.partition not in given.several:
+            if path.partition not in conjunction.equal and path.partition not in conjunction.several:
                 continue
-            for queries in ways(self.meta, path, given, order, pinned):
+            for queries in queries_of_path(self.meta, path, conjunction, order, pinned):
                 yield _Way(queries=tuple(queries))
         for one in parts:
             if isinstance(one, Or) and one.filters and (way := self._of_arms(one, parts, order, pinned)) is not None:
                 yield way
 
-    def _keys(self, given: Conjunction) -> tuple[KeyValues, ...]:
+    def _keys(self, conjunction: Conjunction) -> tuple[KeyValues, ...]:
         """Return the keys of which an item must have one. Empty if they are not pinned or too many."""
         values: list[tuple[Any, ...]] = []
         for name in self.meta.key.attributes:
-            equal, several = given.equal.get(name), given.several.get(name)
+            equal, several = conjunction.equal.get(name), conjunction.several.get(name)
             if equal is None and several is None:
                 return ()
             values.append((equal.value,) if equal is not None else several.value if several is not None else ())
@@ -144,11 +144,11 @@ class Planner:
         self, either: Or, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]
     ) -> _Way | None:
         """Return the best ways of all arms together, None if an arm has none or if there are too many."""
-        others = [one for one in parts if isinstance(one, Compare)]
+        comparisons = [one for one in parts if isinstance(one, Compare)]
         keys: dict[KeyValues, None] = {}
         queries: list[QueryPlan] = []
         for arm in either.filters:
-            way = self._best((*parts_of(arm), *others), order, pinned)
+            way = self._best((*parts_of(arm), *comparisons), order, pinned)
             if way is None:
                 return None
             keys.update(dict.fromkeys(way.keys))
@@ -171,19 +171,23 @@ class Planner:
         partition, the same attribute may have any value."""
         conditions = one.conditions
         if following != ALL:
-            following = left_of(self._values, following, conditions)
+            following = remaining_filter(self._values, following, conditions)
             conditions = resumed(self.meta, one, following)
-        left = left_of(self._values, where, conditions)
-        rest = combine(And, [left, following]) if following != ALL else left
-        return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping, left == ALL, following)
+        remaining = remaining_filter(self._values, where, conditions)
+        rest = combine(And, [remaining, following]) if following != ALL else remaining
+        return QueryPlan(
+            one.path, conditions, rest, one.ordered, one.backward, one.grouping, remaining == ALL, following
+        )
 
     def _keyed(self, keys: tuple[KeyValues, ...], where: Filter, following: Filter) -> KeyPlan:
         """Return the keys that the filter does not exclude, and the part of the filter that the keys do not decide."""
         names = self.meta.key.attributes
-        rests = {key: left_of(self._values, where, tuple(map(_equal, names, key))) for key in keys}
-        left = tuple([key for key in keys if rests[key] != NOTHING])
-        same = all(rests[key] == rests[left[0]] for key in left)
-        return KeyPlan(left, combine(And, [rests[left[0]] if same else where, following]) if left else NOTHING)
+        rests = {key: remaining_filter(self._values, where, tuple(map(_equal, names, key))) for key in keys}
+        possible = tuple([key for key in keys if rests[key] != NOTHING])
+        same = all(rests[key] == rests[possible[0]] for key in possible)
+        return KeyPlan(
+            possible, combine(And, [rests[possible[0]] if same else where, following]) if possible else NOTHING
+        )
 
 
 def _equal(name: str, value: Any) -> Compare:
@@ -200,12 +204,12 @@ def _perfect(way: _Way, parts: tuple[Filter, ...]) -> bool:
 
 def _uncovered(queries: Sequence[QueryPlan]) -> tuple[QueryPlan, ...]:
     """Return the queries without those whose matches another query finds too."""
-    kept: list[tuple[QueryPlan, frozenset[Compare]]] = []
+    uncovered: list[tuple[QueryPlan, frozenset[Compare]]] = []
     for one in sorted(queries, key=lambda query: len(query.conditions)):
         conditions = frozenset(one.conditions)
-        if not any(other.path == one.path and covering <= conditions for other, covering in kept):
-            kept.append((one, conditions))
-    return tuple(one for one, _ in kept)
+        if not any(other.path == one.path and covering <= conditions for other, covering in uncovered):
+            uncovered.append((one, conditions))
+    return tuple(one for one, _ in uncovered)
 
 
 def _disjoint(queries: Sequence[QueryPlan]) -> bool:

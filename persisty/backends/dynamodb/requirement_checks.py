@@ -47,18 +47,18 @@ class RequirementChecks:
     def checks(self, writes: Sequence[StoredWrite]) -> list[Check]:
         """Return the checks of these writes."""
         found: dict[Place, Check] = {}
-        hopeless: list[Check] = []
+        impossible: list[Check] = []
         written = _by_place(writes)
         for position, (_, write) in enumerate(writes):
             for one in required_by(write):
                 place = (one.meta.name, one.key)
                 if one.where == NOTHING:
-                    hopeless.append(Check(None, {position: one.attribute}))
+                    impossible.append(Check(None, {position: one.attribute}))
                 elif place not in written:
                     check = found.setdefault(place, Check(None, {}))
                     check.body = check.body or self._body(one)
                     check.required[position] = one.attribute
-        return [*found.values(), *hopeless]
+        return [*found.values(), *impossible]
 
     def written(self, writes: Sequence[StoredWrite], missing: Collection[int]) -> list[tuple[int, str]]:
         """Return (position, attribute) of the writes that require an item which the write at one of these positions did not find."""

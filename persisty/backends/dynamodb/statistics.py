@@ -31,16 +31,16 @@ class Statistics:
 
     def __init__(self, table: str, transport: Transport) -> None:
         self._table, self._transport = table, transport
-        self._known: tuple[float, Size] | None = None
+        self._cached: tuple[float, Size] | None = None
 
     def size(self) -> Size:
-        known, now = self._known, monotonic()
-        if known is not None and now - known[0] < REMEMBERED:
-            return known[1]
+        cached, now = self._cached, monotonic()
+        if cached is not None and now - cached[0] < REMEMBERED:
+            return cached[1]
         try:
             answer: _Description = self._transport.call("DescribeTable", {"TableName": self._table}, _Description)
         except AwsError as error:
             raise as_error(error) from error
         size = Size(answer.Table.ItemCount, answer.Table.TableSizeBytes)
-        self._known = now, size
+        self._cached = now, size
         return size

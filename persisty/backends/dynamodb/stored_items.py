@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from ...errors import Fault
+from ...model.former_schemas import exact_attribute
 from ...model.meta import StoreMeta
+from ...model.missing_values import value_before
 from ...model.schema import Schema
 from ...model.schema_changes import Change, members
-from ...model.stored_before import value_before
-from ...model.stored_form import exact_attribute
 from ...model.stored_names import predecessors, stored_names
 from ...model.unreadable_items import UNREADABLE, is_readable
 from .codec import WireCodec
@@ -161,5 +161,5 @@ class StoredItems:
 
 def _place(stored: Schema, declared: Schema, name: str) -> str:
     """Return the name under which the values of a declared attribute are stored now."""
-    known = predecessors(stored, declared).get(name)
-    return stored_names(declared).get(name, name) if known is None else stored_names(stored)[known.name]
+    predecessor = predecessors(stored, declared).get(name)
+    return stored_names(declared).get(name, name) if predecessor is None else stored_names(stored)[predecessor.name]

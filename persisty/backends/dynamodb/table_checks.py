@@ -49,8 +49,8 @@ def table_faults(store: str, expected: Mapping[str, Any], table: Mapping[str, An
         place = f"{path}/{index['IndexName']}"
         if found is None:
             yield Fault(place, f"The table {name} lacks the index. {CREATE}")
-        elif (wanted := _key(expected, index["KeySchema"])) != (given := _key(table, found["KeySchema"])):
-            yield Fault(place, "The index has another key", wanted, given)
+        elif (declared := _key(expected, index["KeySchema"])) != (stored := _key(table, found["KeySchema"])):
+            yield Fault(place, "The index has another key", declared, stored)
 
 
 def key_faults(store: str, expected: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[Fault]:

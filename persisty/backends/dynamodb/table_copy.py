@@ -21,24 +21,24 @@ from typing import Any
 from msgspec import UNSET
 
 from ...errors import Conflict
+from ...model.former_schemas import compile_stored
 from ...model.meta import StoreMeta
+from ...model.missing_values import value_before
 from ...model.schema import Schema
-from ...model.stored_before import value_before
-from ...model.stored_form import compile_stored
 from ...model.stored_names import predecessors
 from ...model.unreadable_items import FAULTS, unreadable
 from ...store.migration import Report
 from .codec import WireCodec
 from .guard_backfill import LISTED, Tables
 from .parallel import in_parallel
-from .passes import MOST
+from .resumable_scans import MOST
 from .value_conversion import conversion_of
 from .wire_kinds import NULL, Wire
 
 SEGMENTS = 8
 READ = 100
 """Items of one BatchGetItem."""
-LITTLE = 100
+FEW_CHANGES = 100
 """Differences with which the copy has caught up: the switch finds the rest in moments."""
 PASSES = 5
 """Passes that catch up at most. More would not help against writers that are faster than the copy."""
@@ -52,20 +52,20 @@ class TableCopy:
         self.origin, self.target = origin, target
         self._former = compile_stored(stored)
         self._codec, self._old = WireCodec(declared), WireCodec(self._former)
-        known, now = predecessors(stored, declared.schema), self._codec.stored
+        sources, now = predecessors(stored, declared.schema), self._codec.stored
         was = self._old.stored
-        self._heirs = {was[one.name]: now[name] for name, one in known.items() if was[one.name] != now[name]}
+        self._new_names = {was[one.name]: now[name] for name, one in sources.items() if was[one.name] != now[name]}
         """Stored name of the former table → that of the new one."""
-        self._marks = tuple(self._heirs.get(name, name) for name in map(self._old.stored.__getitem__, stored.key))
+        self._marks = tuple(self._new_names.get(name, name) for name in map(self._old.stored.__getitem__, stored.key))
         """The attributes of the former key, as a copied item has them."""
         before = {name: make() for name, one in declared.attributes.items() if (make := value_before(one)) is not None}
         self._defaults = {now[name]: self._codec.value(name, one) for name, one in before.items() if one is not None}
         before_indexed = {name for index in stored.indexes for name in index.attributes}
-        indexed = {name for name, one in known.items() if one.name in before_indexed}
+        indexed = {name for name, one in sources.items() if one.name in before_indexed}
         self._absent = {now[name] for name in before.keys() - self._codec.before.keys() - indexed} & {*self._defaults}
         """Attributes of a new key or index, whose absence is the default in the former table and null in the new one."""
         self._required = {now[name] for name in before if not declared.attributes[name].optional} & {*self._defaults}
-        found = {now[name]: conversion_of(stored, declared, name) for name in known}
+        found = {now[name]: conversion_of(stored, declared, name) for name in sources}
         self._conversions = {name: one for name, one in found.items() if one is not None}
         self._lock = threading.Lock()
         self._shared: dict[str, None] = {}
@@ -80,7 +80,7 @@ class TableCopy:
     def catch_up(self, report: Report) -> None:
         """Copy what has changed meanwhile, until a pass finds little. Raises `Conflict` if items cannot be copied."""
         for _ in range(PASSES):
-            if self._pass(report) <= LITTLE:
+            if self._pass(report) <= FEW_CHANGES:
                 break
         self._check()
 
@@ -150,8 +150,8 @@ class TableCopy:
     def _put(self, wires: Sequence[Wire], *, blind: bool) -> int:
         """Put the copies of items that differ from what the target has. Returns their number."""
         copies = [copy for wire in wires if (copy := self._copied(wire)) is not None]
-        there = {} if blind else self._read(self.target, [self._key(one) for one in copies], self._key)
-        differing = [one for one in copies if _spelled(there.get(_text(self._key(one)), {})) != _spelled(one)]
+        stored = {} if blind else self._read(self.target, [self._key(one) for one in copies], self._key)
+        differing = [one for one in copies if _spelled(stored.get(_text(self._key(one)), {})) != _spelled(one)]
         for one in differing:
             if not self._tables.decided("PutItem", {"TableName": self.target, "Item": one, **self._same_origin(one)}):
                 self._share(one)
@@ -160,37 +160,39 @@ class TableCopy:
     def _sweep(self, wires: Sequence[Wire]) -> int:
         """Delete the copies of items that are gone, or that have another key now. Returns their number."""
         origins = [(self._origin(one), one) for one in wires]
-        there = self._read(self.origin, [key for key, _ in origins if key], self._former_key)
-        gone = 0
+        originals = self._read(self.origin, [key for key, _ in origins if key], self._former_key)
+        deleted = 0
         for key, one in origins:
-            wire = there.get(_text(key)) if key else None
+            wire = originals.get(_text(key)) if key else None
             copy = None if wire is None else self._copied(wire)
             if copy is None or self._key(copy) != self._key(one):
                 payload = {"TableName": self.target, "Key": self._key(one), **self._same_origin(one)}
-                gone += self._tables.decided("DeleteItem", payload)
-        return gone
+                deleted += self._tables.decided("DeleteItem", payload)
+        return deleted
 
     def _copied(self, wire: Wire) -> Wire | None:
         """Return an item as the target has it, with its former key; None, and take note of it, if the new declaration cannot read it."""
-        heirs = {self._heirs.get(name, name): value for name, value in wire.items()}
-        filled = {name for name in self._absent if name not in heirs}
-        filled |= {name for name in self._required if heirs.get(name) == NULL}
+        renamed = {self._new_names.get(name, name): value for name, value in wire.items()}
+        filled = {name for name in self._absent if name not in renamed}
+        filled |= {name for name in self._required if renamed.get(name) == NULL}
         try:
-            heirs |= {
-                name: one.converted(heirs[name])
+            renamed |= {
+                name: one.converted(renamed[name])
                 for name, one in self._conversions.items()
-                if heirs.get(name, NULL) != NULL
+                if renamed.get(name, NULL) != NULL
             }
         except FAULTS:
             self._note(wire)
             return None
-        item = self._codec.read(heirs | {name: self._defaults[name] for name in filled})
+        item = self._codec.read(renamed | {name: self._defaults[name] for name in filled})
         values = self._declared.key_values(item)
         if unreadable(item) or any(value is None or value is UNSET for value in values):
             self._note(wire)
             return None
         copy = self._codec.wire(item)
-        return copy | {name: heirs[name] for name in self._marks if name not in copy and heirs.get(name, NULL) != NULL}
+        return copy | {
+            name: renamed[name] for name in self._marks if name not in copy and renamed.get(name, NULL) != NULL
+        }
 
     def _note(self, wire: Wire) -> None:
         """Take note of an item that cannot be copied."""
@@ -205,7 +207,7 @@ class TableCopy:
 
     def _origin(self, copy: Wire) -> Wire | None:
         """Return the key of the item that a copy was made of, None if it is no copy."""
-        names = {heir: name for name, heir in self._heirs.items()}
+        names = {new_name: name for name, new_name in self._new_names.items()}
         if any(name not in copy for name in self._marks):
             return None
         item = self._old.read({names.get(name, name): copy[name] for name in self._marks})

@@ -83,12 +83,12 @@ class Part(Generic[T]):
         undecided = split(self.meta, write.when)[1] != ALL
         return undecided or self.guards.concern(write) or bool(self.codec.starts_from_null(write))
 
-    def condition(self, write: Write, known: bool, item: T | None) -> Filter:
+    def condition(self, write: Write, was_read: bool, item: T | None) -> Filter:
         """Return the condition of a write for DynamoDB, or `NOTHING` if the item that was read rules the write out."""
         if isinstance(write, Put):
             return ALL
         native, local = split(self.meta, write.when)
-        if not known:
+        if not was_read:
             return native
         if item is None or not matcher(self.meta, write.when)(item):
             return NOTHING
@@ -156,7 +156,7 @@ class Transactions:
         batch is reported.
         """
         results = [ABORTED] * len(writes)
-        hopeless: dict[int, WriteResult] = {}
+        refused: dict[int, WriteResult] = {}
         actions: list[Action] = []
         given_up: dict[str, int] = {}
         taken: set[str] = set()
@@ -167,7 +167,7 @@ class Transactions:
             when = part.condition(write, position in items, items.get(position))
             if position in items and when == NOTHING:
                 item = items[position]
-                hopeless[position] = MISSING if item is None else WriteResult(Outcome.FAILED, item)
+                refused[position] = MISSING if item is None else WriteResult(Outcome.FAILED, item)
                 actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(write, NOTHING)}, position))
                 continue
             started = part.codec.started(write, items[position])[0] if position in items else write
@@ -196,8 +196,8 @@ class Transactions:
                 position = min(check.required)
                 body = check.body or self._system.never(f"{position}/{check.required[position]}")
                 actions.append(Action(body, position, required=check.required))
-        if any(one is not ABORTED for one in results) or len(hopeless) == len(writes):
-            return [hopeless.get(position, one) for position, one in enumerate(results)], actions
+        if any(one is not ABORTED for one in results) or len(refused) == len(writes):
+            return [refused.get(position, one) for position, one in enumerate(results)], actions
         return None, actions
 
     def _canceled(
@@ -220,9 +220,9 @@ class Transactions:
             refusal = as_error(AwsError("ValidationException", str(first.get("Message")), {}))
             if not isinstance(refusal, InvalidInput) or len(writes) == 1:
                 raise refusal from error
-            told = [ABORTED] * len(writes)
-            told[actions[at].position] = WriteResult(Outcome.ERROR, error=refusal)
-            return told
+            outcomes = [ABORTED] * len(writes)
+            outcomes[actions[at].position] = WriteResult(Outcome.ERROR, error=refusal)
+            return outcomes
         results = [ABORTED] * len(writes)
         changed_since = False
         for action, wire in failed:
@@ -238,7 +238,7 @@ class Transactions:
             else:
                 results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
         refused = {action.guard: action.position for action, _ in failed if action.guard}
-        self._tell_taken(writes, items, refused, results)
+        self._report_taken(writes, items, refused, results)
         unmet = [
             (position, attribute) for action, _ in failed for position, attribute in (action.required or {}).items()
         ]
@@ -249,7 +249,7 @@ class Transactions:
                 results[position] = WriteResult(Outcome.UNRELATED, index=attribute)
         return None if changed_since else results
 
-    def _tell_taken(
+    def _report_taken(
         self,
         writes: Writes,
         items: Mapping[int, Any],
@@ -262,13 +262,15 @@ class Transactions:
         until a write releases it.
         """
         values = [part.values(write, items.get(position)) for position, (part, write) in enumerate(writes)]
-        held = {*refused}.union(*(before for before, _ in values))
+        taken_guards = {*refused}.union(*(before for before, _ in values))
         for position, (before, after) in enumerate(values):
             if results[position] is not ABORTED:
                 continue  # a refused write neither assigns nor releases
-            taken = next((index for guard, index in after.items() if guard not in before and guard in held), None)
+            taken = next(
+                (index for guard, index in after.items() if guard not in before and guard in taken_guards), None
+            )
             if taken is None:
-                held = held.difference(before).union(after)
+                taken_guards = taken_guards.difference(before).union(after)
             else:
                 results[position] = WriteResult(Outcome.EXISTS, index=taken)
         if all(one is ABORTED for one in results):
@@ -303,8 +305,10 @@ def _read_each(writes: Writes, positions: Sequence[int]) -> dict[int, Any]:
     """Return position → the current item of the write there, with one read for each store."""
     found: dict[int, Any] = {}
     for part in dict.fromkeys(writes[position][0] for position in positions):
-        mine = [position for position in positions if writes[position][0] is part]
-        found |= zip(mine, part.read([part.key(writes[position][1]) for position in mine]), strict=True)
+        own_positions = [position for position in positions if writes[position][0] is part]
+        found |= zip(
+            own_positions, part.read([part.key(writes[position][1]) for position in own_positions]), strict=True
+        )
     return found
 
 

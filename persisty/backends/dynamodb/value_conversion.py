@@ -23,17 +23,17 @@ import msgspec
 from msgspec import UNSET
 
 from ...errors import Conflict, Fault, SchemaMismatch
+from ...model.former_schemas import exact_attribute
 from ...model.meta import StoreMeta
 from ...model.schema import Schema
 from ...model.schema_differences import form
-from ...model.stored_form import exact_attribute
 from ...model.stored_names import predecessors
 from ...model.unreadable_items import FAULTS, UnreadableValue
 from ...model.value_conversions import CONVERSIONS, convert, kind_of_form
 from ...store.migration import Report
 from .guard_backfill import LISTED, Tables
 from .parallel import in_parallel
-from .passes import Passes
+from .resumable_scans import ResumableScans
 from .wire_kinds import WIRE, Wire, WireKind, wire_kind
 
 Cell = dict[str, Any]
@@ -118,8 +118,10 @@ class ConversionBackfill:
         writing. The next migration continues."""
         for number in range(PASSES):
             self._differing = 0
-            passes = Passes(self._tables.send, Report(lambda items: None, rate=report.rate) if number else report)
-            for page in passes.pages(self._scan()):
+            scans = ResumableScans(
+                self._tables.send, Report(lambda items: None, rate=report.rate) if number else report
+            )
+            for page in scans.pages(self._scan()):
                 in_parallel(self._convert, page)
             if self._failed:
                 raise SchemaMismatch("Some values were not converted", faults=[self._fault(path)])

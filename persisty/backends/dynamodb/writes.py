@@ -31,8 +31,8 @@ from ...store.backend import Bulk, BulkWrite, Delete, Outcome, Patch, Put, Write
 from ...store.bulk_walk import walk
 from ...store.in_doubt_writes import repeatable, settled
 from ...store.write_results import conflict, in_doubt
-from .batch import MAX_STATEMENTS, Statements, rounds
 from .batch_results import Results
+from .batch_statements import MAX_STATEMENTS, Statements, rounds
 from .codec import WireCodec
 from .expressions import split
 from .limits import Limits
@@ -110,17 +110,17 @@ class Writes(Generic[T]):
             self._side_by_side(writes, positions, results)
         for position, key in enumerate(keys):
             if key in guarded:  # in order: one may release the value that the next assigns
-                results.tell(position, partial(self._one, writes[position]))
+                results.record(position, partial(self._one, writes[position]))
         return results.all()
 
-    def write_all(self, asked: BulkWrite) -> Bulk:
+    def write_all(self, bulk: BulkWrite) -> Bulk:
         """Write the matches in pages, each in the fewest requests, after reading their keys."""
-        reads = self._reads.steady(asked.changes or {})
-        changed, position = 0, None if asked.after is None else dict(asked.after)
+        reads = self._reads.steady(bulk.changes or {})
+        changed, position = 0, None if bulk.after is None else dict(bulk.after)
         try:
-            for page in walk(self.meta, reads.query, asked, CHUNK):
+            for page in walk(self.meta, reads.query, bulk, CHUNK):
                 keys = [self.meta.key_values(item) for item in page.items]
-                results = self._write_each(asked, keys)
+                results = self._write_each(bulk, keys)
                 changed += sum(result.outcome is Outcome.DONE for result in results)
                 self._check(results)
                 position = page.position
@@ -128,9 +128,9 @@ class Writes(Generic[T]):
             return Bulk(changed, position, error)
         return Bulk(changed, position)
 
-    def _write_each(self, asked: BulkWrite, keys: Sequence[KeyValues]) -> list[WriteResult]:
+    def _write_each(self, bulk: BulkWrite, keys: Sequence[KeyValues]) -> list[WriteResult]:
         """Write the items of these keys, each on the condition that it still matches."""
-        changes, where = asked.changes, asked.where
+        changes, where = bulk.changes, bulk.where
         writes = [Delete(one, where) if changes is None else Patch(one, changes, where) for one in keys]
         results = self.write(writes, atomic=False) if writes else []
         return [self._counted(write, result) for write, result in zip(writes, results, strict=True)]
@@ -178,21 +178,21 @@ class Writes(Generic[T]):
 
         def run(some: list[Stated], wait: Callable[[], Any] | None = None) -> None:
             answers: Sequence[Executed[Any]] = ()
-            doubt = False
+            response_lost = False
             if wait is not None or (some[0][1] and results.failure is None):
                 try:
-                    answers, doubt = self._execute(wait or partial(self._call, some))
+                    answers, response_lost = self._execute(wait or partial(self._call, some))
                 except PersistyError as error:
                     results.fail([position for position, _ in some], error)
                     return
             for place, (position, _) in enumerate(some):
                 write, answer = writes[position], answers[place] if answers else None
                 result = None if answer is None else self._statements.result(write, answer)
-                doubtful = doubt or (answer is not None and answer.in_doubt)
+                is_in_doubt = response_lost or (answer is not None and answer.in_doubt)
                 if result is None:
-                    results.tell(position, partial(self._one, write, doubt=doubtful), doubt=doubtful)
+                    results.record(position, partial(self._one, write, in_doubt=is_in_doubt), in_doubt=is_in_doubt)
                 else:
-                    results.told[position] = result
+                    results.by_position[position] = result
 
         chunks = [stated[start : start + MAX_STATEMENTS] for start in range(0, len(stated), MAX_STATEMENTS)]
         alone: list[list[Stated]] = [[(position, {})] for position in single]
@@ -235,22 +235,22 @@ class Writes(Generic[T]):
     def _key(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
-    def _one(self, write: Write, *, doubt: bool = False) -> WriteResult:
-        """Do one write. `doubt`: an earlier attempt may have been carried out."""
+    def _one(self, write: Write, *, in_doubt: bool = False) -> WriteResult:
+        """Do one write. `in_doubt`: an earlier attempt may have been carried out."""
         if required_by(write) or (self._unique and self._guards.concern(write)):
             return self.transactions.run([(self.part, write)])[0]
         if isinstance(write, Put):
-            return self._conditional(write, ALL, doubt)
+            return self._conditional(write, ALL, in_doubt)
         if not self._codec.storable(write.key):
             return MISSING
         native, local = split(self.meta, write.when)
         if local == ALL and not self._codec.starts_from_null(write):
-            return self._conditional(write, native, doubt)
+            return self._conditional(write, native, in_doubt)
         return self._optimistic(write, native, local)
 
-    def _conditional(self, write: Write, when: Filter, doubt: bool = False) -> WriteResult:
+    def _conditional(self, write: Write, when: Filter, in_doubt: bool = False) -> WriteResult:
         once = not repeatable(self.meta, write)
-        if once and doubt:
+        if once and in_doubt:
             return self._in_doubt(write)
         payload = self._requests.write(write, when)
         shape: Any = JSON
@@ -263,7 +263,7 @@ class Writes(Generic[T]):
                 raise as_error(error) from error
             current = error.body.get("Item")
             refused = self._refused(write, current)
-            if doubt or error.in_doubt:
+            if in_doubt or error.in_doubt:
                 item = self._codec.read(current) if current else None
                 return WriteResult(Outcome.IN_DOUBT, item, refusal=refused.outcome)
             return refused
@@ -289,12 +289,12 @@ class Writes(Generic[T]):
 
     def _optimistic(self, write: Patch | Delete, native: Filter, local: Filter) -> WriteResult:
         """Decide the condition over the item as read, and write only if the attributes of the condition have not changed since."""
-        holds = matcher(self.meta, write.when)
+        is_match = matcher(self.meta, write.when)
         for attempt in range(ATTEMPTS):
             [current] = self._read((write.key,))
             if current is None:
                 return MISSING
-            if not holds(current):
+            if not is_match(current):
                 return WriteResult(Outcome.FAILED, current)
             started, same = self._codec.started(write, current)
             result = self._conditional(started, combine(And, [native, self._unchanged(current, local), *same]))

@@ -12,7 +12,7 @@ from sqlalchemy import Table
 from sqlalchemy.schema import CreateColumn
 
 from ...model.meta import StoreMeta
-from ...model.stored_before import value_before
+from ...model.missing_values import value_before
 from .columns import RowCodec, table_text
 from .dialect import Dialect
 

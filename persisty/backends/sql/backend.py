@@ -31,7 +31,7 @@ from ...store.write_results import conflict
 from .conditions import required_shape, shape_of
 from .dialect import UniqueTaken
 from .reads import SqlReads
-from .unique_sums import CHUNK, among_keys, away, back, distances
+from .unique_sums import CHUNK, add_offsets, among_keys, remove_offsets, temporary_offsets
 
 T = TypeVar("T")
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -43,16 +43,16 @@ HOW: dict[type, str] = {Add: "add", Append: "append"}
 class SqlBackend(SqlReads[T]):
     """All methods of a `Backend` except `write`."""
 
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        wanted, changes, limit = asked.where, asked.changes, asked.limit
-        if asked.after is not None:
-            wanted = combine(And, [wanted, beyond(self.meta, self._key_order, asked.after)])
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        where, changes, limit = bulk.where, bulk.changes, bulk.limit
+        if bulk.after is not None:
+            where = combine(And, [where, beyond(self.meta, self._key_order, bulk.after)])
         try:
             if limit is None:
-                return Bulk(self._connection.changed(*self._bulk(changes, wanted)))
-            written = self._written(changes, wanted, limit)
+                return Bulk(self._connection.changed(*self._bulk(changes, where)))
+            written = self._written(changes, where, limit)
         except UniqueTaken as taken:
-            written = self._summed_apart(changes or {}, wanted, limit, taken)
+            written = self._summed_apart(changes or {}, where, limit, taken)
         if limit is None or len(written) < limit:
             return Bulk(len(written))
         return Bulk(len(written), position_of(self.meta, self._key_order, max(written, key=self._sort_key)))
@@ -84,13 +84,15 @@ class SqlBackend(SqlReads[T]):
                 rows = INTEGER_MAX if limit is None else limit
                 statement, arguments = self._queried(where, self._key_order, None, rows, codec)
                 items = codec.items(self._connection.rows(statement.text, arguments))
-                far = distances(self.meta, changes, summed, items)
-                again = ALL if self.meta.name in stores_behind(where) else where  # otherwise it would read changed rows
+                offsets = temporary_offsets(self.meta, changes, summed, items)
+                condition = (
+                    ALL if self.meta.name in stores_behind(where) else where
+                )  # otherwise it would read changed rows
                 written: list[T] = []
                 for some in among_keys(self.meta, items):
-                    written += self._written(away(changes, far), combine(And, [some, again]), CHUNK)
+                    written += self._written(add_offsets(changes, offsets), combine(And, [some, condition]), CHUNK)
                 for some in among_keys(self.meta, written):
-                    self._connection.changed(*self._bulk(back(far), some))
+                    self._connection.changed(*self._bulk(remove_offsets(offsets), some))
         except UniqueTaken as still:
             raise conflict(self.meta, self._taken(still)) from still
         return written
@@ -116,9 +118,9 @@ class SqlBackend(SqlReads[T]):
         """Return the result of a write with a missing foreign key, or None."""
         for one in write.requires:
             values: list[Any] = []
-            statement = self._statements.get("met", required_shape(one, self._codec, values))
-            [(met,)] = self._connection.rows(statement.text, statement.arguments(values))
-            if not met:
+            statement = self._statements.get("requirement", required_shape(one, self._codec, values))
+            [(is_met,)] = self._connection.rows(statement.text, statement.arguments(values))
+            if not is_met:
                 return self._unique_first(write, WriteResult(Outcome.UNRELATED, index=one.attribute))
         return None
 
@@ -126,11 +128,11 @@ class SqlBackend(SqlReads[T]):
         """Return the result of an UNRELATED write. A taken unique value is reported first. `rows`: runs a query in the transaction of the write."""
         if not self.meta.uniques:
             return unrelated
-        asked, key = rows or self._connection.rows, self._key_of(write)
+        query_rows, key = rows or self._connection.rows, self._key_of(write)
         new = write.item if isinstance(write, Put) else None
         if isinstance(write, Patch):
             statement = self._statements.get("read", 1)
-            found = asked(statement.text, statement.arguments(self._key(key)))
+            found = query_rows(statement.text, statement.arguments(self._key(key)))
             new = changed(self.meta, self._codec.item(found[0]), write.changes) if found else None
         other = combine(
             Or, [Compare(name, "ne", value) for name, value in zip(self.meta.key.attributes, key, strict=True)]
@@ -142,7 +144,7 @@ class SqlBackend(SqlReads[T]):
             arguments: list[Any] = []
             same = combine(And, [*(Compare(name, "eq", value) for name, value in values.items()), other])
             statement = self._statements.get("count", shape_of(same, self._codec, arguments))
-            [(count,)] = asked(statement.text, statement.arguments(arguments))
+            [(count,)] = query_rows(statement.text, statement.arguments(arguments))
             if count:
                 return WriteResult(Outcome.EXISTS, index=index.name)
         return unrelated

@@ -54,15 +54,15 @@ class BackwardOrders:
 
     def __init__(self, meta: StoreMeta[Any]) -> None:
         self._meta = meta
-        self._known: dict[Total, Backward | None] = {}
+        self._cached: dict[Total, Backward | None] = {}
 
     def of(self, total: Total) -> Backward | None:
         """Return the backward form of a total order, or None if no index has it."""
-        if total in self._known:
-            return self._known[total]
-        if len(self._known) >= MAX_CACHED:
-            self._known.clear()
-        found = self._known[total] = self._backward(total)
+        if total in self._cached:
+            return self._cached[total]
+        if len(self._cached) >= MAX_CACHED:
+            self._cached.clear()
+        found = self._cached[total] = self._backward(total)
         return found
 
     def _backward(self, total: Total) -> Backward | None:
@@ -71,13 +71,15 @@ class BackwardOrders:
         names = tuple(one.attribute for one in before)
         if not (names and key) or not all(one.descending for one in before):
             return None
-        if any(one.attribute not in meta.key.attributes for one in key) or not all(map(self._plain, names)):
+        if any(one.attribute not in meta.key.attributes for one in key) or not all(
+            map(self._has_exact_equality, names)
+        ):
             return None
         if not any(_follow(names, index.attributes) for index in meta.indexes):
             return None
         return Backward((*before, *(OrderBy(one.attribute, descending=True) for one in key)), names)
 
-    def _plain(self, name: str) -> bool:
+    def _has_exact_equality(self, name: str) -> bool:
         """Return whether Python and SQLite agree on which values of a column are equal, and no value is null."""
         attribute = self._meta.attributes.get(name)
         return attribute is not None and not attribute.optional and attribute.kind is not Kind.DECIMAL

@@ -102,21 +102,21 @@ SEQUENCES = Table(
 
 
 def _constructor(
-    meta: StoreMeta[Any], names: Sequence[str], given: Mapping[str, str] = MappingProxyType({}), **known: Any
+    meta: StoreMeta[Any], names: Sequence[str], expressions: Mapping[str, str] = MappingProxyType({}), **namespace: Any
 ) -> Callable[..., Any]:
-    """Return a function that makes an item of these attributes' values by position. Other attributes are UNSET. `given`: attribute → an
-    expression for its value, over the names and over `known`; without one, the value is used unchanged.
+    """Return a function that makes an item of these attributes' values by position. Other attributes are UNSET. `expressions`: attribute → an
+    expression for its value, over the names and over `namespace`; without one, the value is used unchanged.
 
     Items take attributes by name only. A call with the names written out costs a third of one that passes a dict.
     """
     if not all(
-        name.isidentifier() and not iskeyword(name) and name not in ("_item", "_unset", *known) for name in names
+        name.isidentifier() and not iskeyword(name) and name not in ("_item", "_unset", *namespace) for name in names
     ):
         raise InvalidDeclaration(f"An attribute of {meta.name} has no Python name")  # the name becomes code below
-    values = dict.fromkeys(meta.attributes, "_unset") | {name: given.get(name, name) for name in names}
+    values = dict.fromkeys(meta.attributes, "_unset") | {name: expressions.get(name, name) for name in names}
     made = ", ".join(f"{name}={value}" for name, value in values.items())
     makes: Callable[..., Any] = eval(
-        f"lambda {', '.join(names)}: _item({made})", {**known, "_item": meta.item, "_unset": UNSET}
+        f"lambda {', '.join(names)}: _item({made})", {**namespace, "_item": meta.item, "_unset": UNSET}
     )
     return makes
 
@@ -127,18 +127,18 @@ def _misfit(name: str) -> Any:
 
 def _reader(meta: StoreMeta[Any], kinds: Mapping[str, ColumnKind]) -> Callable[..., Any]:
     """Return a function that makes an item of the columns of one row. It raises one of `FAULTS` for a value that does not fit its attribute."""
-    given: dict[str, str] = {}
-    known: dict[str, Any] = {"_misfit": _misfit}
+    expressions: dict[str, str] = {}
+    namespace: dict[str, Any] = {"_misfit": _misfit}
     for place, (name, kind) in enumerate(kinds.items()):
         attribute = meta.attributes[name]
         if kind.decode is None:
-            known[f"_types{place}"] = _types(attribute)
-            given[name] = f"{name} if type({name}) in _types{place} else _misfit({name!r})"
+            namespace[f"_types{place}"] = _types(attribute)
+            expressions[name] = f"{name} if type({name}) in _types{place} else _misfit({name!r})"
         else:
-            known[f"_decode{place}"] = kind.decode
+            namespace[f"_decode{place}"] = kind.decode
             decoded = f"_decode{place}({name})"
-            given[name] = f"None if {name} is None else {decoded}" if attribute.optional else decoded
-    return _constructor(meta, tuple(kinds), given, **known)
+            expressions[name] = f"None if {name} is None else {decoded}" if attribute.optional else decoded
+    return _constructor(meta, tuple(kinds), expressions, **namespace)
 
 
 ConvertAll = Callable[[Sequence[Any]], Iterable[Any]]
@@ -186,7 +186,7 @@ class RowCodec:
 
     def __init__(self, meta: StoreMeta[Any], dialect: Dialect, select: Sequence[str] | None = None) -> None:
         self.search = dialect.search
-        self._dialect, self._others = dialect, dict[StoreMeta[Any], RowCodec]()
+        self._dialect, self._linked = dialect, dict[StoreMeta[Any], RowCodec]()
         self.names = tuple(meta.attributes) if select is None else tuple(select)
         kinds = {name: column_kind(meta.attributes[name], dialect) for name in self.names}
         nested = {name: column_kind(attribute, dialect) for name, attribute in meta.nested.items()}
@@ -206,7 +206,7 @@ class RowCodec:
             for position, (name, kind) in enumerate(kinds.items())
             if kind.decode is not None
         )
-        self._plain = tuple(
+        self._undecoded = tuple(
             (position, _types(meta.attributes[name]))
             for position, (name, kind) in enumerate(kinds.items())
             if kind.decode is None
@@ -223,9 +223,9 @@ class RowCodec:
 
     def of(self, meta: StoreMeta[Any]) -> RowCodec:
         """Return the codec of another item in the same database."""
-        found = self._others.get(meta)
+        found = self._linked.get(meta)
         if found is None:
-            found = self._others[meta] = RowCodec(meta, self._dialect)
+            found = self._linked[meta] = RowCodec(meta, self._dialect)
         return found
 
     def row(self, item: Any) -> list[Any]:
@@ -271,7 +271,7 @@ class RowCodec:
             return []
         stored = columns.copy()
         try:
-            for position, types in self._plain:
+            for position, types in self._undecoded:
                 if not {*map(type, columns[position])} <= types:
                     return list(map(self.item, zip(*stored, strict=True)))
             for position, decode_all in self._decoders:

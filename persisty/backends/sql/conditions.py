@@ -133,11 +133,11 @@ class Conditions:
             case ("not", inner):
                 return or_(self.column(inner[1]).is_(None), not_(self.where(inner, bind)))
             case ("exists", name, meta, other, inner):
-                there = self._beside(meta)
+                linked = self._linked(meta)
                 if self._collects(meta, other):
-                    found = there.column(other)
-                    return self.column(name).in_(select(found).where(found.is_not(None), there.where(inner, bind)))
-                matches = select(ONE).where(there.column(other) == self.column(name), there.where(inner, bind))
+                    found = linked.column(other)
+                    return self.column(name).in_(select(found).where(found.is_not(None), linked.where(inner, bind)))
+                matches = select(ONE).where(linked.column(other) == self.column(name), linked.where(inner, bind))
                 return exists(matches.correlate(self._table))
             case (operator, name, *extra):
                 return COMPARISONS[operator](self._dialect, self.column(name), bind, *extra)
@@ -156,11 +156,11 @@ class Conditions:
     def required(self, shape: Shape, bind: Bind) -> Any:
         """Return the condition that the required item exists, and lock it until the write is committed."""
         meta, inner = shape
-        there = self._beside(meta)
-        found = select(ONE).where(there.key_is(bind), there.where(inner, bind)).correlate(self._table)
+        target = self._linked(meta)
+        found = select(ONE).where(target.key_is(bind), target.where(inner, bind)).correlate(self._table)
         return exists(found.with_for_update(read=True, key_share=True))
 
-    def _beside(self, meta: StoreMeta[Any]) -> Conditions:
+    def _linked(self, meta: StoreMeta[Any]) -> Conditions:
         depth = self._depth + 1
         return Conditions(meta, table_of(meta, self._dialect).alias(f"_linked_{depth}"), self._dialect, depth)
 

@@ -72,19 +72,19 @@ class SqliteBackend(SqlBackend[T]):
         return super().read(keys) if len(keys) == 1 else self._read_many(self._stored(keys), self._bound(len(keys)))
 
     def _page_rows(
-        self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec, measured: PageRows | None = None
+        self, query: Query, total: tuple[OrderBy, ...], codec: RowCodec, measured: PageRows | None = None
     ) -> list[tuple[Any, ...]]:
         backward = self._backward.of(total)
         if backward is not None and not backward.skips():
             statement, arguments = self._queried(
-                asked.where, total, asked.after, asked.limit + 1, codec, backward.order
+                query.where, total, query.after, query.limit + 1, codec, backward.order
             )
             rows = self._sqlite.rows(statement.text, arguments, measured)
             if not backward.tied(rows, codec.names):
                 return rows
             if measured is not None:
                 measured.restart()
-        return super()._page_rows(asked, total, codec, measured)
+        return super()._page_rows(query, total, codec, measured)
 
     def _read_by(self, total: tuple[OrderBy, ...]) -> tuple[OrderBy, ...]:
         backward = self._backward.of(total)

@@ -56,7 +56,7 @@ class Comparison:
         faults = [fault for fault in self._missing(adds_columns) if fault is not None]
         faults += self._key()
         for name, stored in self._stored.items():
-            faults += self._known(stored) if name in self._table.c else self._unknown(stored)
+            faults += self._declared_column(stored) if name in self._table.c else self._undeclared_column(stored)
         faults += self._uniques()
         if faults:
             raise SchemaMismatch(faults=faults)
@@ -97,7 +97,7 @@ class Comparison:
                 ", ".join(stored) or "none",
             )
 
-    def _known(self, stored: StoredColumn) -> Iterator[Fault]:
+    def _declared_column(self, stored: StoredColumn) -> Iterator[Fault]:
         """Yield the faults of a column that has an attribute."""
         name, declared = stored.name, self._declared(stored.name)
         attribute = self._meta.attributes[name]
@@ -123,7 +123,7 @@ class Comparison:
             )
             yield self._fault(name, message, declared, "null")
 
-    def _unknown(self, stored: StoredColumn) -> Iterator[Fault]:
+    def _undeclared_column(self, stored: StoredColumn) -> Iterator[Fault]:
         """Yield a fault if a new item cannot leave the column out."""
         if stored.required and not stored.has_default and stored.name not in self._renamed:
             yield self._fault(
@@ -137,10 +137,10 @@ class Comparison:
     def _former_name(self, stored: StoredColumn) -> str:
         """Return the advice to rename the column for an attribute without one. Empty if no such attribute has its type."""
         type_ = comparable(stored.type)
-        alike = [name for name in self.missing if comparable(self._declared(name)) == type_]
-        if not alike:
+        candidates = [name for name in self.missing if comparable(self._declared(name)) == type_]
+        if not candidates:
             return ""
-        return f"If {' or '.join(alike)} is its new name, declare {named_before(stored.name)} there. Otherwise: "
+        return f"If {' or '.join(candidates)} is its new name, declare {named_before(stored.name)} there. Otherwise: "
 
     def _uniques(self) -> Iterator[Fault]:
         """Yield a fault for each unique index that persisty made for a `Unique` which is no longer declared. An index over a column without an attribute
@@ -148,8 +148,13 @@ class Comparison:
         declared = {str(index.name) for index in self._table.indexes}
         schema, dot, _ = self._place.rpartition(".")
         for one in stored_indexes(self._rows, self._table.name, self._dialect):
-            name, known = one.name, all(column in self._table.c for column in one.columns)
-            if one.unique and known and name.startswith(f"{self._table.name}-unique-") and name not in declared:
+            name, has_attributes = one.name, all(column in self._table.c for column in one.columns)
+            if (
+                one.unique
+                and has_attributes
+                and name.startswith(f"{self._table.name}-unique-")
+                and name not in declared
+            ):
                 yield Fault(
                     f"/{self._table.name}",
                     f"The table has a unique index that is not declared. Drop it: DROP INDEX {schema}{dot}{self._quoted(name)}",

@@ -149,9 +149,9 @@ class SqlMigrator:
 
     def undeclared(self, stored: Schema, values: StoredValues, changes: Sequence[Change]) -> list[AttributeSchema]:
         """Return the stored attributes that are not declared and not deleted by one of these changes."""
-        gone = {one.name for one in changes if one.kind == "attribute_removed"}
-        heirs, declared = {*values.sources.values()}, values.declared.attributes
-        return [one for one in stored.attributes if one.name not in {*declared, *heirs, *gone}]
+        removed = {one.name for one in changes if one.kind == "attribute_removed"}
+        sources, declared = {*values.sources.values()}, values.declared.attributes
+        return [one for one in stored.attributes if one.name not in {*declared, *sources, *removed}]
 
     def differing_indexes(self, former: str, target: Table, values: StoredValues) -> tuple[list[str], list[Index]]:
         """Return the names of persisty's indexes that are not declared or unfinished, and the declared ones that are missing."""
@@ -161,9 +161,9 @@ class SqlMigrator:
         for one in self.indexes(former):
             if not one.name.startswith(f"{former}-"):
                 continue
-            wanted_ = declared.get(one.name)
+            index = declared.get(one.name)
             columns = tuple(names.get(column, column) for column in one.columns)
-            if wanted_ is not None and one.valid and columns == tuple(column.name for column in wanted_.columns):
+            if index is not None and one.valid and columns == tuple(column.name for column in index.columns):
                 del declared[one.name]
             else:
                 stale.append(one.name)
@@ -181,6 +181,6 @@ def by_name(indexes: Iterable[Index]) -> list[Index]:
     return sorted(indexes, key=lambda one: str(one.name))
 
 
-def wanted(changes: Sequence[Change], allowed: Collection[str]) -> list[Change]:
+def allowed_changes(changes: Sequence[Change], allowed: Collection[str]) -> list[Change]:
     """Return the changes without those that delete values and are not allowed."""
     return [one for one in changes if one.effect is not Effect.DESTRUCTIVE or one.allow in allowed]

@@ -37,7 +37,7 @@ from .statements import HALF, MAX_CACHED, Statement, Statements
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
-MAX_SOUGHT = 256
+MAX_VALUES = 256
 """Most values of one statement: SQLite takes 500 parts of a union."""
 
 
@@ -85,30 +85,30 @@ class SqlReads(Generic[T]):
         """Return the bound in bytes of so many items."""
         return RefusedRows(self._codec.sizes, Total(MAX_BATCH_BYTES)) if keys > COMPLETE_PAGE else None
 
-    def query(self, asked: Query) -> Page[T]:
-        total, limit = asked.order or self._key_order, asked.limit
-        codec = self._reading(asked.select, total)
-        if limit <= COMPLETE_PAGE or asked.max_bytes is None:
-            rows = self._page_rows(asked, total, codec)
+    def query(self, query: Query) -> Page[T]:
+        total, limit = query.order or self._key_order, query.limit
+        codec = self._reading(query.select, total)
+        if limit <= COMPLETE_PAGE or query.max_bytes is None:
+            rows = self._page_rows(query, total, codec)
         else:
-            measured = PageRows(codec.sizes, asked.max_bytes)
-            rows = self._page_rows(asked, total, codec, measured)
+            measured = PageRows(codec.sizes, query.max_bytes)
+            rows = self._page_rows(query, total, codec, measured)
             limit = measured.fitting(rows, limit)
         items = codec.items(rows[:limit])
-        return self._unfinished(items, total, asked) if len(rows) > limit else Page(items)
+        return self._unfinished(items, total, query) if len(rows) > limit else Page(items)
 
     def _page_rows(
-        self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec, measured: PageRows | None = None
+        self, query: Query, total: tuple[OrderBy, ...], codec: RowCodec, measured: PageRows | None = None
     ) -> list[tuple[Any, ...]]:
         """Return the rows of a page, plus one if there are more."""
-        statement, arguments = self._queried(asked.where, total, asked.after, asked.limit + 1, codec)
+        statement, arguments = self._queried(query.where, total, query.after, query.limit + 1, codec)
         return self._connection.rows(statement.text, arguments, measured)
 
     def _read_by(self, total: tuple[OrderBy, ...]) -> tuple[OrderBy, ...]:
         """Return the order of the statement of a page, whose rows show whether they are in the requested order."""
         return total
 
-    def _unfinished(self, items: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
+    def _unfinished(self, items: list[T], total: tuple[OrderBy, ...], query: Query) -> Page[T]:
         """Return a page that is not the last one."""
         if type(items[-1]) is self.meta.item:
             return Page(items, position_of(self.meta, total, items[-1]))
@@ -117,20 +117,20 @@ class SqlReads(Generic[T]):
             [one.attribute for one in total],
             items,
             lambda last: position_of(self.meta, total, last),
-            asked,
+            query,
             self.query,
         )
 
-    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
-        total, limit = asked.order or self._key_order, asked.limit
-        codec = self._reading(asked.select, total)
+    def query_each(self, attribute: str, values: Sequence[Any], query: Query) -> list[Page[T]]:
+        total, limit = query.order or self._key_order, query.limit
+        codec = self._reading(query.select, total)
         pages: list[Page[T]] = []
-        loaded = Total(asked.max_bytes) if limit * len(values) > COMPLETE_PAGE else None
-        for start in range(0, len(values), MAX_SOUGHT):
-            some = values[start : start + MAX_SOUGHT]
+        loaded = Total(query.max_bytes) if limit * len(values) > COMPLETE_PAGE else None
+        for start in range(0, len(values), MAX_VALUES):
+            some = values[start : start + MAX_VALUES]
             size = 1 << (len(some) - 1).bit_length()  # a power of two, so that there are few texts
             arguments = [self._codec.value(attribute, value) for value in some] + [None] * (size - len(some))
-            shape = shape_of(asked.where, self._codec, arguments)
+            shape = shape_of(query.where, self._codec, arguments)
             statement = self._statements.get("query_each", attribute, size, shape, total, codec.names)
             enough = None if loaded is None else RefusedRows(codec.sizes, loaded)
             rows = self._connection.rows(statement.text, statement.arguments([*arguments, limit + 1]), enough)
@@ -140,8 +140,8 @@ class SqlReads(Generic[T]):
                 begin, end = end, end + sizes[place]
                 page, more = found[begin : min(end, begin + limit)], end - begin > limit
                 if more:
-                    of_value = combine(And, [Compare(attribute, "eq", some[place]), asked.where])
-                    pages.append(self._unfinished(page, total, structs.replace(asked, where=of_value)))
+                    of_value = combine(And, [Compare(attribute, "eq", some[place]), query.where])
+                    pages.append(self._unfinished(page, total, structs.replace(query, where=of_value)))
                 else:
                     pages.append(Page(page))
         return pages
@@ -162,24 +162,24 @@ class SqlReads(Generic[T]):
             raise TooManyGroups(limit=MAX_GROUPS)
         return [self._group(measures, by, iter(row)) for row in rows]
 
-    def explain(self, asked: Query) -> Explanation:
-        total = asked.order or self._key_order
+    def explain(self, query: Query) -> Explanation:
+        total = query.order or self._key_order
         statement, arguments = self._queried(
-            asked.where, total, None, asked.limit + 1, self._codec, self._read_by(total)
+            query.where, total, None, query.limit + 1, self._codec, self._read_by(total)
         )
         lines = tuple(str(row[-1]) for row in self._plan(self._dialect.explain + statement.text, arguments))
         plan = self._dialect.explained(lines, self._firsts)
-        equal, ranged = compared_attributes(asked.where)
-        ordered = tuple(one.attribute for one in asked.order)
+        equal, ranged = compared_attributes(query.where)
+        ordered = tuple(one.attribute for one in query.order)
         advice = advised_index(equal, ordered, ranged) if plan.access == "scan" else None
         return Explanation(
             engine=self._dialect.name,
             access=plan.access,
             index=next((one.name for one in self.meta.indexes if index_name(self.meta, one) == plan.index), None),
             keys=(),
-            native=asked.where,
+            native=query.where,
             local=ALL,
-            sorted_by=plan.sorted_by if asked.order else None,
+            sorted_by=plan.sorted_by if query.order else None,
             requests=1,
             advice=advice,
             detail=lines,
@@ -198,9 +198,9 @@ class SqlReads(Generic[T]):
         by: tuple[OrderBy, ...] | None = None,
     ) -> tuple[Statement, Sequence[Any]]:
         """Return the statement of a page in a total order, and its arguments. `by`: the order of the rows, if it is another one."""
-        wanted = where if after is None else combine(And, [where, beyond(self.meta, total, after)])
+        filter_ = where if after is None else combine(And, [where, beyond(self.meta, total, after)])
         values: list[Any] = []
-        statement = self._statements.get("query", shape_of(wanted, self._codec, values), by or total, codec.names)
+        statement = self._statements.get("query", shape_of(filter_, self._codec, values), by or total, codec.names)
         values.append(rows)
         return statement, statement.arguments(values)
 
@@ -208,10 +208,10 @@ class SqlReads(Generic[T]):
         """Return the codec of rows with these attributes (None for all) and those of the order, which ends on the key."""
         if select is None:
             return self._codec
-        wanted = {*select, *(one.attribute for one in order)}
-        if len(wanted) == len(self._codec.names):
+        selected = {*select, *(one.attribute for one in order)}
+        if len(selected) == len(self._codec.names):
             return self._codec
-        names = tuple(name for name in self._codec.names if name in wanted)
+        names = tuple(name for name in self._codec.names if name in selected)
         codec = self._selected.get(names)
         if codec is None:
             if len(self._selected) >= MAX_CACHED:

@@ -124,11 +124,11 @@ _PLAN = re.compile(
 
 def _read_plan(lines: Sequence[str], firsts: Mapping[str, str]) -> EnginePlan:
     """Source of the format: "EXPLAIN QUERY PLAN" in SQLite's documentation."""
-    looks = [found for line in lines if (found := _PLAN.match(line))]
-    scans = any(look["how"] == "SCAN" for look in looks)
-    named = next((look["index"] for look in looks if look["index"]), None)
+    accesses = [found for line in lines if (found := _PLAN.match(line))]
+    scans = any(one["how"] == "SCAN" for one in accesses)
+    named = next((one["index"] for one in accesses if one["index"]), None)
     index = None if named is None or named.startswith("sqlite_autoindex_") else named
-    access = "scan" if scans else "union" if len(looks) > 1 else "key" if index is None else "index"
+    access = "scan" if scans else "union" if len(accesses) > 1 else "key" if index is None else "index"
     return EnginePlan(access, index, "engine" if any("TEMP B-TREE" in line for line in lines) else "index")
 
 
@@ -185,7 +185,7 @@ SQLITE = Dialect(
 )
 
 
-def teach(connection: sqlite3.Connection) -> None:
+def add_functions(connection: sqlite3.Connection) -> None:
     """Give a connection the functions and the collation that the statements use."""
     connection.create_collation(DECIMAL_COLLATION, _compare_decimals)
     connection.create_function("persisty_icontains", 2, _icontains, deterministic=True)

@@ -7,13 +7,13 @@ statement takes. Other processes may use the same file (WAL).
 lock free                            the statement runs at once
 lock of another thread               a read runs on a spare connection: in WAL, no writer blocks a reader; a write waits
 lock of another process              the write is repeated until it succeeds
-either, after PATIENCE seconds       BackendUnavailable with Retry-After
-either, in an event loop             WouldWait before the first write, see `store/patience.py`
-statement longer than BRIEF          in an event loop: WouldWait; for a server's read in a thread: a spare connection, so that writes are not blocked
+either, after MAX_WAIT seconds       BackendUnavailable with Retry-After
+either, in an event loop             WouldWait before the first write, see `store/wait_limits.py`
+statement over MAX_RUN_IN_LOOP       in an event loop: WouldWait; for a server's read in a thread: a spare connection, so that writes are not blocked
 statement longer than the request    InvalidQuery
 ```
 
-A file that was deleted or replaced is detected within LOOK seconds. SQLite would go on using the unlinked file, whose data is lost with the process.
+A file that was deleted or replaced is detected within FILE_CHECK seconds. SQLite would go on using the unlinked file, whose data is lost with the process.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ...errors import AnswerTooLarge, BackendUnavailable
-from ...store.patience import WouldWait, in_attempt, this_thread
+from ...store.wait_limits import WouldWait, in_attempt, this_thread
 from .dialect import Enough
-from .sqlite import teach
+from .sqlite import add_functions
 from .sqlite_errors import BUSY, FAILING, code_of, locked, typed
 
 X = TypeVar("X")
@@ -42,17 +42,17 @@ INNER = ("SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner")
 PRAGMAS = ("journal_mode = WAL",)
 READS = ("SELECT", "WITH _sought")
 """The first words of statements that only read."""
-PATIENCE = 5.0
+MAX_WAIT = 5.0
 """Seconds that a call waits for a lock."""
-BRIEFLY = 0.25
-"""Seconds that it waits in an event loop after the first write of a request."""
+MAX_WAIT_IN_LOOP = 0.25
+"""Seconds that a call waits for a lock in an event loop, after the first write of a request."""
 PAUSE, LONGEST_PAUSE = 0.001, 0.05
 """Seconds before the first retry of a write that found the file locked. They double up to the second number."""
-BRIEF = 0.02
+MAX_RUN_IN_LOOP = 0.02
 """Seconds that a statement may take in an event loop."""
 STEPS = 20_000
 """Instructions of SQLite between checks of a statement's time: a fraction of a millisecond."""
-LOOK = 0.1
+FILE_CHECK = 0.1
 """Seconds between checks of the file."""
 FETCHED = 64
 """Rows that are fetched before their size is looked at."""
@@ -104,22 +104,22 @@ class SqliteConnection:
         self._path = None if path == ":memory:" else os.path.abspath(path)
         self._spare: list[sqlite3.Connection] = []
         self._failing = False
-        self._look_at = self._begun = float("inf")
+        self._file_check_at = self._begun = float("inf")
         if self._path is not None:
             _make_private(self._path)
         try:
             self._raw = sqlite3.connect(
-                path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=512
+                path, timeout=MAX_WAIT, isolation_level=None, check_same_thread=False, cached_statements=512
             )
             for pragma in (*PRAGMAS, f"synchronous = {synchronous}", "busy_timeout = 0"):
                 self._raw.execute(f"PRAGMA {pragma}")
-            teach(self._raw)
+            add_functions(self._raw)
             self._raw.set_progress_handler(self._has_to_stop, STEPS)
         except sqlite3.Error as error:
             raise typed(error) from error
         if self._path is not None:
             self._identity = _identity(self._path)
-            self._look_at = 0.0
+            self._file_check_at = 0.0
 
     def rows(self, text: str, arguments: Sequence[Any] = (), enough: Enough | None = None) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows, until there are `enough` rows and one more."""
@@ -127,10 +127,10 @@ class SqliteConnection:
         if not text.startswith(READS):
             return self._write(fetch, text, arguments)
         now = monotonic()
-        if now > self._look_at:
-            self._look()
+        if now > self._file_check_at:
+            self._check_file()
         if not self.lock.acquire(False):
-            return self._read_aside(fetch, text, arguments)
+            return self._read_on_spare(fetch, text, arguments)
         try:
             self._begun = now
             return fetch(self._raw, text, arguments)
@@ -141,7 +141,7 @@ class SqliteConnection:
                 raise WouldWait from error
         finally:
             self.lock.release()
-        return self._read_aside(fetch, text, arguments)
+        return self._read_on_spare(fetch, text, arguments)
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
         """Run a statement and return the number of changed rows."""
@@ -184,8 +184,8 @@ class SqliteConnection:
 
     def _write(self, run: Run[X], text: str, arguments: Any) -> X:
         now = monotonic()
-        if now > self._look_at:
-            self._look()
+        if now > self._file_check_at:
+            self._check_file()
         self._acquire()
         try:
             self._begun = now if in_attempt() else float("inf")
@@ -209,7 +209,7 @@ class SqliteConnection:
         attempt = this_thread.attempt
         if attempt is not None and not attempt.wrote:
             raise WouldWait
-        if not self.lock.acquire(timeout=PATIENCE if attempt is None else BRIEFLY):
+        if not self.lock.acquire(timeout=MAX_WAIT if attempt is None else MAX_WAIT_IN_LOOP):
             raise locked()
 
     def _repeated(self, run: Run[X], text: str, arguments: Any, error: sqlite3.Error) -> X:
@@ -217,7 +217,7 @@ class SqliteConnection:
         attempt = this_thread.attempt
         if code_of(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():
             raise WouldWait from error
-        until = monotonic() + (PATIENCE if attempt is None else BRIEFLY)
+        until = monotonic() + (MAX_WAIT if attempt is None else MAX_WAIT_IN_LOOP)
         pause = PAUSE
         while code_of(error) in BUSY:
             if attempt is not None and not attempt.wrote:
@@ -234,7 +234,7 @@ class SqliteConnection:
             self._failing = True
         raise typed(error) from error
 
-    def _read_aside(
+    def _read_on_spare(
         self, fetch: Run[list[tuple[Any, ...]]], text: str, arguments: Sequence[Any]
     ) -> list[tuple[Any, ...]]:
         """Read on a spare connection. A database in memory has one connection only, so the read waits for it."""
@@ -245,7 +245,9 @@ class SqliteConnection:
         except IndexError:
             spare = self._opened()
         begun = monotonic()
-        spare.set_progress_handler(lambda: _overdue() or (in_attempt() and monotonic() - begun > BRIEF), STEPS)
+        spare.set_progress_handler(
+            lambda: _overdue() or (in_attempt() and monotonic() - begun > MAX_RUN_IN_LOOP), STEPS
+        )
         try:
             rows = fetch(spare, text, arguments)
         except AnswerTooLarge:
@@ -268,7 +270,7 @@ class SqliteConnection:
             spare = sqlite3.connect(
                 f"file:{quote(str(self._path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
             )
-            teach(spare)
+            add_functions(spare)
         except sqlite3.Error as error:
             raise typed(error) from error
         return spare
@@ -277,7 +279,7 @@ class SqliteConnection:
         """Return whether to interrupt the statement. SQLite calls this every `STEPS` instructions. `_begun` is infinite for a write without a limit."""
         if _overdue():
             return True
-        if monotonic() - self._begun < BRIEF:
+        if monotonic() - self._begun < MAX_RUN_IN_LOOP:
             return False
         return in_attempt() or (
             this_thread.until is not None and self._path is not None and not self._raw.in_transaction
@@ -294,11 +296,11 @@ class SqliteConnection:
         except sqlite3.Error as error:
             raise typed(error) from error
 
-    def _look(self) -> None:
+    def _check_file(self) -> None:
         """Raise `BackendUnavailable` if the path no longer leads to the file that is open."""
         if _identity(str(self._path)) != self._identity:
             raise BackendUnavailable("SQLite: the file of the database was deleted or replaced")
-        self._look_at = monotonic() + LOOK
+        self._file_check_at = monotonic() + FILE_CHECK
 
 
 def _identity(path: str) -> tuple[int, int] | None:

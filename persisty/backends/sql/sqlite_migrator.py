@@ -20,7 +20,7 @@ from ...model.schema import Schema
 from ...model.schema_changes import Change
 from ...store.migration import Evolution, Step
 from .dialect import Connection, Dialect
-from .migrator import WITHOUT_STEP, SqlMigrator, by_name, wanted
+from .migrator import WITHOUT_STEP, SqlMigrator, allowed_changes, by_name
 from .stored_values import StoredValues
 
 REBUILT = frozenset({"attribute_optional", "attribute_required", "attribute_retyped", "key_changed"})
@@ -61,7 +61,7 @@ class SqliteMigrator(SqlMigrator):
         self, evolution: Evolution, stored: Schema, declared: StoreMeta[Any], allowed: Collection[str]
     ) -> Iterator[Step]:
         former, name = evolution.name, declared.name
-        changes = wanted(evolution.changes, allowed)
+        changes = allowed_changes(evolution.changes, allowed)
         values = self.values(former, stored, declared)
         target, items = self.target(declared, values), self.count(former)
         stale, missing = self.differing_indexes(former, target, values)
@@ -69,14 +69,14 @@ class SqliteMigrator(SqlMigrator):
             yield self.step(
                 f"Rename the table {former} to {name}", [self.ddl.text(lambda op: op.rename_table(former, name))]
             )
-        kept = self.undeclared(stored, values, changes)
+        undeclared = self.undeclared(stored, values, changes)
         anew = {one.name for one in changes if one.kind == "attribute_removed"} & {*declared.attributes}
         rebuilt = [one for one in changes if one.kind in REBUILT or one.blocked is not None or one.name in anew]
-        required = [one.name for one in kept if not one.optional]
+        required = [one.name for one in undeclared if not one.optional]
         if rebuilt or required:
             why = [one.message for one in changes if one.kind.startswith(("attribute_", "key_", "members_"))]
             why += [f"{name} is no longer declared, and its values stay" for name in required]
-            statements = self._rebuild(former, target, values, [one.name for one in kept])
+            statements = self._rebuild(former, target, values, [one.name for one in undeclared])
             yield self.step(f"Rebuild the table {name}: {'; '.join(why)}", statements, items)
             return
         if stale:
@@ -104,16 +104,16 @@ class SqliteMigrator(SqlMigrator):
                     continue
             yield self.step(one.message, [text])
 
-    def _rebuild(self, former: str, target: Table, values: StoredValues, kept: Sequence[str]) -> list[str]:
-        """Return the statements that make the declared table of the stored one. The `kept` columns are not declared, and may be null."""
+    def _rebuild(self, former: str, target: Table, values: StoredValues, undeclared: Sequence[str]) -> list[str]:
+        """Return the statements that make the declared table of the stored one. The `undeclared` columns are not declared, and may be null."""
         name = target.name
         temporary = f"{name}-migrating"
         types = {row[0]: row[1] for row in self._connection.rows(self._dialect.columns_of, (former,))}
         own = [row[0] for row in self._connection.rows(OWN_PARTS, (former, f"{former}-", f"{former}-"))]
         indexes = [str(CreateIndex(one).compile(dialect=self._dialect.compiler)) for one in by_name(target.indexes)]
-        names = ", ".join(map(self.quoted, [*values.declared.attributes, *kept]))
-        found = ", ".join([*map(values.value, values.declared.attributes), *map(self.quoted, kept)])
-        for one in kept:
+        names = ", ".join(map(self.quoted, [*values.declared.attributes, *undeclared]))
+        found = ", ".join([*map(values.value, values.declared.attributes), *map(self.quoted, undeclared)])
+        for one in undeclared:
             target.append_column(Column(one, Written(types[one]), nullable=True))
         target.name = temporary
         return [

@@ -132,12 +132,12 @@ class Statements:
 
     def _insert_required(self, bind: Bind, requires: tuple[Shape, ...]) -> ClauseElement:
         row: Any = select(*(type_coerce(bind(), column.type) for column in self._columns))
-        met = row.where(*(self._conditions.required(one, bind) for one in requires))
-        put = self._dialect.insert(self._table).from_select([column.name for column in self._columns], met)
+        row_if_met = row.where(*(self._conditions.required(one, bind) for one in requires))
+        put = self._dialect.insert(self._table).from_select([column.name for column in self._columns], row_if_met)
         done: ClauseElement = put.on_conflict_do_nothing(index_elements=self._key)
         return done
 
-    def _met(self, bind: Bind, required: Shape) -> ClauseElement:
+    def _requirement(self, bind: Bind, required: Shape) -> ClauseElement:
         """Return the expression for whether a required target exists."""
         return select(self._conditions.required(required, bind))
 
@@ -166,8 +166,12 @@ class Statements:
     ) -> Update:
         """Update the item of a key, without returning it."""
         changed = update(self._table).values(self._changes(bind, changes))
-        met = [self._key_is(bind), self._where(when, bind), *(self._conditions.required(one, bind) for one in requires)]
-        return changed.where(*met)
+        conditions = [
+            self._key_is(bind),
+            self._where(when, bind),
+            *(self._conditions.required(one, bind) for one in requires),
+        ]
+        return changed.where(*conditions)
 
     def _update(
         self, bind: Bind, changes: tuple[tuple[str, str], ...], when: Shape, requires: tuple[Shape, ...] = ()
@@ -185,8 +189,8 @@ class Statements:
 
     def _query(self, bind: Bind, where: Shape, order: tuple[OrderBy, ...], names: tuple[str, ...]) -> ClauseElement:
         found = select(*(self._table.c[name] for name in names)).where(self._where(where, bind))
-        asked: ClauseElement = self._limited(found, bind, order)
-        return asked
+        limited: ClauseElement = self._limited(found, bind, order)
+        return limited
 
     def _query_each(
         self,
@@ -227,8 +231,8 @@ class Statements:
         self, bind: Bind, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Shape
     ) -> ClauseElement:
         groups = [self._table.c[name] for name in by]
-        asked = [column for one in measures for column in self._measured(one)]
-        found = select(*groups, *asked).select_from(self._table).where(self._where(where, bind))
+        measured = [column for one in measures for column in self._measured(one)]
+        found = select(*groups, *measured).select_from(self._table).where(self._where(where, bind))
         return found.group_by(*groups).suffix_with(text(f"LIMIT {MAX_GROUPS + 1}"))
 
     def _measured(self, one: Aggregate) -> list[Any]:
@@ -292,7 +296,7 @@ def _limit(bind: Bind) -> TextClause:
 KINDS: dict[str, Callable[..., ClauseElement]] = {
     "insert": Statements._insert,
     "insert_required": Statements._insert_required,
-    "met": Statements._met,
+    "requirement": Statements._requirement,
     "read": Statements._read,
     "read_each": Statements._read_each,
     "change": Statements._change,

@@ -111,36 +111,38 @@ def stored_schema(
     base = record or declared
     if base is None or not columns:
         return None
-    known = [schema for schema in (record, declared) if schema is not None]
-    types = {name: one for schema in reversed(known) for name, one in schema.types.items()}
+    schemas = [schema for schema in (record, declared) if schema is not None]
+    types = {name: one for schema in reversed(schemas) for name, one in schema.types.items()}
     key = tuple(one.name for one in sorted(columns.values(), key=lambda one: one.place) if one.place)
     return structs.replace(
         base,
-        attributes=tuple(_attribute(column, known, dialect) for column in columns.values()),
+        attributes=tuple(_attribute(column, schemas, dialect) for column in columns.values()),
         key=key,
         indexes=tuple(
-            _index(one, key, known, columns) for one in indexes if one.valid and one.name.startswith(f"{table}-")
+            _index(one, key, schemas, columns) for one in indexes if one.valid and one.name.startswith(f"{table}-")
         ),
         types=types,
     )
 
 
-def _attribute(column: StoredColumn, known: Iterable[Schema], dialect: Dialect) -> AttributeSchema:
+def _attribute(column: StoredColumn, schemas: Iterable[Schema], dialect: Dialect) -> AttributeSchema:
     """Return the attribute of a column."""
     type_, name = comparable(column.type), column.name
     optional = not column.required and not column.place
-    for schema in known:
-        heirs = [one for one in schema.attributes if name in (one.name, *one.former_names)]
-        for one in sorted(heirs, key=lambda one: one.name != name):
+    for schema in schemas:
+        declared = [one for one in schema.attributes if name in (one.name, *one.former_names)]
+        for one in sorted(declared, key=lambda one: one.name != name):
             if column_type(kind_of_form(form(schema, one)), dialect) == type_:
                 return structs.replace(one, id=name, name=name, optional=optional, former_names=())
     found = next((made for kind, made in SCALARS.items() if column_type(kind, dialect) == type_), UNKNOWN)
     return AttributeSchema(id=name, name=name, type=found, optional=optional)
 
 
-def _index(index: StoredIndex, key: tuple[str, ...], known: Iterable[Schema], columns: Collection[str]) -> IndexSchema:
+def _index(
+    index: StoredIndex, key: tuple[str, ...], schemas: Iterable[Schema], columns: Collection[str]
+) -> IndexSchema:
     """Return the declared form of an index. Of several with the same columns, return the currently declared one."""
-    for schema in reversed([*known]):
+    for schema in reversed([*schemas]):
         names = former_columns(schema, columns)
         for one in schema.indexes:
             attributes = tuple(names.get(name, name) for name in one.attributes)

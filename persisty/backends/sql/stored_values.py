@@ -9,12 +9,12 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.sql import quoted_name
 
 from ...errors import Fault
+from ...model.former_schemas import exact_attribute
 from ...model.meta import StoreMeta
+from ...model.missing_values import value_before
 from ...model.schema import Schema
 from ...model.schema_changes import Change, members, renames
 from ...model.schema_differences import form
-from ...model.stored_before import value_before
-from ...model.stored_form import exact_attribute
 from ...model.types import Kind
 from ...model.unreadable_items import UNREADABLE, is_readable
 from .added_columns import literal

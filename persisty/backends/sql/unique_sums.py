@@ -3,8 +3,8 @@
 A statement that was refused for this reason is repeated in one transaction, in two steps:
 
 ```
-1  each match gets its sum plus a distance beyond all other numbers, and all other changes
-2  the same rows are moved back to their sums; a value that is taken now is taken in the result
+1  each match gets its sum plus a temporary offset beyond all other numbers, and all other changes
+2  the offset is removed from the same rows; a value that is taken now is taken in the result
 ```
 """
 
@@ -24,35 +24,35 @@ from .dialect import UniqueTaken
 
 CHUNK = 100
 """Most rows of one statement."""
-FAR = 2**61
-"""The least distance of the first step."""
+MIN_OFFSET = 2**61
+"""The smallest temporary offset."""
 
 
-def distances(
+def temporary_offsets(
     meta: StoreMeta[Any], changes: Mapping[str, Any], names: Sequence[str], items: Sequence[Any]
 ) -> dict[str, int]:
-    """Return attribute → the distance of the first step. Raises `UniqueTaken` if the numbers leave no room for it."""
+    """Return attribute → the temporary offset of its numbers. Raises `UniqueTaken` if it would exceed the range of integers."""
     found: dict[str, int] = {}
     for name in names:
         get, amount = meta.attributes[name].get, changes[name].amount
         numbers = [amount, *((get(item) or 0) + amount for item in items)]
-        distance = randrange(FAR, 2 * FAR)
-        if max(numbers) + distance > INTEGER_MAX:
-            distance = -distance
-        if min(numbers) + distance < INTEGER_MIN:
+        offset = randrange(MIN_OFFSET, 2 * MIN_OFFSET)
+        if max(numbers) + offset > INTEGER_MAX:
+            offset = -offset
+        if min(numbers) + offset < INTEGER_MIN:
             raise UniqueTaken((name,))
-        found[name] = distance
+        found[name] = offset
     return found
 
 
-def away(changes: Mapping[str, Any], far: Mapping[str, int]) -> dict[str, Any]:
-    """Return the changes of the first step."""
-    return {**changes, **{name: Add(changes[name].amount + distance) for name, distance in far.items()}}
+def add_offsets(changes: Mapping[str, Any], offsets: Mapping[str, int]) -> dict[str, Any]:
+    """Return the changes with the temporary offsets added to the sums."""
+    return {**changes, **{name: Add(changes[name].amount + offset) for name, offset in offsets.items()}}
 
 
-def back(far: Mapping[str, int]) -> dict[str, Any]:
-    """Return the changes of the second step."""
-    return {name: Add(-distance) for name, distance in far.items()}
+def remove_offsets(offsets: Mapping[str, int]) -> dict[str, Any]:
+    """Return the changes that remove the temporary offsets."""
+    return {name: Add(-offset) for name, offset in offsets.items()}
 
 
 def among_keys(meta: StoreMeta[Any], items: Sequence[Any]) -> list[Filter]:

@@ -37,9 +37,9 @@ class Meddling:
         self._engine.meddled()
         return self._inner.write(writes, atomic=atomic)
 
-    def write_all(self, asked: BulkWrite) -> Bulk:
+    def write_all(self, bulk: BulkWrite) -> Bulk:
         self._engine.meddled()
-        return self._inner.write_all(asked)
+        return self._inner.write_all(bulk)
 
 
 class MeddlingEngine:

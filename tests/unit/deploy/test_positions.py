@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from persisty import App, Conflict, Index, Unique, stored
-from persisty.backends.dynamodb import passes
+from persisty.backends.dynamodb import resumable_scans
 from persisty.backends.sql.postgres import migrator
 from persisty.deploy.migration import Migration
 from persisty.store import migration_lease
@@ -52,7 +52,7 @@ ROWS = [{"id": f"{n:03}", "plate": f"P{n:03}", "note": None} for n in range(20)]
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(migration_lease, "RECORDED", 0.0)
     monkeypatch.setattr(migrator, "BATCH", 5)
-    monkeypatch.setattr(passes, "MOST", 5)
+    monkeypatch.setattr(resumable_scans, "MOST", 5)
     if request.param == "postgresql":
         found = Place(schema_in(request.getfixturevalue("postgres_url")))
     elif request.param == "dynamodb-local":
@@ -135,7 +135,7 @@ def test_a_rate_limits_a_backfill(place: Place) -> None:
 def test_duplicates_found_before_a_kill_are_reported_after_it(
     moto_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "MOST", 5)
+    monkeypatch.setattr(resumable_scans, "MOST", 5)
     tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
     twins = [{"id": one, "plate": "twin"} for one in ("first", "second")]
     tables.filled(Car, *ROWS, *twins)

@@ -136,9 +136,9 @@ class Pair:
         self.recorder = Recorder(self.engine.transport)
         self.engine.prepare([meta])
         self.engine.transport = self.recorder
-        self.ours: DynamoDbBackend[Any] = self.engine.open(meta)
+        self.dynamodb: DynamoDbBackend[Any] = self.engine.open(meta)
         self.memory: Backend[Any] = MemoryEngine().open(meta)
-        for backend in (self.ours, self.memory):
+        for backend in (self.dynamodb, self.memory):
             for item in items:
                 backend.write([Put(item)], atomic=False)
         self.fresh()

@@ -106,9 +106,9 @@ def test_pages_are_those_of_the_memory_backend(
     name, given_filter, terms, limit = question
     pair = pairs[name]
     where, order = resolve_filter(pair.meta, given_filter), resolve_order(pair.meta, terms)
-    wanted = walk(pair.memory, where, order, 1000)
-    found = walk(pair.ours, where, order, limit)
-    assert key_order(pair, found, bool(order)) == key_order(pair, wanted, bool(order))
+    expected = walk(pair.memory, where, order, 1000)
+    found = walk(pair.dynamodb, where, order, limit)
+    assert key_order(pair, found, bool(order)) == key_order(pair, expected, bool(order))
 
 
 @RANDOMLY
@@ -119,7 +119,7 @@ def test_counts_and_aggregates_are_those_of_the_memory_backend(
     name, given_filter, _, _ = question
     pair = pairs[name]
     where = resolve_filter(pair.meta, given_filter)
-    assert pair.ours.count(where) == pair.memory.count(where)
+    assert pair.dynamodb.count(where) == pair.memory.count(where)
     number, group = {"parcel": ("price", "owner"), "sample": ("value", "kind"), "cell": ("row", "text")}[name]
     measures = (
         COUNT,
@@ -129,8 +129,8 @@ def test_counts_and_aggregates_are_those_of_the_memory_backend(
         Aggregate("count", number),
     )
     for by in ((), (group,)):
-        ours, theirs = (backend.aggregate(measures, by, where) for backend in (pair.ours, pair.memory))
-        assert sorted(ours, key=repr) == sorted(theirs, key=repr)
+        found, expected = (backend.aggregate(measures, by, where) for backend in (pair.dynamodb, pair.memory))
+        assert sorted(found, key=repr) == sorted(expected, key=repr)
 
 
 @RANDOMLY
@@ -145,7 +145,7 @@ def test_selected_attributes_are_those_of_the_whole_items(
     )
     where, order = resolve_filter(pair.meta, given_filter), resolve_order(pair.meta, terms)
     whole = {pair.meta.key_values(item): item for item in walk(pair.memory, where, order, 1000)}
-    found = walk(pair.ours, where, order, limit, select=select)
+    found = walk(pair.dynamodb, where, order, limit, select=select)
     assert sorted(map(pair.meta.key_values, found)) == sorted(whole)
     for item in found:
         for attribute in pair.meta.attributes.values():

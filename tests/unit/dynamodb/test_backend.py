@@ -1,4 +1,4 @@
-"""The backend over a scripted transport: the calls, their number, and the result of each response."""
+"""The backend with a scripted transport: which requests it sends, how many, and the result of each response."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waits
 
 
-def over(*answers: Answer, options: Options = OPTIONS) -> tuple[DynamoDbBackend[Any], Script]:
+def backend_with(*answers: Answer, options: Options = OPTIONS) -> tuple[DynamoDbBackend[Any], Script]:
     script = Script(*answers)
     return DynamoDbBackend(THING, lambda _: "things", "app.system", script, options), script
 
@@ -91,7 +91,7 @@ NONE = {"Code": "None"}
 
 def test_each_verb_is_one_call_with_its_condition() -> None:
     item, newer = thing(), thing(count=1)
-    backend, script = over({}, {"Item": WIRE.wire(item)}, {"Attributes": WIRE.wire(newer)}, {})
+    backend, script = backend_with({}, {"Item": WIRE.wire(item)}, {"Attributes": WIRE.wire(newer)}, {})
     assert backend.write([Put(item)], atomic=False) == [WriteResult(Outcome.DONE, item)]
     assert backend.read([("1",)]) == [item]
     changes = {"count": Add(1), "text": None, "done": True}
@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[Any, Any, WriteResult]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_failed_condition_is_an_outcome_and_needs_no_second_read(name: str) -> None:
     write, current, outcome = REFUSED[name]
-    backend, script = over(condition_failed(current))
+    backend, script = backend_with(condition_failed(current))
     assert backend.write([write], atomic=False) == [outcome]
     assert len(script.calls) == 1
 
@@ -146,22 +146,22 @@ def test_a_failed_condition_is_an_outcome_and_needs_no_second_read(name: str) ->
 def test_a_failed_condition_is_the_same_outcome_in_a_transaction(name: str) -> None:
     write, current, outcome = REFUSED[name]
     reason = {"Code": "ConditionalCheckFailed"} | ({} if current is None else {"Item": WIRE.wire(current)})
-    backend, script = over(canceled(NONE, reason))
+    backend, script = backend_with(canceled(NONE, reason))
     assert backend.write([Put(thing("2")), write], atomic=True) == [WriteResult(Outcome.ABORTED), outcome]
     assert script.operations == ["TransactWriteItems"]
 
 
-def test_a_put_that_is_refused_after_its_answer_was_lost_is_in_doubt() -> None:
-    backend, _ = over(condition_failed(thing(), in_doubt=True), condition_failed(in_doubt=True))
+def test_a_put_that_is_refused_after_a_lost_response_is_in_doubt() -> None:
+    backend, _ = backend_with(condition_failed(thing(), in_doubt=True), condition_failed(in_doubt=True))
     assert backend.write([Put(thing())], atomic=False) == [
         WriteResult(Outcome.IN_DOUBT, thing(), refusal=Outcome.EXISTS)
     ]
     assert backend.write([Put(thing())], atomic=False) == [WriteResult(Outcome.IN_DOUBT, refusal=Outcome.EXISTS)]
 
 
-def test_a_committed_transaction_reads_what_it_patched_and_nothing_else() -> None:
+def test_a_committed_transaction_reads_only_its_patched_items() -> None:
     newer = thing("2", count=8)
-    backend, script = over({}, {"Item": WIRE.wire(newer)})
+    backend, script = backend_with({}, {"Item": WIRE.wire(newer)})
     results = backend.write([Put(thing("1")), Patch(("2",), {"count": Add(1)}), Delete(("3",))], atomic=True)
     assert results == [
         WriteResult(Outcome.DONE, thing("1")),
@@ -174,28 +174,30 @@ def test_a_committed_transaction_reads_what_it_patched_and_nothing_else() -> Non
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_a_transaction_with_a_conflict_is_retried(code: str, slept: list[float]) -> None:
-    backend, script = over(canceled(NONE, {"Code": code}), {})
+    backend, script = backend_with(canceled(NONE, {"Code": code}), {})
     results = backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
     assert [one.outcome for one in results] == [Outcome.DONE] * 2
     assert (len(script.calls), len(slept)) == (2, 1)
 
 
 def test_a_transaction_with_repeated_conflicts_is_throttled() -> None:
-    backend, script = over(*[canceled({"Code": "TransactionConflict"}, NONE) for _ in range(ATTEMPTS)])
+    backend, script = backend_with(*[canceled({"Code": "TransactionConflict"}, NONE) for _ in range(ATTEMPTS)])
     with pytest.raises(Throttled):
         backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
     assert len(script.calls) == ATTEMPTS
 
 
 def test_an_item_too_large_aborts_its_transaction_and_is_invalid_input() -> None:
-    backend, _ = over(canceled(NONE, {"Code": "ValidationError", "Message": "Item size has exceeded the maximum"}))
-    fine, large = backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
-    assert (fine.outcome, large.outcome) == (Outcome.ABORTED, Outcome.ERROR)
+    backend, _ = backend_with(
+        canceled(NONE, {"Code": "ValidationError", "Message": "Item size has exceeded the maximum"})
+    )
+    valid, large = backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
+    assert (valid.outcome, large.outcome) == (Outcome.ABORTED, Outcome.ERROR)
     assert isinstance(large.error, InvalidInput)
 
 
 def test_an_atomic_batch_of_more_than_100_is_too_large_and_sends_no_request() -> None:
-    backend, script = over()
+    backend, script = backend_with()
     with pytest.raises(BatchTooLarge):
         backend.write([Put(thing(f"{number}")) for number in range(101)], atomic=True)
     assert script.calls == []
@@ -205,7 +207,7 @@ ENDS = where(T.owner.endswith("e") & (T.count == 0))
 
 
 def test_a_condition_that_dynamodb_cannot_evaluate_is_evaluated_locally_on_the_item() -> None:
-    backend, script = over({"Item": WIRE.wire(thing())}, {"Attributes": WIRE.wire(thing(count=1))})
+    backend, script = backend_with({"Item": WIRE.wire(thing())}, {"Attributes": WIRE.wire(thing(count=1))})
     assert backend.write([Patch(("1",), {"count": 1}, ENDS)], atomic=False) == [
         WriteResult(Outcome.DONE, thing(count=1))
     ]
@@ -220,13 +222,13 @@ def test_a_condition_that_dynamodb_cannot_evaluate_is_evaluated_locally_on_the_i
 
 def test_a_lost_race_is_retried_and_may_then_fail() -> None:
     other = thing(owner="you")
-    backend, script = over({"Item": WIRE.wire(thing())}, condition_failed(other), {"Item": WIRE.wire(other)})
+    backend, script = backend_with({"Item": WIRE.wire(thing())}, condition_failed(other), {"Item": WIRE.wire(other)})
     assert backend.write([Delete(("1",), ENDS)], atomic=False) == [WriteResult(Outcome.FAILED, other)]
     assert script.operations == ["GetItem", "DeleteItem", "GetItem"]
 
 
 def test_a_race_that_is_always_lost_ends() -> None:
-    backend, script = over(*[{"Item": WIRE.wire(thing())}, condition_failed(thing(count=3))] * ATTEMPTS)
+    backend, script = backend_with(*[{"Item": WIRE.wire(thing())}, condition_failed(thing(count=3))] * ATTEMPTS)
     with pytest.raises(BackendUnavailable):
         backend.write([Delete(("1",), ENDS)], atomic=False)
     assert len(script.calls) == 2 * ATTEMPTS
@@ -234,7 +236,7 @@ def test_a_race_that_is_always_lost_ends() -> None:
 
 def test_local_conditions_of_a_transaction_take_one_read() -> None:
     wires = [WIRE.wire(thing("1")), WIRE.wire(thing("2"))]
-    backend, script = over({"Responses": {"things": wires}}, {})
+    backend, script = backend_with({"Responses": {"things": wires}}, {})
     writes = [Delete(("1",), ENDS), Put(thing("3")), Delete(("2",), ENDS)]
     assert [one.outcome for one in backend.write(writes, atomic=True)] == [Outcome.DONE] * 3
     assert script.operations == ["BatchGetItem", "TransactWriteItems"]
@@ -244,16 +246,20 @@ def test_local_conditions_of_a_transaction_take_one_read() -> None:
         WriteResult(Outcome.EXISTS),
         WriteResult(Outcome.MISSING),
     ]
-    refused, script = over({"Responses": {"things": [found]}}, canceled({**failed, "Item": found}, failed, failed))
-    assert refused.write(writes, atomic=True) == results, "what is refused already is sent, to be told what else is"
+    refused, script = backend_with(
+        {"Responses": {"things": [found]}}, canceled({**failed, "Item": found}, failed, failed)
+    )
+    assert refused.write(writes, atomic=True) == results, (
+        "a write that is known to be refused is sent too, so that every refusal is reported"
+    )
     assert script.operations == ["BatchGetItem", "TransactWriteItems"]
-    refused, script = over({"Responses": {"things": [found]}})
+    refused, script = backend_with({"Responses": {"things": [found]}})
     assert refused.write([writes[0], writes[2]], atomic=True) == [results[0], results[2]]
     assert script.operations == ["BatchGetItem"]
 
 
-def test_a_key_that_no_item_can_have_costs_no_call() -> None:
-    backend, script = over({"Item": WIRE.wire(thing())})
+def test_a_key_that_no_item_can_have_needs_no_request() -> None:
+    backend, script = backend_with({"Item": WIRE.wire(thing())})
     long = ("x" * 2049,)
     assert backend.read([long]) == [None]
     assert backend.read([long, long]) == [None, None]
@@ -272,7 +278,7 @@ def _stored(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_reads_are_sent_by_the_hundred_with_each_key_once() -> None:
-    backend, script = over(_stored, _stored, _stored)
+    backend, script = backend_with(_stored, _stored, _stored)
     keys = [(f"{number % 250}",) for number in range(300)]
     assert [one and one.id for one in backend.read(keys)] == [key for (key,) in keys]
     assert [len(payload["RequestItems"]["things"]["Keys"]) for _, payload in script.calls] == [100, 100, 50]
@@ -285,7 +291,7 @@ def _some(payload: dict[str, Any], count: int) -> dict[str, Any]:
 
 
 def test_keys_left_unprocessed_for_size_are_requested_again_immediately(slept: list[float]) -> None:
-    backend, script = over(*[lambda payload: _some(payload, 4)] * 20)
+    backend, script = backend_with(*[lambda payload: _some(payload, 4)] * 20)
     keys = [(f"{number}",) for number in range(80)]
     assert [one and one.id for one in backend.read(keys)] == [key for (key,) in keys]
     assert (len(script.calls), slept) == (20, [])
@@ -294,7 +300,7 @@ def test_keys_left_unprocessed_for_size_are_requested_again_immediately(slept: l
 def test_keys_left_unprocessed_for_load_are_requested_again_after_a_wait_a_bounded_number_of_times(
     slept: list[float],
 ) -> None:
-    backend, script = over(*[lambda payload: _some(payload, 0)] * ATTEMPTS)
+    backend, script = backend_with(*[lambda payload: _some(payload, 0)] * ATTEMPTS)
     with pytest.raises(Throttled):
         backend.read([("1",), ("2",)])
     assert (len(script.calls), len(slept)) == (ATTEMPTS, ATTEMPTS)
@@ -310,14 +316,14 @@ SMALL = {"Table": {"ItemCount": 40, "TableSizeBytes": 40_000}}
 
 
 def test_a_page_reads_only_the_items_that_it_needs() -> None:
-    backend, script = over(_page(12))
+    backend, script = backend_with(_page(12))
     page = backend.query(Query(ALL, (), None, 10))
     assert (len(page.items), page.position) == (10, {"id": "9"})
     assert [(operation, payload["Limit"]) for operation, payload in script.calls] == [("Scan", 12)]
 
 
 def test_a_filter_reads_more_items_with_each_request() -> None:
-    backend, script = over(SMALL, _page(0), _page(0), _page(2, last=True))
+    backend, script = backend_with(SMALL, _page(0), _page(0), _page(2, last=True))
     page = backend.query(Query(where(T.count > 5), (), None, 10))
     assert (len(page.items), page.position) == (2, None)
     assert script.operations == ["DescribeTable", *["Scan"] * 3]
@@ -325,19 +331,19 @@ def test_a_filter_reads_more_items_with_each_request() -> None:
 
 
 def test_a_query_that_is_sorted_locally_reads_full_pages() -> None:
-    backend, script = over(SMALL, _page(3), _page(3, last=True))
+    backend, script = backend_with(SMALL, _page(3), _page(3, last=True))
     page = backend.query(Query(ALL, resolve_order(THING, "-id"), None, 1))
     assert [one.id for one in page.items] == ["2"]
     assert [payload.get("Limit") for _, payload in script.calls[1:]] == [None, None]
 
 
 def test_an_unordered_page_of_an_index_continues_from_its_keys() -> None:
-    first, script = over({"Items": [WIRE.wire(thing(f"{number}")) for number in range(3)]})
+    first, script = backend_with({"Items": [WIRE.wire(thing(f"{number}")) for number in range(3)]})
     position = first.query(Query(where(T.owner == "me"), (), None, 2)).position
     assert position == {"id": "1", "owner": "me", "at": NOW}
     assert script.calls[0][1]["IndexName"] == "by-owner-at"
     assert "ConsistentRead" not in script.calls[0][1]
-    second, script = over({"Items": []})
+    second, script = backend_with({"Items": []})
     assert second.query(Query(where(T.owner == "me"), (), position, 2)).items == []
     start = script.calls[0][1]["ExclusiveStartKey"]
     assert start == {"id": {"S": "1"}, "owner": {"S": "me"}, "at": {"S": "2026-01-01T00:00:00.000000Z"}}
@@ -347,29 +353,32 @@ def test_an_unordered_page_of_an_index_continues_from_its_keys() -> None:
     "position", [{}, {"id": "1"}, {"id": 1, "owner": "me", "at": NOW}, {"id": "1", "owner": "me", "at": None}]
 )
 def test_a_position_that_does_not_fit_is_an_invalid_cursor(position: dict[str, Any]) -> None:
-    backend, script = over()
+    backend, script = backend_with()
     with pytest.raises(InvalidCursor):
         backend.query(Query(where(T.owner == "me"), (), position, 2))
     assert script.calls == []
 
 
 def test_a_count_that_dynamodb_evaluates_reads_no_items() -> None:
-    backend, script = over(SMALL, {"Count": 3, "LastEvaluatedKey": {"id": {"S": "1"}}}, {"Count": 4})
+    backend, script = backend_with(SMALL, {"Count": 3, "LastEvaluatedKey": {"id": {"S": "1"}}}, {"Count": 4})
     assert backend.count(where(T.count > 5)) == 7
     assert [payload["Select"] for _, payload in script.calls[1:]] == ["COUNT"] * 2
-    here, script = over(SMALL, _page(4, last=True))
-    assert here.count(where(T.owner.endswith("e"))) == 4
-    asked = script.calls[1][1]
-    assert "Select" not in asked
-    assert (asked["ProjectionExpression"], asked["ExpressionAttributeNames"]) == ("#0, #1", {"#0": "id", "#1": "owner"})
+    backend, script = backend_with(SMALL, _page(4, last=True))
+    assert backend.count(where(T.owner.endswith("e"))) == 4
+    payload = script.calls[1][1]
+    assert "Select" not in payload
+    assert (payload["ProjectionExpression"], payload["ExpressionAttributeNames"]) == (
+        "#0, #1",
+        {"#0": "id", "#1": "owner"},
+    )
 
 
 def test_writes_of_one_item_stay_in_order_while_others_run_in_parallel() -> None:
     ended: list[str] = []
-    both = threading.Barrier(2, timeout=5)
+    both_started = threading.Barrier(2, timeout=5)
 
     def slow(payload: dict[str, Any]) -> dict[str, Any]:
-        both.wait()  # no write passes before the other item's first write has started too
+        both_started.wait()  # no write passes before the other item's first write has started too
         time.sleep(0.02)
         ended.append("put " + payload["Item"]["id"]["S"])
         return {}
@@ -378,12 +387,12 @@ def test_writes_of_one_item_stay_in_order_while_others_run_in_parallel() -> None
         ended.append("delete " + payload["Key"]["id"]["S"])
         return {}
 
-    class Sides(Script):
+    class SlowPuts(Script):
         def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, **options: Any) -> Any:
             return (slow if operation == "PutItem" else quick)(payload)
 
     backend: DynamoDbBackend[Any] = DynamoDbBackend(
-        THING, lambda _: "things", "app.system", Sides(), Options(partiql=0)
+        THING, lambda _: "things", "app.system", SlowPuts(), Options(partiql=0)
     )
     results = backend.write([Put(thing("1")), Delete(("1",)), Put(thing("2")), Delete(("2",))], atomic=False)
     assert [one.outcome for one in results] == [Outcome.DONE] * 4
@@ -394,7 +403,7 @@ def test_writes_of_one_item_stay_in_order_while_others_run_in_parallel() -> None
 
 def test_an_error_among_parallel_writes_belongs_to_its_edit_and_stops_further_requests() -> None:
     answers: Sequence[Answer] = [Throttled() if number == 3 else {} for number in range(40)]
-    backend, script = over(*answers, options=Options(partiql=0))
+    backend, script = backend_with(*answers, options=Options(partiql=0))
     results = backend.write([Put(thing(f"{number}")) for number in range(40)], atomic=False)
     outcomes = [one.outcome for one in results]
     assert outcomes.count(Outcome.DONE) == len(script.calls) - 1 >= 3
@@ -403,7 +412,7 @@ def test_an_error_among_parallel_writes_belongs_to_its_edit_and_stops_further_re
 
 
 def test_an_error_of_every_write_of_a_batch_is_raised() -> None:
-    backend, script = over(Throttled(), options=Options(partiql=1))
+    backend, script = backend_with(Throttled(), options=Options(partiql=1))
     with pytest.raises(Throttled):
         backend.write([Put(thing(f"{number}")) for number in range(10)], atomic=False)
     assert script.operations == ["BatchExecuteStatement"]
@@ -412,11 +421,11 @@ def test_an_error_of_every_write_of_a_batch_is_raised() -> None:
 def test_a_value_that_the_engine_cannot_store_is_an_error_of_its_own_edit() -> None:
     large = AwsError("ValidationException", "Item size has exceeded the maximum allowed size", {})
     puts = [Put(thing("1")), Put(thing("2"))]
-    backend, _ = over({}, large, options=Options(partiql=0))
+    backend, _ = backend_with({}, large, options=Options(partiql=0))
     results = backend.write(puts, atomic=False)
     [refused] = [one for one in results if one.outcome is not Outcome.DONE]
     assert isinstance(refused.error, InvalidInput)
-    backend, _ = over(large, large, options=Options(partiql=0))
+    backend, _ = backend_with(large, large, options=Options(partiql=0))
     with pytest.raises(InvalidInput) as caught:
         backend.write(puts, atomic=False)
     assert [fault.path for fault in caught.value.faults] == ["/0"]
@@ -444,7 +453,7 @@ ERRORS: tuple[tuple[str, str, type[PersistyError]], ...] = (
     ("AccessDeniedException", "arn:aws:sts::123456789012:assumed-role/x is not authorized", BackendUnavailable),
     ("ResourceNotFoundException", "Requested resource not found", BackendUnavailable),
 )
-"""Texts as DynamoDB and DynamoDB Local word them."""
+"""Messages of DynamoDB and DynamoDB Local."""
 
 
 @pytest.mark.parametrize(("kind", "message", "expected"), ERRORS)
@@ -460,7 +469,7 @@ def test_a_refusal_becomes_a_typed_error_that_does_not_show_the_account(
         lambda backend: backend.count(ALL),
     )
     for call in calls:
-        backend, _ = over(AwsError(kind, message, {}))
+        backend, _ = backend_with(AwsError(kind, message, {}))
         with pytest.raises(PersistyError) as caught:
             call(backend)
         assert type(caught.value) is expected

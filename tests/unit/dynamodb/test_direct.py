@@ -322,13 +322,13 @@ def test_a_large_response_in_many_parts_is_joined() -> None:
 
 @pytest.mark.parametrize("kind", ["InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"])
 def test_a_wrong_clock_is_corrected_once_and_for_all(kind: str, slept: list[float]) -> None:
-    there = time.time() + 7200
-    with scripted(hang_up, refusal(kind, "Signature expired", date=there), answer(ITEM), answer({})) as server:
+    server_time = time.time() + 7200
+    with scripted(hang_up, refusal(kind, "Signature expired", date=server_time), answer(ITEM), answer({})) as server:
         client = direct(server)
         assert client.call("GetItem", GET) == ITEM
         assert client.call("GetItem", GET) == {}
         moments = [head.split("X-Amz-Date: ")[1][:11] for head, _ in server.requests]
-        assert moments[2] == moments[3] == time.strftime("%Y%m%dT%H", time.gmtime(there))
+        assert moments[2] == moments[3] == time.strftime("%Y%m%dT%H", time.gmtime(server_time))
         assert moments[1] != moments[2]
         assert len(slept) == 1  # after the lost connection, none for the clock
 
@@ -352,16 +352,16 @@ def test_a_transaction_has_the_same_token_in_retries_and_another_in_each_call() 
         assert payload == {"TransactItems": []}
 
 
-DOUBTS: dict[str, tuple[Reply, bool]] = {
+ATTEMPTS_BEFORE: dict[str, tuple[Reply, bool]] = {
     "a throttle": (PASSING["throttled"], False),
     "a lost answer": (hang_up, True),
     "an internal error": (PASSING["internal error"], True),
 }
 
 
-@pytest.mark.parametrize("before", DOUBTS)
+@pytest.mark.parametrize("before", ATTEMPTS_BEFORE)
 def test_a_refusal_after_an_attempt_that_may_have_worked_is_in_doubt(before: str) -> None:
-    reply, in_doubt = DOUBTS[before]
+    reply, in_doubt = ATTEMPTS_BEFORE[before]
     with scripted(reply, refusal("ConditionalCheckFailedException")) as server:
         with pytest.raises(AwsError) as caught:
             direct(server).call("PutItem", {})

@@ -15,8 +15,8 @@ PAGE = (Path(__file__).parents[3] / "docs/dynamodb.md").read_text()
 
 def test_every_kind_has_a_row_with_its_tag() -> None:
     rows = re.findall(r"^\| ([a-z, ]+) \| (.*) \|$", PAGE.partition("## How a write is sent")[0], re.MULTILINE)
-    told = {kind: text for kinds, text in rows for kind in kinds.split(", ")}
+    documented = {kind: text for kinds, text in rows for kind in kinds.split(", ")}
     codec = WireCodec(THING)
     for name, attribute in THING.attributes.items():
-        assert re.search(rf"\b{codec.tag(name)}\b", told[attribute.kind]), name
-    assert told.keys() - {"kind"} == set(Kind)
+        assert re.search(rf"\b{codec.tag(name)}\b", documented[attribute.kind]), name
+    assert documented.keys() - {"kind"} == set(Kind)

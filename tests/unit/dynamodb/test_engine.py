@@ -41,7 +41,7 @@ def opened(url: str) -> Any:
         ("dynamodb://eu-west-1?endpoint=http://[::1]:8000", "[::1]:8000"),
     ],
 )
-def test_a_url_says_where_requests_go(url: str, host: str) -> None:
+def test_the_url_decides_where_requests_are_sent(url: str, host: str) -> None:
     transport = opened(url)
     assert isinstance(transport, DirectTransport)
     assert f"Host: {host}\r\n" in transport._host.request(b"{}", "T").decode()
@@ -123,9 +123,9 @@ def test_otherwise_credentials_are_read_from_botocores_chain_for_each_request(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    kept = tmp_path / "credentials"
-    kept.write_text("[default]\naws_access_key_id = from file\naws_secret_access_key = secret\n")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(kept))
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = from file\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     assert provider(AwsEnvironment())() == Credentials("from file", "secret", None)
 

@@ -75,8 +75,8 @@ def test_a_filter_is_written_as_an_expression(name: str) -> None:
     assert list(expression.values.values()) == values
     assert expression.payload().keys() == {
         member
-        for member, there in (("ExpressionAttributeNames", names), ("ExpressionAttributeValues", values))
-        if there
+        for member, expected in (("ExpressionAttributeNames", names), ("ExpressionAttributeValues", values))
+        if expected
     }
     assert set(re.findall(r"[#:]\d+", text)) == expression.names.keys() | expression.values.keys()
     assert "((" not in text.replace("NOT (", "")  # DynamoDB refuses redundant parentheses
@@ -96,15 +96,15 @@ def test_conditions_that_dynamodb_cannot_evaluate_are_split_off(where: Filter) -
     resolved = resolve_filter(THING, where)
     assert not native(THING, resolved)
     assert split(THING, resolved) == (ALL, resolved)
-    mine = Compare("owner", "eq", "me")
-    assert split(THING, combine(And, [mine, resolved])) == (mine, resolved)
+    native_part = Compare("owner", "eq", "me")
+    assert split(THING, combine(And, [native_part, resolved])) == (native_part, resolved)
 
 
 def test_conditions_on_a_hidden_attribute_are_split_off() -> None:
     where = resolve_filter(THING, (T.owner == "me") & (T.count > 1) & ((T.owner == "x") | (T.count == 2)))
-    theirs, ours = split(THING, where, frozenset({"owner"}))
-    assert theirs == Compare("count", "gt", 1)
-    assert names_in(ours) == {"owner", "count"}
+    native_part, local_part = split(THING, where, frozenset({"owner"}))
+    assert native_part == Compare("count", "gt", 1)
+    assert names_in(local_part) == {"owner", "count"}
 
 
 def test_an_in_has_at_most_a_hundred_operands() -> None:
@@ -133,11 +133,11 @@ HEAVY = {
 @pytest.mark.parametrize("name", HEAVY)
 def test_expressions_stay_within_4_kilobytes_and_300_operators(name: str) -> None:
     where = HEAVY[name]
-    theirs, ours = split(THING, where)
-    assert weight(theirs) <= MAX_WEIGHT
-    assert weight(theirs) + weight(ours) == weight(where)
+    native_part, local_part = split(THING, where)
+    assert weight(native_part) <= MAX_WEIGHT
+    assert weight(native_part) + weight(local_part) == weight(where)
     expression = Expression(THING, codec)
-    text = f"attribute_exists({expression.name('id')}) AND ({expression.condition(theirs)})"
+    text = f"attribute_exists({expression.name('id')}) AND ({expression.condition(native_part)})"
     assert len(text) <= 4096
     assert len(re.findall(r"AND|OR|NOT|IN|<>|=|attribute_\w+|begins_with", text)) <= 300
-    assert (ours == ALL) is ("at the limit" in name and "nots" not in name)
+    assert (local_part == ALL) is ("at the limit" in name and "nots" not in name)

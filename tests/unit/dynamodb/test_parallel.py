@@ -17,16 +17,16 @@ def counting(first: int, count: int) -> Iterator[int]:
 @pytest.mark.parametrize("sources", [1, 2, MAX_THREADS, 50])
 def test_values_of_all_sources_are_yielded_once(sources: int) -> None:
     found = list(side_by_side([counting(100 * number, number % 4) for number in range(sources)]))
-    wanted = [100 * number + one for number in range(sources) for one in range(number % 4)]
-    assert sorted(found) == wanted
-    assert not wanted or [one for one in found if one < 200] == [one for one in wanted if one < 200]
+    expected = [100 * number + one for number in range(sources) for one in range(number % 4)]
+    assert sorted(found) == expected
+    assert not expected or [one for one in found if one < 200] == [one for one in expected if one < 200]
 
 
 def test_sources_run_at_the_same_time() -> None:
-    both = threading.Barrier(2, timeout=5)
+    both_started = threading.Barrier(2, timeout=5)
 
     def waiting(number: int) -> Iterator[int]:
-        both.wait()
+        both_started.wait()
         yield number
 
     assert sorted(side_by_side([waiting(1), waiting(2)])) == [1, 2]

@@ -1,4 +1,4 @@
-"""The planner picks the right table or index, and its plan matches exactly the query."""
+"""The planner chooses the best table or index, and its plan finds exactly the matches of the query."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persisty import StoreMeta
-from persisty.backends.dynamodb.access_paths import QueryPlan, left_of, membership, over_values
+from persisty.backends.dynamodb.access_paths import QueryPlan, membership, over_values, remaining_filter
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.planner import KeyPlan, Plan, Planner, UnionPlan
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Filter, OrderBy
@@ -44,12 +44,12 @@ def one_query(found: Plan) -> QueryPlan:
 
 
 def through(found: QueryPlan) -> str | None:
-    """ "table", the index's name, or None for a scan."""
+    """Return "table", the name of the index, or None for a scan."""
     return None if found.path is None else found.path.index or "table"
 
 
 def queries_of(found: Plan) -> list[QueryPlan]:
-    """All queries of a plan that has any."""
+    """Return the queries of a plan, an empty list for a plan of keys."""
     return [] if isinstance(found, KeyPlan) else [*found.queries] if isinstance(found, UnionPlan) else [found]
 
 
@@ -59,9 +59,9 @@ CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
     "everything in order": (None, "at", SCAN, [], False, False),
     "a range of the key": (T.id > "1", None, SCAN, [], True, False),
     "an index": (T.owner == "me", None, OWNER_AT, ["owner eq"], True, False),
-    "an or one of whose arms has no way in": ((T.owner == "me") | (T.count == 1), None, SCAN, [], True, False),
-    "more values than a union holds": (T.owner.oneof(f"{n}" for n in range(101)), None, SCAN, [], True, False),
-    "more than a union holds is filtered": (
+    "an or with an arm that no index finds": ((T.owner == "me") | (T.count == 1), None, SCAN, [], True, False),
+    "more values than a union may have": (T.owner.oneof(f"{n}" for n in range(101)), None, SCAN, [], True, False),
+    "a oneof with too many values for a union is filtered": (
         (T.owner == "me") & (T.color == Color.RED) & T.count.oneof(range(101)),
         None,
         OWNER_COLOR,
@@ -69,7 +69,7 @@ CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
         True,
         False,
     ),
-    "an or beside a way in": (
+    "an or together with an indexed equality": (
         (T.owner == "me") & ((T.count == 1) | (T.ratio == 0.5)),
         None,
         OWNER_AT,
@@ -77,7 +77,7 @@ CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
         True,
         False,
     ),
-    "a value that another rules out": (
+    "two conditions on the partition key": (
         (T.owner == "me") & T.owner.oneof(["me", "you"]),
         None,
         OWNER_AT,
@@ -85,7 +85,7 @@ CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
         True,
         False,
     ),
-    "arms of which one holds the other": (
+    "two arms of an or with the same partition": (
         ((T.owner == "me") & (T.at > MAY)) | ((T.owner == "me") & (T.ratio > 1)),
         None,
         OWNER_AT,
@@ -95,13 +95,13 @@ CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
     ),
     "ordered by the index": (T.owner == "me", "at", OWNER_AT, ["owner eq"], True, False),
     "backward": (T.owner == "me", "-at", OWNER_AT, ["owner eq"], True, True),
-    "pinned terms of an order do not matter": (T.owner == "me", ["-owner", "-at"], OWNER_AT, ["owner eq"], True, True),
-    "the index that has the order": (T.owner == "me", ["color", "count"], OWNER_COLOR, ["owner eq"], True, False),
+    "an order whose first term has one value": (T.owner == "me", ["-owner", "-at"], OWNER_AT, ["owner eq"], True, True),
+    "an index in the requested order": (T.owner == "me", ["color", "count"], OWNER_COLOR, ["owner eq"], True, False),
     "both sort attributes backward": (T.owner == "me", ["-color", "-count"], OWNER_COLOR, ["owner eq"], True, True),
-    "directions that differ": (T.owner == "me", ["color", "-count"], OWNER_AT, ["owner eq"], False, False),
+    "an order with mixed directions": (T.owner == "me", ["color", "-count"], OWNER_AT, ["owner eq"], False, False),
     "a descending key": (T.owner == "me", ["at", "-id"], OWNER_AT, ["owner eq"], False, False),
     "ordered by the key alone": (T.owner == "me", "id", OWNER_AT, ["owner eq"], False, False),
-    "an order no index has": (T.owner == "me", "price", OWNER_AT, ["owner eq"], False, False),
+    "an order that no index has": (T.owner == "me", "price", OWNER_AT, ["owner eq"], False, False),
     "a range": ((T.owner == "me") & (T.at > NEW_YEAR), None, OWNER_AT, ["owner eq", "at gt"], True, False),
     "a closed range": (
         (T.owner == "me") & (T.at >= NEW_YEAR) & (T.at < MAY),
@@ -111,7 +111,7 @@ CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
         True,
         True,
     ),
-    "a range that holds nothing": ((T.owner == "me") & (T.at > MAY) & (T.at < NEW_YEAR), None, OWNER_AT, ["owner eq", "at gt"], True, False),
+    "an empty range": ((T.owner == "me") & (T.at > MAY) & (T.at < NEW_YEAR), None, OWNER_AT, ["owner eq", "at gt"], True, False),
     "equalities from left to right, then a range": (
         (T.owner == "me") & (T.color == Color.RED) & (T.count > 5),
         None,
@@ -121,14 +121,14 @@ CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
         False,
     ),
     "a gap ends the conditions": ((T.owner == "me") & (T.count == 5), None, OWNER_AT, ["owner eq"], True, False),
-    "what is pinned is ordered": ((T.owner == "me") & (T.color == Color.RED), "-count", OWNER_COLOR, ["owner eq", "color eq"], True, True),
-    "an index lacks what may be null": (T.text == "a", None, SCAN, [], True, False),
-    "unless it is said not to be": ((T.text == "a") & (T.price != None), None, TEXT_PRICE, ["text eq"], True, False),  # noqa: E711
-    "unless it is compared": ((T.text == "a") & (T.price > 1), None, TEXT_PRICE, ["text eq", "price gt"], True, False),
-    "ne does not say so": ((T.text == "a") & (T.price != 1), None, SCAN, [], True, False),
+    "an index whose first sort attribute has one value": ((T.owner == "me") & (T.color == Color.RED), "-count", OWNER_COLOR, ["owner eq", "color eq"], True, True),
+    "an index without the items that have a null": (T.text == "a", None, SCAN, [], True, False),
+    "an index whose optional attribute is required to be set": ((T.text == "a") & (T.price != None), None, TEXT_PRICE, ["text eq"], True, False),  # noqa: E711
+    "an index whose optional attribute is compared": ((T.text == "a") & (T.price > 1), None, TEXT_PRICE, ["text eq", "price gt"], True, False),
+    "an index whose optional attribute is compared with ne": ((T.text == "a") & (T.price != 1), None, SCAN, [], True, False),
     "an index of one attribute": (T.level == Level.HIGH, None, LEVEL, ["level eq"], True, False),
-    "null is in no index": (T.level == None, None, SCAN, [], True, False),  # noqa: E711
-    "more than a key holds is no condition": (T.owner == "x" * 2048, None, SCAN, [], True, False),
+    "a null of an indexed attribute": (T.level == None, None, SCAN, [], True, False),  # noqa: E711
+    "a value that is too long for a key": (T.owner == "x" * 2048, None, SCAN, [], True, False),
 }  # fmt: skip
 
 
@@ -162,9 +162,9 @@ def test_a_cursor_narrows_the_range() -> None:
 
 
 KEYS: dict[str, tuple[StoreMeta[Any], Any, list[tuple[Any, ...]], Filter]] = {
-    # where → keys, what is left to filter
+    # where → keys, the remaining filter
     "the key": (THING, T.id == "1", [("1",)], ALL),
-    "the key before an index": (THING, (T.id == "1") & (T.owner == "me"), [("1",)], resolve_filter(THING, T.owner == "me")),
+    "a key and an indexed equality": (THING, (T.id == "1") & (T.owner == "me"), [("1",)], resolve_filter(THING, T.owner == "me")),
     "several keys": (THING, T.id.oneof(["2", "1"]), [("2",), ("1",)], ALL),
     "an or of keys": (THING, (T.id == "1") | T.id.oneof(["2", "1"]), [("1",), ("2",)], ALL),
     "an or of filtered keys": (
@@ -173,12 +173,12 @@ KEYS: dict[str, tuple[StoreMeta[Any], Any, list[tuple[Any, ...]], Filter]] = {
         [("1",), ("2",)],
         resolve_filter(THING, (T.id == "1") | ((T.id == "2") & (T.count > 1))),
     ),
-    "a key that another rules out": (THING, (T.id == "1") & (T.id == "2"), [], NOTHING),
-    "keys of which some are ruled out": (THING, T.id.oneof(["1", "2", "3"]) & (T.id > "1"), [("2",), ("3",)], ALL),
+    "two different keys": (THING, (T.id == "1") & (T.id == "2"), [], NOTHING),
+    "several keys and a range": (THING, T.id.oneof(["1", "2", "3"]) & (T.id > "1"), [("2",), ("3",)], ALL),
     "a key of two parts": (READING, (R.device == "d") & (R.at == MAY), [("d", MAY)], ALL),
     "several second parts": (READING, (R.device == "d") & R.at.oneof([MAY, NEW_YEAR]), [("d", MAY), ("d", NEW_YEAR)], ALL),
     "a key of three parts": (CELL, (C.sheet == "s") & (C.row == 1) & C.column.oneof(["a", "b"]), [("s", 1, "a"), ("s", 1, "b")], ALL),
-    "more than a key holds": (THING, T.id == "x" * 3000, [("x" * 3000,)], ALL),
+    "a key that is too long to exist": (THING, T.id == "x" * 3000, [("x" * 3000,)], ALL),
 }  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def test_whole_keys_are_read(name: str) -> None:
     assert planned(meta, where) == KeyPlan(tuple(keys), rest)
 
 
-def test_more_keys_than_a_plan_names_are_scanned_for() -> None:
+def test_more_keys_than_a_plan_may_have_need_a_scan() -> None:
     many = [f"{number}" for number in range(600)]
     assert isinstance(planned(THING, T.id.oneof(many)), KeyPlan)
     assert through(one_query(planned(READING, R.device.oneof(many) & R.at.oneof([MAY, NEW_YEAR])))) is SCAN
@@ -198,16 +198,16 @@ UNIONS: dict[str, tuple[StoreMeta[Any], Any, Any, list[str], bool, bool]] = {
     # where, order → queries, all ordered, disjoint
     "one of several partitions": (
         THING, T.owner.oneof(["a", "b"]), None, ["by-owner-at: owner eq", "by-owner-at: owner eq"], True, True),
-    "in an order that each gives": (
+    "in the order of each query": (
         THING, T.owner.oneof(["a", "b"]), "-at", ["by-owner-at: owner eq", "by-owner-at: owner eq"], True, True),
-    "in an order that none gives": (
+    "in an order that no query has": (
         THING, T.owner.oneof(["a", "b"]), "price", ["by-owner-at: owner eq", "by-owner-at: owner eq"], False, True),
-    "with a range in each": (
+    "with a range in each query": (
         THING, T.owner.oneof(["a", "b"]) & (T.at > MAY), None, ["by-owner-at: owner eq, at gt"] * 2, True, True),
     "one of several sort values": (
         THING, (T.owner == "me") & T.color.oneof([Color.RED, Color.NONE]) & (T.count > 1), None,
         ["by-owner-color-count: owner eq, color eq, count gt"] * 2, True, True),
-    "both": (
+    "several partitions and sort values": (
         THING, T.owner.oneof(["a", "b"]) & T.color.oneof([Color.RED, Color.NONE]), "count",
         ["by-owner-color-count: owner eq, color eq"] * 4, True, True),
     "an or of equalities": (
@@ -219,7 +219,7 @@ UNIONS: dict[str, tuple[StoreMeta[Any], Any, Any, list[str], bool, bool]] = {
     "an or inside an or": (
         THING, (T.owner == "me") | ((T.count > 1) & ((T.owner == "a") | (T.level == Level.LOW))), None,
         ["by-owner-at: owner eq", "by-owner-at: owner eq", "by-level: level eq"], True, False),
-    "an or whose arms what is beside them completes": (
+    "an or whose arms need the condition next to it": (
         THING, (T.price > 1) & ((T.text == "a") | (T.text == "b")), None, ["by-text-price: text eq, price gt"] * 2, True, True),
     "several partitions of a table": (
         READING, R.device.oneof(["a", "b"]) & (R.at > MAY), "at", ["table: device eq, at gt"] * 2, True, True),
@@ -232,22 +232,22 @@ def test_a_union_of_queries(name: str) -> None:
     meta, where, order, queries, ordered, disjoint = UNIONS[name]
     found = planned(meta, where, order)
     assert isinstance(found, UnionPlan)
-    told = [
+    queries_found = [
         f"{through(one)}: {', '.join(f'{it.attribute} {it.operator}' for it in one.conditions)}"
         for one in found.queries
     ]
-    assert sorted(told) == sorted(queries)
+    assert sorted(queries_found) == sorted(queries)
     assert (all(one.ordered for one in found.queries), found.disjoint) == (ordered, disjoint)
 
 
-def test_what_the_conditions_of_a_query_decide_is_not_filtered_again() -> None:
+def test_comparisons_that_key_conditions_decide_are_not_filtered_again() -> None:
     found = planned(THING, ((T.owner == "a") & (T.count > 5)) | (T.level == Level.HIGH))
     assert isinstance(found, UnionPlan)
     by_owner, by_level = found.queries
     assert by_owner.rest == resolve_filter(THING, (T.count > 5) | (T.level == Level.HIGH))
     assert by_level.rest == ALL
-    ruled_out = planned(THING, T.owner.oneof(["a", "b"]) & (T.owner != "b"))
-    assert [one.value for one in one_query(ruled_out).conditions] == ["a"]
+    narrowed = planned(THING, T.owner.oneof(["a", "b"]) & (T.owner != "b"))
+    assert [one.value for one in one_query(narrowed).conditions] == ["a"]
 
 
 def test_an_engine_that_allows_two_attributes_in_an_index_gets_conditions_on_two() -> None:
@@ -258,7 +258,7 @@ def test_an_engine_that_allows_two_attributes_in_an_index_gets_conditions_on_two
     assert found.rest == resolve_filter(THING, T.count > 5)
 
 
-def test_no_union_is_made_over_what_changes_meanwhile() -> None:
+def test_attributes_that_change_during_the_walk_make_no_union() -> None:
     planner = Planner(THING, WireCodec(THING), moving=frozenset({"owner"}))
     assert isinstance(planner.plan(resolve_filter(THING, T.level.oneof([Level.LOW, Level.HIGH]))), UnionPlan)
     assert through(one_query(planner.plan(resolve_filter(THING, T.owner == "a")))) == OWNER_AT
@@ -321,22 +321,22 @@ ORDERS = st.lists(
 
 @settings(deadline=None)
 @given(where=WHERES, order=ORDERS, items=THINGS)
-def test_a_plan_fetches_the_attributes_of_the_query(where: Filter, order: list[str], items: list[Any]) -> None:
+def test_a_plan_finds_exactly_the_matches_of_the_query(where: Filter, order: list[str], items: list[Any]) -> None:
     resolved, total = resolve_filter(THING, where), resolve_order(THING, order)
     position = {one.attribute: THING.attributes[one.attribute].get(items[0]) for one in total} or None
     found = planned(THING, resolved, total, position)
-    wanted = matcher(THING, resolved)
-    beyond_it = matcher(THING, beyond(THING, total, position)) if position else matcher(THING, ALL)
+    is_match = matcher(THING, resolved)
+    is_after = matcher(THING, beyond(THING, total, position)) if position else matcher(THING, ALL)
     for item in items:
-        asked = wanted(item) and beyond_it(item)
+        expected = is_match(item) and is_after(item)
         if isinstance(found, KeyPlan):
-            assert asked == ((item.id,) in found.keys and matcher(THING, found.rest)(item))
+            assert expected == ((item.id,) in found.keys and matcher(THING, found.rest)(item))
             continue
-        looking = [one for one in queries_of(found) if matcher(THING, membership(one))(item)]
-        assert asked == any(matcher(THING, one.rest)(item) for one in looking)
-        assert not asked or all(matcher(THING, one.rest)(item) for one in looking)  # the first one's is enough
+        readers = [one for one in queries_of(found) if matcher(THING, membership(one))(item)]
+        assert expected == any(matcher(THING, one.rest)(item) for one in readers)
+        assert not expected or all(matcher(THING, one.rest)(item) for one in readers)  # the first one's is enough
         if isinstance(found, UnionPlan) and found.disjoint:
-            assert len(looking) <= 1
+            assert len(readers) <= 1
 
 
 @settings(deadline=None)
@@ -357,9 +357,9 @@ def _check_order(found: QueryPlan, total: tuple[OrderBy, ...], inside: Iterable[
             for name in (found.path.sorts if found.path else ())
         )
 
-    came = sorted(inside, key=sorts, reverse=found.backward)
+    sorted_items = sorted(inside, key=sorts, reverse=found.backward)
     terms: list[OrderBy] = [one for one in total if one.attribute in found.grouping]
-    for before, after in pairwise(came):
+    for before, after in pairwise(sorted_items):
         for one in terms:
             attribute = THING.attributes[one.attribute]
             a, b = attribute.primitive(attribute.get(before)), attribute.primitive(attribute.get(after))
@@ -374,16 +374,16 @@ ATTRIBUTES = ("owner", "at", "color", "count", "text", "price", "level")
 @settings(deadline=None)
 @given(
     where=WHERES,
-    known=st.fixed_dictionaries({}, optional={name: st.integers(0, 7) for name in ATTRIBUTES}),
+    positions=st.fixed_dictionaries({}, optional={name: st.integers(0, 7) for name in ATTRIBUTES}),
     items=THINGS,
 )
-def test_the_rest_of_a_filter_matches_the_same_items_after_the_conditions(
-    where: Filter, known: dict[str, int], items: list[Any]
+def test_the_remaining_filter_matches_the_same_items_as_the_whole_one(
+    where: Filter, positions: dict[str, int], items: list[Any]
 ) -> None:
-    values = {name: THING.attributes[name].get(items[place % len(items)]) for name, place in known.items()}
+    values = {name: THING.attributes[name].get(items[place % len(items)]) for name, place in positions.items()}
     conditions = tuple(Compare(name, "eq", value) for name, value in values.items() if value is not None)
     resolved = resolve_filter(THING, where)
-    left = matcher(THING, left_of(over_values(THING), resolved, conditions))
+    remaining = matcher(THING, remaining_filter(over_values(THING), resolved, conditions))
     for item in items:
         if matcher(THING, And(conditions))(item):
-            assert left(item) == matcher(THING, resolved)(item)
+            assert remaining(item) == matcher(THING, resolved)(item)

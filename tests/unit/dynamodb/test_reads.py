@@ -1,4 +1,4 @@
-"""Requests of a read: their number, their operations, and no needless request."""
+"""The requests of a read: which operations, how many, and no needless request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAGES: dict[str, tuple[str, Any, Any, int, list[str]]] = {
     "a page of an index": ("parcel", P.owner == "a", "-at", 7, A_QUERY),
     "a filtered page of an index": ("parcel", (P.owner == "a") & (P.count > 0), "at", 3, A_QUERY),
     "a page of an index, unordered": ("parcel", P.owner == "a", None, 5, A_QUERY),
-    "an order that the index does not give": ("parcel", P.owner == "a", "price", 5, A_QUERY),
+    "an order that the index does not have": ("parcel", P.owner == "a", "price", 5, A_QUERY),
     "a page of a part of the table": ("sample", S.device == "x", "-at", 3, A_QUERY),
     "a key": ("parcel", P.id == "037", None, 25, ["GetItem"]),
     "a key that is filtered too": ("parcel", (P.id == "037") & (P.owner == "b") & (CITY == "Rome"), "at", 25, ["GetItem"]),
@@ -40,16 +40,16 @@ PAGES: dict[str, tuple[str, Any, Any, int, list[str]]] = {
     "several keys": ("parcel", P.id.oneof(["037", "074"]), "at", 25, ["BatchGetItem"]),
     "an or of keys": ("parcel", (P.id == "037") | ((P.id == "074") & (P.count > 0)), None, 25, ["BatchGetItem"]),
     "a key that no item can have": ("parcel", P.id == "x" * 3000, None, 25, []),
-    "what contradicts itself": ("parcel", (P.owner == "a") & P.owner.oneof(["b", "c"]), None, 25, []),
+    "a contradiction": ("parcel", (P.owner == "a") & P.owner.oneof(["b", "c"]), None, 25, []),
     "several partitions": ("parcel", P.owner.oneof(["a", "b"]), None, 50, TWO),
     "several partitions in order": ("parcel", P.owner.oneof(["a", "b"]), "-at", 15, TWO),
-    "several partitions sorted here": ("parcel", P.owner.oneof(["a", "b"]), "price", 10, TWO),
+    "several partitions sorted locally": ("parcel", P.owner.oneof(["a", "b"]), "price", 10, TWO),
     "several sort values": ("parcel", (P.owner == "a") & P.color.oneof([Color.RED, Color.NONE]), "-count", 20, TWO),
     "an or over indexes and the table": (
         "parcel", (P.owner == "a") | (P.level == 2) | (P.id == "037"), None, 50, THREE),
     "a page of everything": ("parcel", None, None, 5, ["Scan"]),
-    "a filter that no index serves": ("parcel", P.count == 1, None, 5, FILTERED_SCAN),
-    "an order that no index gives": ("parcel", None, "count", 5, FILTERED_SCAN),
+    "a filter without an index": ("parcel", P.count == 1, None, 5, FILTERED_SCAN),
+    "an order without an index": ("parcel", None, "count", 5, FILTERED_SCAN),
     "a nested attribute": ("parcel", (P.owner == "a") & (CITY == "Rome"), None, 50, A_QUERY),
 }  # fmt: skip
 
@@ -62,11 +62,11 @@ def test_a_page_takes(pairs: dict[str, Pair], name: str) -> None:
     recorder, backend = opened(pair)
     page = backend.query(Query(where, order, None, limit))
     assert sorted(recorder.operations) == operations
-    wanted = pair.memory.query(Query(where, order, None, 1000)).items
+    expected = pair.memory.query(Query(where, order, None, 1000)).items
     if order:
-        assert page.items == wanted[:limit]
-    assert len(page.items) == min(limit, len(wanted))
-    assert all(item in wanted for item in page.items)
+        assert page.items == expected[:limit]
+    assert len(page.items) == min(limit, len(expected))
+    assert all(item in expected for item in page.items)
 
 
 def opened(pair: Pair, **options: int) -> tuple[Recorder, DynamoDbBackend[Any]]:
@@ -75,7 +75,7 @@ def opened(pair: Pair, **options: int) -> tuple[Recorder, DynamoDbBackend[Any]]:
     return recorder, DynamoDbEngine(recorder, "reads", "test", Options(**options)).open(pair.meta)
 
 
-def asked(recorder: Recorder) -> Iterator[tuple[str, dict[str, Any]]]:
+def payloads_of(recorder: Recorder) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return the requests, with the parts of a batch in place of the batch."""
     for operation, payload in recorder.calls:
         yield operation, next(iter(payload["RequestItems"].values())) if operation == "BatchGetItem" else payload
@@ -87,13 +87,13 @@ def test_reads_by_key_are_consistent_and_those_of_indexes_cannot_be(pairs: dict[
     pair = pairs[item]
     recorder, backend = opened(pair)
     backend.query(Query(resolve_filter(pair.meta, given), resolve_order(pair.meta, terms), None, limit))
-    for operation, payload in asked(recorder):
+    for operation, payload in payloads_of(recorder):
         if operation != "DescribeTable":
             assert ("IndexName" in payload) is not payload.get("ConsistentRead", False)
 
 
 OVERLAPPING = {
-    "an index that gives no order": P.owner.oneof(["a", "b", "c"]) | (P.level == 2),
+    "another index": P.owner.oneof(["a", "b", "c"]) | (P.level == 2),
     "keys": P.owner.oneof(["a", "b", "c"]) | P.id.oneof(["000", "037"]),
 }
 
@@ -103,11 +103,11 @@ OVERLAPPING = {
 def test_each_page_of_a_union_continues_from_the_previous_one(pairs: dict[str, Pair], other: str, terms: Any) -> None:
     pair = pairs["parcel"]
     where, order = resolve_filter(PARCEL, OVERLAPPING[other]), resolve_order(PARCEL, terms)
-    wanted = [item.id for item in walk(pair.memory, where, order, 1000)]
+    expected = [item.id for item in walk(pair.memory, where, order, 1000)]
     for limit in (7, 19, 20, 21, 60):
-        found = [item.id for item in walk(pair.ours, where, order, limit)]
+        found = [item.id for item in walk(pair.dynamodb, where, order, limit)]
         assert len(found) == len(set(found)) == 60
-        assert not order or found == wanted
+        assert not order or found == expected
 
 
 def test_an_unordered_union_reads_no_query_again_that_it_has_read(pairs: dict[str, Pair]) -> None:
@@ -126,11 +126,11 @@ def test_an_unordered_union_reads_no_query_again_that_it_has_read(pairs: dict[st
 def test_a_deleted_item_is_still_a_valid_position(pairs: dict[str, Pair]) -> None:
     pair = pairs["parcel"]
     where = resolve_filter(PARCEL, P.owner.oneof(["a", "b"]))
-    page = pair.ours.query(Query(where, (), None, 7))
+    page = pair.dynamodb.query(Query(where, (), None, 7))
     assert page.position is not None
     assert page.position.keys() == {"id", "owner", "at"}
     keys = resolve_filter(PARCEL, P.id.oneof(["000", "037", "074"]))
-    found = pair.ours.query(Query(keys, (), {"id": "030"}, 7))
+    found = pair.dynamodb.query(Query(keys, (), {"id": "030"}, 7))
     assert [item.id for item in found.items] == ["037", "074"]
 
 
@@ -157,12 +157,12 @@ def test_a_position_of_another_plan_is_an_invalid_cursor(
 
 
 COUNTS: dict[str, tuple[Any, list[str], int]] = {
-    # where → requests, how many of them fetch no items
+    # where → requests, the number of those that only count
     "an index": (P.owner == "a", A_QUERY, 1),
     "several partitions": (P.owner.oneof(["a", "b"]), TWO, 2),
-    "arms that overlap": ((P.owner == "a") | (P.level == 2), TWO, 1),
-    "arms that do not": (((P.owner == "a") & (P.count > 1)) | (P.owner == "b"), TWO, 2),
-    "what is decided here": ((P.owner == "a") & (CITY == "Rome"), A_QUERY, 0),
+    "overlapping arms": ((P.owner == "a") | (P.level == 2), TWO, 1),
+    "disjoint arms": (((P.owner == "a") & (P.count > 1)) | (P.owner == "b"), TWO, 2),
+    "a filter that is evaluated locally": ((P.owner == "a") & (CITY == "Rome"), A_QUERY, 0),
     "a key": (P.id == "037", ["GetItem"], 0),
     "everything": (None, FILTERED_SCAN, 1),
 }
@@ -184,8 +184,8 @@ def test_an_aggregate_fetches_only_the_attributes_that_it_measures(pairs: dict[s
     recorder, backend = opened(pairs["parcel"])
     where = resolve_filter(PARCEL, (P.owner == "a") & P.text.endswith("b"))
     measures = (COUNT, Aggregate("sum", "price"))
-    theirs = pairs["parcel"].memory.aggregate(measures, ("color",), where)
-    assert sorted(backend.aggregate(measures, ("color",), where), key=repr) == sorted(theirs, key=repr)
+    expected = pairs["parcel"].memory.aggregate(measures, ("color",), where)
+    assert sorted(backend.aggregate(measures, ("color",), where), key=repr) == sorted(expected, key=repr)
     [(_, payload)] = recorder.calls
     names = [payload["ExpressionAttributeNames"][place] for place in payload["ProjectionExpression"].split(", ")]
     assert sorted(names) == ["color", "id", "price", "text"]
@@ -194,11 +194,11 @@ def test_an_aggregate_fetches_only_the_attributes_that_it_measures(pairs: dict[s
 ENDS: dict[str, tuple[Any, tuple[Aggregate, ...], list[int | None]]] = {
     # where, measures → the limit of each query
     "both ends of an index": (P.owner == "a", (Aggregate("min", "at"), Aggregate("max", "at")), [3, 3]),
-    "of several partitions": (P.owner.oneof(["a", "b"]), (Aggregate("max", "at"),), [3, 3]),
-    "of nothing": (P.owner == "nobody", (Aggregate("max", "at"),), [3]),
-    "what is filtered is read": ((P.owner == "a") & (P.count > 0), (Aggregate("min", "at"),), [None]),
-    "what is no end is read": (P.owner == "a", (Aggregate("min", "at"), Aggregate("sum", "count")), [None]),
-    "what no index orders is read": (P.owner == "a", (Aggregate("max", "price"),), [None]),
+    "the end of several partitions": (P.owner.oneof(["a", "b"]), (Aggregate("max", "at"),), [3, 3]),
+    "the end of an empty partition": (P.owner == "nobody", (Aggregate("max", "at"),), [3]),
+    "a filtered query": ((P.owner == "a") & (P.count > 0), (Aggregate("min", "at"),), [None]),
+    "a measure that is not an end": (P.owner == "a", (Aggregate("min", "at"), Aggregate("sum", "count")), [None]),
+    "an attribute that no index orders": (P.owner == "a", (Aggregate("max", "price"),), [None]),
 }
 
 
@@ -215,14 +215,14 @@ def test_least_and_greatest_values_are_at_the_ends_of_an_index(pairs: dict[str, 
 def test_an_aggregate_of_too_many_groups_ends(pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aggregate, "MAX_GROUPS", 5)
     with pytest.raises(TooManyGroups):
-        pairs["parcel"].ours.aggregate((COUNT,), ("id",), ALL)
+        pairs["parcel"].dynamodb.aggregate((COUNT,), ("id",), ALL)
 
 
 def test_only_selected_attributes_are_fetched(pairs: dict[str, Pair]) -> None:
     recorder, backend = opened(pairs["parcel"])
     for given in (P.owner == "a", P.id == "037", P.id.oneof(["037", "074"])):
         backend.query(Query(resolve_filter(PARCEL, given), resolve_order(PARCEL, "count"), None, 5, select=("text",)))
-    for _, payload in asked(recorder):
+    for _, payload in payloads_of(recorder):
         names = [payload["ExpressionAttributeNames"][place] for place in payload["ProjectionExpression"].split(", ")]
         assert sorted(names) == ["count", "id", "text"]
 
@@ -244,8 +244,8 @@ def test_each_request_for_a_page_reads_more_items_up_to_the_limit_of_dynamodb(pa
     table = Sparse(60)
     backend = DynamoDbEngine(cast("Transport", table), "reads", "test", Options()).open(PARCEL)
     assert backend.query(Query(resolve_filter(PARCEL, P.count == 1), (), None, 5, allow_scan=True)).items == []
-    first, second, *others = table.limits
-    assert 5 < first < second < max(others) < 2**31
+    first, second, *later = table.limits
+    assert 5 < first < second < max(later) < 2**31
     assert len(table.limits) == 60
 
 
@@ -272,10 +272,10 @@ def test_a_scan_of_a_large_table_has_to_be_allowed(pairs: dict[str, Pair], name:
         backend.query(Query(where, order, None, 5))
     assert caught.value.details == {"items": 60, "index": ADVICE[name]}
     assert recorder.operations == ["DescribeTable"]
-    wanted = pairs["parcel"].memory.count(where)
-    assert len(backend.query(Query(where, order, None, 100, allow_scan=True)).items) == wanted
-    _, enough = opened(pairs["parcel"], max_scan=60)
-    assert len(enough.query(Query(where, order, None, 100)).items) == wanted
+    expected = pairs["parcel"].memory.count(where)
+    assert len(backend.query(Query(where, order, None, 100, allow_scan=True)).items) == expected
+    _, allowing = opened(pairs["parcel"], max_scan=60)
+    assert len(allowing.query(Query(where, order, None, 100)).items) == expected
 
 
 def test_counts_and_aggregates_of_a_large_table_have_to_be_allowed(pairs: dict[str, Pair]) -> None:
@@ -345,7 +345,7 @@ class Failing(Recorder):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.numbers = count()  # counted by itself: calls come from several threads
+        self.numbers = count()  # `next` is atomic: calls come from several threads
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, **how: Any) -> Any:
         if next(self.numbers) >= 2:
@@ -353,7 +353,7 @@ class Failing(Recorder):
         return super().call(operation, payload, shape, **how)
 
 
-def test_an_error_in_one_query_of_a_union_is_the_unions(pairs: dict[str, Pair]) -> None:
+def test_an_error_in_one_query_of_a_union_ends_the_union(pairs: dict[str, Pair]) -> None:
     where = resolve_filter(PARCEL, P.owner.oneof(["a", "b", "c"]))
     for call in (
         lambda backend: backend.count(where),
@@ -383,10 +383,10 @@ def test_a_bulk_change_processes_no_item_twice_even_if_it_moves_items(moto_endpo
     before = {item.id: item.count for item in walk(pair.memory, where, (), 1000)}
     after: Any = None
     while True:
-        bulk = pair.ours.write_all(BulkWrite({"owner": "b", "count": Add(1)}, where, after, 7, allow_scan=True))
+        bulk = pair.dynamodb.write_all(BulkWrite({"owner": "b", "count": Add(1)}, where, after, 7, allow_scan=True))
         after = bulk.position
         if after is None:
             break
-    counts = {item.id: item.count for item in walk(pair.ours, resolve_filter(PARCEL, P.owner == "b"), (), 100)}
+    counts = {item.id: item.count for item in walk(pair.dynamodb, resolve_filter(PARCEL, P.owner == "b"), (), 100)}
     assert counts == {key: count + 1 for key, count in before.items()}
     pair.engine.close()

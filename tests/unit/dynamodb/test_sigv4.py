@@ -54,7 +54,7 @@ def _clock(moment: str) -> Callable[..., Any]:
     return lambda *_, **__: datetime.datetime.strptime(moment, "%Y%m%dT%H%M%SZ")
 
 
-def ours(lines: str) -> dict[str, str]:
+def signed_headers(lines: str) -> dict[str, str]:
     assert lines.endswith("\r\n")
     return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[:-2].split("\r\n"))}
 
@@ -73,7 +73,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
     host: str, region: str, target: str, body: bytes, credentials: Credentials, at: datetime.datetime, service: str
 ) -> None:
     moment = at.strftime("%Y%m%dT%H%M%SZ")
-    found = ours(Signer(host, region, service, *SERVICES[service]).headers(target, body, credentials, moment))
+    found = signed_headers(Signer(host, region, service, *SERVICES[service]).headers(target, body, credentials, moment))
     expected = botocores(host, region, target, body, credentials, moment, service)
     assert found.pop("host") == host
     assert found == {name: expected[name] for name in found}
@@ -85,13 +85,13 @@ def test_a_request_is_signed_as_botocore_signs_it(
 def test_a_cached_key_signs_only_for_its_secret_and_day(
     first: Credentials, second: Credentials, days: list[datetime.datetime]
 ) -> None:
-    kept = Signer("localhost:8000", "eu-west-1")
+    signer = Signer("localhost:8000", "eu-west-1")
     for credentials in (first, second, first):
         for day in days:
             moment = day.strftime("%Y%m%dT%H%M%SZ")
             fresh = Signer("localhost:8000", "eu-west-1")
             given_ = ("DynamoDB_20120810.GetItem", b"{}", credentials, moment)
-            assert kept.headers(*given_) == fresh.headers(*given_)
+            assert signer.headers(*given_) == fresh.headers(*given_)
 
 
 def test_credentials_do_not_show_in_their_repr() -> None:

@@ -66,8 +66,8 @@ def got(item: Any) -> dict[str, Any]:
 
 
 def canceled(*reasons: str | tuple[str, dict[str, Any]]) -> AwsError:
-    told = [{"Code": one} if isinstance(one, str) else {"Code": one[0], "Item": one[1]} for one in reasons]
-    return AwsError("TransactionCanceledException", "", {"CancellationReasons": told})
+    body = [{"Code": one} if isinstance(one, str) else {"Code": one[0], "Item": one[1]} for one in reasons]
+    return AwsError("TransactionCanceledException", "", {"CancellationReasons": body})
 
 
 NONE, FAILED = "None", "ConditionalCheckFailed"
@@ -171,9 +171,9 @@ def test_a_failed_condition_is_returned_with_the_item() -> None:
         WriteResult(Outcome.FAILED, member(email="a"))
     ]
     assert script.operations == ["GetItem"]
-    gone = member(email="a", note="y", version=2)
-    backend, _ = over(got(member(email="a", note="x")), canceled((FAILED, WIRE.wire(gone)), NONE))
-    assert backend.write([Delete(("1",), when)], atomic=False) == [WriteResult(Outcome.FAILED, gone)]
+    former = member(email="a", note="y", version=2)
+    backend, _ = over(got(member(email="a", note="x")), canceled((FAILED, WIRE.wire(former)), NONE))
+    assert backend.write([Delete(("1",), when)], atomic=False) == [WriteResult(Outcome.FAILED, former)]
     backend, _ = over(got(member(email="a", note="x")), canceled(FAILED, NONE))
     assert backend.write([Delete(("1",), when)], atomic=False) == [WriteResult(Outcome.MISSING)]
     backend, _ = over({})

@@ -86,7 +86,7 @@ SCRIPT: tuple[tuple[str, dict[str, Any]], ...] = (
 )  # fmt: skip
 
 
-def told(transport: Transport, operation: str, payload: dict[str, Any]) -> Any:
+def outcome_of(transport: Transport, operation: str, payload: dict[str, Any]) -> Any:
     """Return the response, or the visible parts of the error."""
     try:
         return transport.call(operation, payload)
@@ -100,8 +100,8 @@ def test_the_same_calls_have_the_same_answers_and_errors(moto_endpoint: str) -> 
     boto3 = Boto3Transport(moto_endpoint, "eu-west-2")
     for transport in (direct, boto3):
         transport.call("CreateTable", TABLE)
-    answers = [told(direct, operation, payload) for operation, payload in SCRIPT]
-    assert answers == [told(boto3, operation, payload) for operation, payload in SCRIPT]
+    answers = [outcome_of(direct, operation, payload) for operation, payload in SCRIPT]
+    assert answers == [outcome_of(boto3, operation, payload) for operation, payload in SCRIPT]
     kinds = [one[0] for one in answers if isinstance(one, tuple)]
     assert kinds == [
         "ConditionalCheckFailedException",

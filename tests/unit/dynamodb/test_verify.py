@@ -117,12 +117,12 @@ def test_a_renamed_class_and_a_type_that_changed_are_noticed_and_nothing_is_writ
     app, made = calls
     app.prepare()
     app.store(Crate).create(Crate(id="1", kind="a", name="b"))
-    for item, path, told in ((Box, "/box", "items of crate"), (Resized, "/crate/size", "another type")):
+    for item, path, message in ((Box, "/box", "items of crate"), (Resized, "/crate/size", "another type")):
         new = App("dock", items=[item], url=url, stage=app.stage)
         new.engine.prepare(list(new.metas.values()))
         (found,) = faults(new)
         assert found.startswith(path)
-        assert told in found
+        assert message in found
         new.close()
     made.clear()
     App("dock", items=[Box], url=url, stage=app.stage, abandoned=["crate"]).verify()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.measured import counts
+from lambdas.function_metrics import counts
 from persisty.aws.xray import HEADER, MOST, Subsegments, sampled
 
 ROOT = Path(__file__).parents[3]

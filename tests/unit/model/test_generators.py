@@ -33,9 +33,9 @@ from persisty import (
 )
 from persisty.model import schema_types
 from persisty.model.compilation import compile_schema
+from persisty.model.former_schemas import stored_form
 from persisty.model.generators import OWNER, uuid4, uuid7
 from persisty.model.schema import AttributeSchema, Schema
-from persisty.model.stored_form import stored_form
 
 
 @stored(key="number")

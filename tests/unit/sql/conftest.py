@@ -42,8 +42,8 @@ def papers(app: App) -> Store[Paper]:
 
 
 @pytest.fixture
-def far(app: App, proxy: Proxy) -> Iterator[Store[Paper]]:
-    """The same papers through a proxy that counts, over a connection that is open."""
+def proxied(app: App, proxy: Proxy) -> Iterator[Store[Paper]]:
+    """The same papers through a proxy that counts round trips. Its connection is already open."""
     other = App("papers", items=[Paper], url=proxy.url)
     context_of(other.store(Paper)).backend._connection.rows("SELECT 1")
     yield other.store(Paper)

@@ -1,4 +1,4 @@
-"""A proxy in front of a PostgreSQL server: it counts round trips, and loses responses."""
+"""A proxy in front of a PostgreSQL server. It counts round trips and can lose responses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from urllib.parse import urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
-WAITS = (b"S", b"Q")
-"""Messages after which a client waits: Sync, Query. Source: "Message Formats" in PostgreSQL's documentation; each is a byte,
-a length of four that counts itself, and so much; only the first of a connection has no byte before its length."""
+AWAITED = (b"S", b"Q")
+"""Messages whose response a client awaits: Sync, Query. Source: "Message Formats" in PostgreSQL's documentation. A message is a byte,
+a length of four bytes that includes itself, and its content. Only the first message of a connection has no byte before its length."""
 
 
 class Proxy:
     """A proxy with its own socket in front of the server's.
 
-    `turns`: the number of times that the client waited for a response. `losing(n)`: the n-th response from now is lost; if `carried` is
+    `round_trips`: the number of responses that the client awaited. `lose(n)`: the n-th response from now is lost; if `delivered` is
     false, the server does not receive the request.
     """
 
@@ -31,16 +31,16 @@ class Proxy:
         self._unix = str(host).startswith("/")
         self._address: Any = f"{host}/.s.PGSQL.{port}" if self._unix else (host, port)
         self.url = "postgresql://?" + urlencode(target | {"host": str(folder), "port": 5432, "schema": schema})
-        self._left = self.turns = 0
+        self._remaining = self.round_trips = 0
         self._lost = False
-        self._carried = True
+        self._delivered = True
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def losing(self, request: int, *, carried: bool = True) -> None:
-        self._left, self._carried = request, carried
+    def lose(self, request: int, *, delivered: bool = True) -> None:
+        self._remaining, self._delivered = request, delivered
 
     def close(self) -> None:
         self._listener.close()
@@ -53,9 +53,9 @@ class Proxy:
                 return
             server = socket.socket(socket.AF_UNIX if self._unix else socket.AF_INET)
             server.connect(self._address)
-            threading.Thread(target=self._carry, args=(client, server), daemon=True).start()
+            threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
 
-    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
         with client, server, contextlib.suppress(OSError):
             unread, started = b"", False
             while True:
@@ -72,12 +72,12 @@ class Proxy:
                     length = int.from_bytes(unread[started : started + 4], "big") + started
                     if len(unread) < length:
                         break
-                    if started and unread[:1] in WAITS:
-                        self.turns += 1
-                        self._left -= 1
-                        self._lost = self._lost or self._left == 0
+                    if started and unread[:1] in AWAITED:
+                        self.round_trips += 1
+                        self._remaining -= 1
+                        self._lost = self._lost or self._remaining == 0
                     unread, started = unread[length:], True
-                if self._lost and not self._carried:
+                if self._lost and not self._delivered:
                     self._lost = False
                     return
                 server.sendall(data)

@@ -68,8 +68,8 @@ def test_pages_of_rows_that_tie_come_in_the_order_of_their_keys(papers: Store[Pa
     for number in range(60):
         papers.create({"id": f"{chance.random():.9f}", "rank": chance.randrange(ranks), "size": number % 4})
     items = list(papers.search_all())
-    wanted = [one.id for one in sorted(items, key=lambda one: (-one.rank, one.id))]
-    assert pages(papers, "-rank", limit) == wanted
+    expected = [one.id for one in sorted(items, key=lambda one: (-one.rank, one.id))]
+    assert pages(papers, "-rank", limit) == expected
     by_size = [one.id for one in sorted(items, key=lambda one: (-one.size, -one.rank, one.id))]
     assert pages(papers, ["-size", "-rank"], limit) == by_size
 

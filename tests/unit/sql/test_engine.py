@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
 def test_a_lock_that_is_not_released_is_unavailable_and_leaves_no_transaction_open(
     app: App, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_connection, "PATIENCE", 0.02)
+    monkeypatch.setattr(sqlite_connection, "MAX_WAIT", 0.02)
     store = app.store(Thing)
     made = store.create(Thing())
     holder = raw(path)

@@ -109,7 +109,7 @@ def test_a_changed_type_names_column_stored_and_declared(prepared: Prepare) -> N
     assert mistakes(prepared, TextSize) == [("/thing/size", "TEXT", "BIGINT" if sqlite(prepared) else "bigint")]
 
 
-def test_the_error_says_what_resolves_it(prepared: Prepare) -> None:
+def test_the_error_names_the_remedy(prepared: Prepare) -> None:
     prepared(Plain)
     with pytest.raises(SchemaMismatch) as caught:
         prepared(TextSize)
@@ -132,7 +132,9 @@ def test_a_column_that_does_not_allow_null_is_named_if_the_attribute_is_optional
     assert [path for path, *_ in mistakes(prepared, OptionalSize)] == ["/thing/size"]
 
 
-def test_a_required_column_whose_attribute_is_gone_stops_the_start_instead_of_every_create(prepared: Prepare) -> None:
+def test_a_required_column_whose_attribute_was_removed_stops_the_start_instead_of_every_create(
+    prepared: Prepare,
+) -> None:
     prepared(Plain)
     assert [path for path, *_ in mistakes(prepared, WithoutSize)] == ["/thing/size"]
 
@@ -143,7 +145,7 @@ def test_a_required_column_without_an_attribute_offers_the_former_name_of_a_new_
         prepared(LengthForSize)
 
 
-def test_a_nullable_column_whose_attribute_is_gone_is_harmless(prepared: Prepare) -> None:
+def test_a_nullable_column_whose_attribute_was_removed_is_harmless(prepared: Prepare) -> None:
     prepared(Plain)
     store = prepared(WithoutNote).store(WithoutNote)
     store.create({"id": "a", "size": 1})

@@ -30,12 +30,12 @@ def test_repeated_and_missing_keys_have_their_positions(kind: type, tmp_path: Pa
     Thing.__annotations__["code"] = kind
     thing = stored(key=("code", "place"), access=public)(Thing)
     things = App("things", items=[thing], url=f"sqlite:///{tmp_path}/things.db").store(thing)
-    first, *others = VALUES[kind]
-    for value in (first, *others):
+    first, *later = VALUES[kind]
+    for value in (first, *later):
         things.create({"code": value, "place": 1})
-    asked = [(first, 1), (others[0], 2), *((one, 1) for one in others), (first, 1)]
-    found = things.read_batch(asked)
+    keys = [(first, 1), (later[0], 2), *((one, 1) for one in later), (first, 1)]
+    found = things.read_batch(keys)
     assert [None if one is None else (one.code, one.place) for one in found] == [
-        None if place == 2 else (code, place) for code, place in asked
+        None if place == 2 else (code, place) for code, place in keys
     ]
-    assert things.read_batch([(first, 7), (others[0], 8)]) == [None, None]
+    assert things.read_batch([(first, 7), (later[0], 8)]) == [None, None]

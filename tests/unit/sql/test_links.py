@@ -78,10 +78,10 @@ def test_names_that_statements_use_are_free_for_items(url: str, name: str) -> No
         assert found(backend, Not(staff(backend))) == ["c", "d"]
         pages = backend.query_each("boss_id", ["a", "b", "x"], Query(boss(backend), RANKED, None, 1))
         assert [[one.id for one in page.items] for page in pages] == [["b"], ["d"], []]
-        there = (Requirement("boss_id", backend.meta, ("d",)),)
+        requirements = (Requirement("boss_id", backend.meta, ("d",)),)
         writes = [
-            Put(backend.meta.item(id="e", boss_id="d"), there),
-            Patch(("c",), {"boss_id": "d"}, Compare("rowid", "eq", 1), there),
+            Put(backend.meta.item(id="e", boss_id="d"), requirements),
+            Patch(("c",), {"boss_id": "d"}, Compare("rowid", "eq", 1), requirements),
             Patch(("c",), {"rowid": 3}, Compare("rowid", "eq", 1)),
             Patch(("c",), {"rowid": 4}, boss(backend, Compare("id", "eq", "d"))),
         ]

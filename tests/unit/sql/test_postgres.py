@@ -104,9 +104,9 @@ def test_cases_fold_as_in_python(papers: Store[Paper]) -> None:
         papers.create(Paper(id=f"{number:02}", text=text, inner=Inner(text=text)))
     words = [*texts, "ss", "s", "i", "i\u0307", "k", "σας", "n", "\u02bc", "fi", "f", "only", "\1", "\2", "sse", "x"]
     for word in words:
-        wanted = [f"{number:02}" for number, text in enumerate(texts) if word.casefold() in text.casefold()]
-        assert ids(papers, Paper.text.icontains(word)) == wanted, word
-        assert ids(papers, Paper.inner.text.icontains(word)) == wanted, word
+        expected = [f"{number:02}" for number, text in enumerate(texts) if word.casefold() in text.casefold()]
+        assert ids(papers, Paper.text.icontains(word)) == expected, word
+        assert ids(papers, Paper.inner.text.icontains(word)) == expected, word
 
 
 def test_nul_characters_are_found_sorted_and_kept(papers: Store[Paper]) -> None:
@@ -117,14 +117,14 @@ def test_nul_characters_are_found_sorted_and_kept(papers: Store[Paper]) -> None:
     assert [one.text for one in found] == texts
     assert [one.extra for one in found] == [{text: text, "\\u0000": "\\u0000"} for text in texts]
     for part in texts:
-        for operator, holds in (
+        for operator, matches in (
             ("contains", part.__class__.__contains__),
             ("startswith", str.startswith),
             ("endswith", str.endswith),
         ):
-            wanted = [text for text in texts if holds(text, part)]
+            expected = [text for text in texts if matches(text, part)]
             got = papers.search(getattr(Paper.text, operator)(part), order="text", limit=100).items
-            assert [one.text for one in got] == wanted, (operator, part)
+            assert [one.text for one in got] == expected, (operator, part)
         assert papers.read(f"key {part}").tags == [part]
         assert papers.update(f"key {part}", {"tags": append("\0", part)}).tags == [part, "\0", part]
 
@@ -140,7 +140,7 @@ def test_the_least_and_greatest_uuid_without_server_functions(papers: Store[Pape
     assert group.values == (None, None)
 
 
-def test_what_is_stored_is_plain_to_other_clients(app: App) -> None:
+def test_other_clients_can_read_the_stored_values(app: App) -> None:
     app.store(Paper).create(Paper(id="a", number=1, ref=UUID(int=5), blob=b"\0", tags=["x"], inner=Inner(count=3)))
     with raw(app) as connection:
         row = connection.execute(
@@ -202,7 +202,7 @@ def test_a_column_that_changes_its_type_beneath_a_prepared_statement(app: App) -
         papers.read("a")
 
 
-def test_names_longer_than_the_server_keeps_do_not_become_one(schema: str) -> None:
+def test_names_longer_than_the_server_allows_stay_distinct(schema: str) -> None:
     @stored(
         indexes=[
             Index("the_first_of_the_attributes_with_a_name", "the_second_of_the_attributes_with_a_name"),

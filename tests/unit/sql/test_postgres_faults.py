@@ -51,7 +51,7 @@ def things(app: App) -> Store[Thing]:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Grows instead of waiting."""
+    """Record the waits of retries instead of waiting."""
     slept: list[float] = []
     monkeypatch.setattr(pool, "sleep", slept.append)
     return slept
@@ -62,7 +62,7 @@ def pool_of(app: App) -> Any:
 
 
 def end(postgres_url: str, session: Session) -> None:
-    """The server ends the session, and the client has received the notice."""
+    """End a session on the server, and wait until the client has received the notice."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", [session.raw.info.backend_pid])
 
@@ -85,7 +85,7 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(
 
 
 def test_a_call_interrupted_by_a_shutdown_is_retried(app: App, things: Store[Thing], postgres_url: str) -> None:
-    """The server reports that it ended the session, so no statement took effect: alone or in a batch, new or prepared."""
+    """The server reports that it ended the session, so no statement took effect. This holds for single and batched, new and prepared statements."""
     made, grown = things.create(Thing()), {"size": add(1)}
     verbs = (
         lambda: things.update(made.id, grown).size,
@@ -106,7 +106,7 @@ def test_a_call_interrupted_by_a_shutdown_is_retried(app: App, things: Store[Thi
             assert waiting.result() == size
 
 
-def test_a_server_that_became_a_replica_is_left(app: App, things: Store[Thing]) -> None:
+def test_the_connection_to_a_server_that_became_a_replica_is_replaced(app: App, things: Store[Thing]) -> None:
     made = things.create(Thing())
     [session] = pool_of(app)._idle
     session.raw.execute("SET default_transaction_read_only = on")
@@ -117,14 +117,14 @@ def test_a_server_that_became_a_replica_is_left(app: App, things: Store[Thing]) 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """SIGINT raises `KeyboardInterrupt`, also where the tests were started in the background of a shell, which ignores it."""
+    """Make SIGINT raise `KeyboardInterrupt`. A process that a shell starts in the background ignores SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupted_wait_leaves_the_pool_fit_for_use(app: App, things: Store[Thing]) -> None:
+def test_the_pool_is_usable_after_an_interrupted_wait(app: App, things: Store[Thing]) -> None:
     made = things.create(Thing())
     [session] = pool_of(app)._idle
     with raw(app) as other, ThreadPoolExecutor(1) as thread:
@@ -143,8 +143,8 @@ def test_an_interrupted_wait_leaves_the_pool_fit_for_use(app: App, things: Store
     assert things.read(made.id) == made
 
 
-def test_large_batches_go_both_ways_at_once(schema: str) -> None:
-    """More bytes than the socket buffers: a client that only sends and a server that only responds would wait for each other."""
+def test_large_batches_are_sent_and_received_at_the_same_time(schema: str) -> None:
+    """The batches exceed the socket buffers. A client that only sends and a server that only responds would wait for each other."""
 
     @stored(key="id")
     class Page:
@@ -165,23 +165,23 @@ def test_large_batches_go_both_ways_at_once(schema: str) -> None:
 
 @pytest.fixture
 def proxied(proxy: Proxy, app: App) -> Iterator[tuple[Proxy, Store[Thing]]]:
-    """A proxy, and the same things as seen through it, over a connection that is open already."""
-    far = App("things", items=[Thing], url=proxy.url)
-    far.store(Thing).count()
-    yield proxy, far.store(Thing)
-    far.close()
+    """Return a proxy and a store that connects through it. Its connection is already open."""
+    app = App("things", items=[Thing], url=proxy.url)
+    app.store(Thing).count()
+    yield proxy, app.store(Thing)
+    app.close()
 
 
-def test_a_read_whose_answer_was_lost_is_repeated(proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]) -> None:
-    proxy, far = proxied
+def test_a_read_whose_response_was_lost_is_repeated(proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]) -> None:
+    proxy, store = proxied
     made = [things.create(Thing(size=number)) for number in range(3)]
     for verb, answer in (
-        (lambda: far.read(made[0].id), made[0]),
-        (far.count, 3),
-        (lambda: far.search(order="size").items, made),
-        (lambda: far.aggregate(Thing.size.sum())[0].values, (3,)),
+        (lambda: store.read(made[0].id), made[0]),
+        (store.count, 3),
+        (lambda: store.search(order="size").items, made),
+        (lambda: store.aggregate(Thing.size.sum())[0].values, (3,)),
     ):
-        proxy.losing(1)
+        proxy.lose(1)
         assert verb() == answer
 
 
@@ -218,7 +218,7 @@ def test_a_deadlock_is_broken_and_its_batch_retried(app: App, caplog: pytest.Log
     first, second = sorted((things.create(Thing()) for _ in range(2)), key=lambda one: one.id)
     with raw(app) as other:
         other.autocommit = False
-        other.execute("SET deadlock_timeout = '1min'")  # so that it is not this one that is broken
+        other.execute("SET deadlock_timeout = '1min'")  # so that the server ends the batch and not this transaction
         other.execute("SELECT FROM thing WHERE id = %s FOR UPDATE", [second.id])
         with ThreadPoolExecutor(1) as thread, caplog.at_level(logging.WARNING):
             edits = [Update(one.id, {"size": add(1)}) for one in (first, second)]
@@ -247,7 +247,7 @@ def test_a_database_of_another_encoding_is_refused(postgres_url: str, schema: st
             connection.execute("DROP DATABASE latin WITH (FORCE)")
 
 
-def test_a_pool_opens_as_many_connections_as_it_may_and_no_more(schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_opens_no_more_connections_than_its_size(schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = App("things", items=[Thing], url=f"{schema}&pool=2&application_name=bounded")
     app.prepare()
     things, gate = app.store(Thing), threading.Barrier(6)
@@ -265,40 +265,40 @@ def test_a_pool_opens_as_many_connections_as_it_may_and_no_more(schema: str, mon
         list(threads.map(work, range(6)))
     assert set(counts) <= {1, 2}
     assert things.count() == 120
-    monkeypatch.setattr(pool, "PATIENCE", 0.01)
-    with app.engine._postgres.transaction():  # one, of this thread
+    monkeypatch.setattr(pool, "MAX_WAIT", 0.01)
+    with app.engine._postgres.transaction():  # this thread has one connection
 
-        def impatient() -> Any:
+        def time_out() -> Any:
             with app.engine._postgres.transaction(), ThreadPoolExecutor(1) as third:
                 return third.submit(things.count).exception()
 
         with ThreadPoolExecutor(1) as second:
-            error = second.submit(impatient).result()
+            error = second.submit(time_out).result()
         assert isinstance(error, BackendUnavailable)
         assert "in use" in str(error)
     assert things.count() == 120
     app.close()
 
 
-def test_an_error_in_a_transaction_undoes_it_and_keeps_the_connection(app: App, things: Store[Thing]) -> None:
+def test_an_error_rolls_the_transaction_back_and_keeps_the_connection(app: App, things: Store[Thing]) -> None:
     connection = app.engine._postgres
     things.create(Thing())
     [session] = pool_of(app)._idle
 
-    def failing(then: Callable[[], Any]) -> None:
+    def delete_and(fail: Callable[[], Any]) -> None:
         with connection.transaction():
             connection.rows(f"DELETE FROM {quoted(app.engine._schema)}.thing")
-            then()
+            fail()
 
     with pytest.raises(BackendUnavailable, match="SyntaxError"):
-        failing(lambda: connection.rows("SELEKT"))
+        delete_and(lambda: connection.rows("SELEKT"))
     with pytest.raises(ZeroDivisionError):
-        failing(lambda: 1 / 0)
+        delete_and(lambda: 1 / 0)
     assert things.count() == 1
     assert pool_of(app)._idle == [session]
 
 
-def test_closing_ends_every_session_also_those_in_use(app: App) -> None:
+def test_closing_ends_every_session_including_those_in_use(app: App) -> None:
     things = app.store(Thing)
     things.create(Thing())
     pooled = pool_of(app)
@@ -309,10 +309,10 @@ def test_closing_ends_every_session_also_those_in_use(app: App) -> None:
     assert not session.raw.closed
     pooled.give(session)
     assert session.raw.closed
-    assert things.count() == 1  # over an engine that is opened anew
+    assert things.count() == 1  # the app opens the engine again
 
 
-def test_a_server_that_cannot_be_reached_is_named_at_the_start_and_not_to_callers(waits: list[float]) -> None:
+def test_the_error_names_an_unreachable_server_at_the_start_but_not_to_callers(waits: list[float]) -> None:
     app = App("things", items=[Thing], url="postgresql://ann:secret@127.0.0.1:1/shop")
     with pytest.raises(BackendUnavailable) as caught:
         app.prepare()
@@ -323,37 +323,37 @@ def test_a_server_that_cannot_be_reached_is_named_at_the_start_and_not_to_caller
     assert "127.0.0.1" not in str(read.value)
 
 
-def shapes(things: Store[Thing], number: int) -> None:
+def run_shapes(things: Store[Thing], number: int) -> None:
     for size in range(1, number):
         things.count(Thing.size.oneof(range(1, size + 1)))
 
 
-def undone(app: App, things: Store[Thing], made: Thing) -> None:
+def rolled_back(app: App, things: Store[Thing], made: Thing) -> None:
     with app.transaction():
         things.delete(made.id)
-        shapes(things, 20)
+        run_shapes(things, 20)
         raise ZeroDivisionError
 
 
-def test_new_shapes_again_and_again_never_end_a_transaction(
+def test_many_new_query_shapes_never_end_a_transaction(
     app: App, things: Store[Thing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The statement that deallocates the prepared ones is never prepared itself, and never sent within a transaction."""
     monkeypatch.setattr(session_module, "PREPARED", 8)
     for _ in range(3):
-        shapes(things, 40)
+        run_shapes(things, 40)
     with app.transaction():
         made = things.create(Thing(size=-1))
         for _ in range(2):
-            shapes(things, 20)
+            run_shapes(things, 20)
             things.update(made.id, {"size": add(-1)})
         with pytest.raises(ZeroDivisionError):
-            undone(app, things, made)
+            rolled_back(app, things, made)
     assert things.read(made.id).size == -3
     assert len(pool_of(app)._idle) == 1
 
 
-def test_more_transactions_at_once_than_the_server_takes_connections(postgres_url: str, schema: str) -> None:
+def test_more_concurrent_transactions_than_the_server_accepts_connections(postgres_url: str, schema: str) -> None:
     role = "few_" + schema.rpartition("-")[2]
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {role} LOGIN SUPERUSER")
@@ -378,7 +378,7 @@ def test_more_transactions_at_once_than_the_server_takes_connections(postgres_ur
         connection.execute(f"DROP ROLE {role}")
 
 
-def test_a_transaction_tries_to_connect_again_as_a_verb_does(
+def test_a_transaction_retries_to_connect_as_a_verb_does(
     app: App, things: Store[Thing], waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = [psycopg.OperationalError("no connection"), psycopg.OperationalError("no connection")]
@@ -397,7 +397,7 @@ def test_a_transaction_tries_to_connect_again_as_a_verb_does(
     assert len(waits) == 2
 
 
-def test_a_transaction_whose_begin_is_lost_begins_again(
+def test_a_transaction_whose_begin_is_lost_is_begun_again(
     app: App, things: Store[Thing], postgres_url: str, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     things.create(Thing())
@@ -409,7 +409,7 @@ def test_a_transaction_whose_begin_is_lost_begins_again(
     assert things.count() == 2
 
 
-def test_a_connection_that_is_idle_for_long_is_closed(
+def test_a_connection_that_is_idle_for_too_long_is_closed(
     app: App, things: Store[Thing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app.close()

@@ -96,10 +96,10 @@ def test_several_clients_in_two_schemas_find_their_own_items_only(pooler: str, p
     for app in apps:
         app.prepare()
     with ThreadPoolExecutor(CLIENTS) as threads:
-        left = list(threads.map(lambda client: write_and_read(apps[client], f"client{client}"), range(CLIENTS)))
+        remaining = list(threads.map(lambda client: write_and_read(apps[client], f"client{client}"), range(CLIENTS)))
     for client, app in enumerate(apps):
         books: Store[Book] = app.store(Book)
-        expected = sorted(title for one in range(client % 2, CLIENTS, 2) for title in left[one])
+        expected = sorted(title for one in range(client % 2, CLIENTS, 2) for title in remaining[one])
         assert sorted(one.title for one in books.search_all()) == expected
         numbers = {one.number for one in books.search_all()}
         assert len(numbers) == len(expected)  # a book that is created again with its number leaves a gap
@@ -142,7 +142,7 @@ def test_persisty_leaves_no_settings_to_other_clients(app: App, pooler: str) -> 
     assert not any("library" in path or "persisty" in path for path, _ in found)
 
 
-def test_more_query_shapes_than_a_session_keeps_prepared(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_query_shapes_than_a_session_may_prepare(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PREPARED", 20)
     books = app.store(Book)
     shapes = [Book.read.oneof(range(1, 1 + size)) for size in range(1, 30)]

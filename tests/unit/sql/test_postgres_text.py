@@ -51,9 +51,9 @@ def test_escaped_json_is_the_json_of_escaped_texts(value: Any) -> None:
     assert unescaped_json(escaped_json(text)) == text
 
 
-def folded_for(text: str, wanted: str) -> str:
+def folded_for(text: str, searched: str) -> str:
     """Return the text that the statement searches."""
-    singles, become, several = folding(wanted)
+    singles, become, several = folding(searched)
     text = text.translate(str.maketrans(singles, become))
     for character, folded in several:
         text = text.replace(character, folded)
@@ -79,5 +79,5 @@ CASES = st.text(st.sampled_from("aAsSßẞ\u017fﬁﬀiIİ\u0131Σ\u03c3ςkK\u21
 
 @given(CASES, CASES)
 def test_a_text_is_found_where_python_finds_it(text: str, part: str) -> None:
-    wanted = part.casefold()
-    assert (wanted in folded_for(text, wanted)) == (wanted in text.casefold())
+    searched = part.casefold()
+    assert (searched in folded_for(text, searched)) == (searched in text.casefold())

@@ -1,4 +1,4 @@
-"""PostgreSQL writes: round trips on the wire, unique values, and real races."""
+"""Writes on PostgreSQL: their round trips, unique values, and concurrent writers."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from .papers import Paper, Ticket, raw, wait_for_a_lock
 from .proxy import Proxy
 
 
-def test_every_verb_is_one_round_trip(far: Store[Paper], proxy: Proxy) -> None:
-    paper = far.create(Paper(id="a", email="a"))
+def test_every_verb_is_one_round_trip(proxied: Store[Paper], proxy: Proxy) -> None:
+    paper = proxied.create(Paper(id="a", email="a"))
     for verb, answer in (
-        (lambda: far.read("a"), paper),
-        (lambda: far.read_batch(["a", "b"] * 50), [paper, None] * 50),
-        (lambda: far.count(Paper.topic == "a"), 1),
-        (lambda: far.search(Paper.topic == "a").items, [paper]),
-        (lambda: far.update("b", {"number": 1}), None),
-        (lambda: far.update("b", {"number": 1}, when=Paper.number == 2), None),
-        (lambda: far.update("a", {"number": 0}, when=Paper.number == None).number, 0),  # noqa: E711
-        (lambda: far.update_all({"number": add(1)}).changed, 1),
-        (lambda: far.delete("b", when=Paper.number == 0), False),
-        (lambda: far.delete("a", when=Paper.number == 1), True),
-        (lambda: far.delete("a"), False),
+        (lambda: proxied.read("a"), paper),
+        (lambda: proxied.read_batch(["a", "b"] * 50), [paper, None] * 50),
+        (lambda: proxied.count(Paper.topic == "a"), 1),
+        (lambda: proxied.search(Paper.topic == "a").items, [paper]),
+        (lambda: proxied.update("b", {"number": 1}), None),
+        (lambda: proxied.update("b", {"number": 1}, when=Paper.number == 2), None),
+        (lambda: proxied.update("a", {"number": 0}, when=Paper.number == None).number, 0),  # noqa: E711
+        (lambda: proxied.update_all({"number": add(1)}).changed, 1),
+        (lambda: proxied.delete("b", when=Paper.number == 0), False),
+        (lambda: proxied.delete("a", when=Paper.number == 1), True),
+        (lambda: proxied.delete("a"), False),
     ):
-        proxy.turns = 0
+        proxy.round_trips = 0
         assert verb() == answer
-        assert proxy.turns == 1
+        assert proxy.round_trips == 1
 
 
-def test_a_refusal_is_one_round_trip(far: Store[Paper], proxy: Proxy) -> None:
-    paper = far.create(Paper(id="a", email="a", number=3))
+def test_a_refusal_is_one_round_trip(proxied: Store[Paper], proxy: Proxy) -> None:
+    paper = proxied.create(Paper(id="a", email="a", number=3))
     for verb in (
-        lambda: far.update("a", {"number": 1}, when=Paper.number == 2),
-        lambda: far.delete("a", when=Paper.number < 3),
+        lambda: proxied.update("a", {"number": 1}, when=Paper.number == 2),
+        lambda: proxied.delete("a", when=Paper.number < 3),
     ):
-        proxy.turns = 0
+        proxy.round_trips = 0
         with pytest.raises(PreconditionFailed) as refused:
             verb()
         assert refused.value.item == paper
-        assert proxy.turns == 1
+        assert proxy.round_trips == 1
     for new, attributes in ((Paper(id="a"), ["id"]), (Paper(id="b", email="a"), ["email"])):
-        proxy.turns = 0
+        proxy.round_trips = 0
         with pytest.raises(Conflict) as taken:
-            far.create(new)
+            proxied.create(new)
         assert taken.value.details["attributes"] == attributes
-        assert proxy.turns == 1
+        assert proxy.round_trips == 1
 
 
-def test_a_batch_of_a_hundred_is_one_round_trip_and_an_atomic_one_two(far: Store[Paper], proxy: Proxy) -> None:
+def test_a_batch_of_a_hundred_is_one_round_trip_and_an_atomic_one_two(proxied: Store[Paper], proxy: Proxy) -> None:
     creates = [Create(Paper(id=f"{number:03}", number=0)) for number in range(100)]
     updates = [Update(f"{number:03}", {"number": add(1)}, when=Paper.number == number % 2) for number in range(100)]
     for edits, atomic, done, most in ((creates, False, 100, 1), (updates, False, 50, 1), (creates, True, 0, 2)):
-        proxy.turns = 0
-        assert sum(one.code == "ok" for one in far.edit_batch(edits, atomic=atomic)) == done
-        assert proxy.turns == most
-    assert far.count(Paper.number == 1) == 50
+        proxy.round_trips = 0
+        assert sum(one.code == "ok" for one in proxied.edit_batch(edits, atomic=atomic)) == done
+        assert proxy.round_trips == most
+    assert proxied.count(Paper.number == 1) == 50
 
 
 def test_an_edit_that_repeats_a_unique_value_is_reported_by_its_position(papers: Store[Paper]) -> None:
@@ -93,14 +93,14 @@ def test_an_edit_that_repeats_a_unique_value_is_reported_by_its_position(papers:
     assert papers.count() == 2
 
 
-def test_of_creates_of_one_key_in_a_batch_the_first_is_done(papers: Store[Paper]) -> None:
+def test_the_first_of_several_creates_of_one_key_in_a_batch_is_done(papers: Store[Paper]) -> None:
     papers.create(Paper(id="5"))
     results = papers.edit_batch([Create(Paper(id=str(number % 7), number=number)) for number in range(20)])
     assert [one.code for one in results] == ["ok" if number < 7 and number != 5 else "conflict" for number in range(20)]
     assert {one.id: one.number for one in papers.search()} == {str(n): None if n == 5 else n for n in range(7)}
 
 
-def test_a_failed_batch_leaves_the_connection_fit_for_use(app: App) -> None:
+def test_the_connection_is_usable_after_a_failed_batch(app: App) -> None:
     papers = app.store(Paper)
     papers.create(Paper(id="a", email="a"))
     [session] = app.engine._postgres._pool._idle
@@ -113,8 +113,8 @@ def test_a_failed_batch_leaves_the_connection_fit_for_use(app: App) -> None:
 THREADS = 6
 
 
-def test_a_refused_update_never_reports_an_item_that_its_condition_holds_for(papers: Store[Paper]) -> None:
-    """Writers switch a number between two values. An update with a condition on one of them returns that value, or the other."""
+def test_a_refused_update_never_reports_an_item_that_matches_its_condition(papers: Store[Paper]) -> None:
+    """Several writers switch a number between two values. An update requires one of them: it succeeds, or reports the other."""
     papers.create(Paper(id="a", number=0, tags=[]))
     gate, wrong = threading.Barrier(THREADS), list[Paper]()
 
@@ -122,13 +122,15 @@ def test_a_refused_update_never_reports_an_item_that_its_condition_holds_for(pap
         gate.wait()
         flipped = 0
         for turn in range(120):
-            wanted = (thread + turn) % 2
+            expected = (thread + turn) % 2
             try:
-                new = papers.update("a", {"number": 1 - wanted}, when=(Paper.number == wanted) | (Paper.topic == "b"))
-                assert new.number == 1 - wanted
+                new = papers.update(
+                    "a", {"number": 1 - expected}, when=(Paper.number == expected) | (Paper.topic == "b")
+                )
+                assert new.number == 1 - expected
                 flipped += 1
             except PreconditionFailed as refused:
-                wrong.extend([refused.item] if refused.item.number == wanted else [])
+                wrong.extend([refused.item] if refused.item.number == expected else [])
         return flipped
 
     with ThreadPoolExecutor(THREADS) as threads:
@@ -137,7 +139,7 @@ def test_a_refused_update_never_reports_an_item_that_its_condition_holds_for(pap
     assert papers.read("a").number == flips % 2
 
 
-def test_a_conditional_update_decides_over_the_row_that_it_waited_for(app: App) -> None:
+def test_a_conditional_update_is_decided_on_the_row_that_it_waited_for(app: App) -> None:
     papers = app.store(Paper)
     papers.create(Paper(id="a", number=0))
     for condition, seen in ((Paper.number == 0, PreconditionFailed), (Paper.number == 1, None)):
@@ -165,7 +167,7 @@ def test_a_conditional_update_decides_over_the_row_that_it_waited_for(app: App) 
 
 
 @pytest.mark.parametrize("limit", [None, 2])
-def test_a_bulk_write_leaves_what_no_longer_matches_when_its_turn_comes(app: App, limit: int | None) -> None:
+def test_a_bulk_write_skips_a_row_that_no_longer_matches_after_its_lock(app: App, limit: int | None) -> None:
     papers = app.store(Paper)
     papers.edit_batch([Create(Paper(id=key, number=0)) for key in "abc"])
     with raw(app) as other, ThreadPoolExecutor(1) as thread:
@@ -183,17 +185,17 @@ def test_one_of_many_concurrent_writes_gets_a_unique_value(papers: Store[Paper])
 
     def work(thread: int) -> list[str]:
         gate.wait()
-        told: list[str] = []
+        results: list[str] = []
         for turn in range(15):
             key = f"{thread}-{turn}"
             if thread % 3 == 0:
-                told += [
+                results += [
                     one.code for one in papers.edit_batch([Create(Paper(id=key)), Update(key, {"email": str(turn)})])
                 ][1:]
             else:
                 edits = [Create(Paper(id=key, email=str(turn))), Create(Paper(id=f"{key}b", tenant="t"))][: thread % 3]
-                told += [papers.edit_batch(edits, atomic=bool(turn % 2))[0].code]
-        return told
+                results += [papers.edit_batch(edits, atomic=bool(turn % 2))[0].code]
+        return results
 
     with ThreadPoolExecutor(THREADS) as threads:
         codes = [code for some in threads.map(work, range(THREADS)) for code in some]
@@ -201,7 +203,7 @@ def test_one_of_many_concurrent_writes_gets_a_unique_value(papers: Store[Paper])
     assert papers.count(Paper.email != None) == 15  # noqa: E711
 
 
-def test_batches_in_opposite_orders_do_not_wait_in_a_circle(papers: Store[Paper]) -> None:
+def test_batches_in_opposite_orders_do_not_deadlock(papers: Store[Paper]) -> None:
     keys = [f"{number:02}" for number in range(40)]
     papers.edit_batch([Create(Paper(id=key, number=0)) for key in keys])
 

@@ -15,7 +15,7 @@ import pytest
 
 from persisty import App, BackendUnavailable, Create, InvalidDeclaration, Store, stored
 from persisty.backends.sql import sqlite_connection
-from persisty.store.patience import WouldWait, attempting
+from persisty.store.wait_limits import WouldWait, attempting
 
 
 @stored
@@ -110,7 +110,7 @@ def test_a_write_waits_for_the_lock_of_another_process(notes: Store[Note], lock:
 def test_a_permanent_lock_is_an_error_with_a_retry_after(
     app: App, notes: Store[Note], lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_connection, "PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite_connection, "MAX_WAIT", 0.05)
     with pytest.raises(BackendUnavailable, match="locked") as caught:
         notes.create(Note())
     assert caught.value.details["retry_after"] == 1
@@ -159,7 +159,7 @@ def test_reads_and_writes_of_a_deleted_file_fail_until_it_exists_again(
     notes: Store[Note], path: Path, replaced: bool
 ) -> None:
     made = notes.create(Note())
-    time.sleep(sqlite_connection.LOOK)
+    time.sleep(sqlite_connection.FILE_CHECK)
     aside = path.rename(path.with_name("aside.db"))
     if replaced:
         path.write_bytes(aside.read_bytes())
@@ -180,7 +180,7 @@ def test_a_transaction_of_a_deleted_file_is_not_committed(app: App, notes: Store
         with app.transaction():
             notes.create(Note())
             path.rename(path.with_name("aside.db"))
-            time.sleep(sqlite_connection.LOOK)
+            time.sleep(sqlite_connection.FILE_CHECK)
 
     with pytest.raises(BackendUnavailable, match="deleted"):
         work()
@@ -206,7 +206,7 @@ def test_a_full_disk_is_reported_until_writes_succeed_again(app: App, notes: Sto
 
 
 @pytest.mark.parametrize(("option", "found"), [("", 1), ("?synchronous=normal", 1), ("?synchronous=full", 2)])
-def test_the_url_says_whether_a_commit_waits_for_the_disk(path: Path, option: str, found: int) -> None:
+def test_the_url_decides_whether_a_commit_waits_for_the_disk(path: Path, option: str, found: int) -> None:
     app = App("notes", items=[Note], url=f"sqlite:///{path}{option}")
     assert app.engine._connection.rows("PRAGMA synchronous") == [(found,)]  # type: ignore[attr-defined]
     app.close()

@@ -1,4 +1,4 @@
-"""Transactions of SQL engines: nested ones, faults after which the caller continues, several threads, a lost COMMIT."""
+"""Transactions of SQL engines: nesting, errors after which the caller continues, several threads, a lost COMMIT."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_nested_transaction_is_rolled_back_alone(app: App, guests: Store[Guest
     assert ids(guests) == ["a", "b", "f"]
 
 
-def test_the_caller_goes_on_after_a_refusal(app: App, guests: Store[Guest]) -> None:
+def test_a_transaction_continues_after_a_refused_write(app: App, guests: Store[Guest]) -> None:
     guests.edit_batch([Create(Guest(id="a", email="a")), Create(Guest(id="b", email="b"))])
     refused: list[Callable[[], Any]] = [
         lambda: guests.create(Guest(id="c", email="a")),
@@ -135,7 +135,7 @@ def test_a_transaction_belongs_to_one_thread(app: App, guests: Store[Guest]) -> 
     other.close()
 
 
-def test_threads_take_turns_over_one_item(app: App, guests: Store[Guest]) -> None:
+def test_transactions_of_several_threads_change_one_item_in_turn(app: App, guests: Store[Guest]) -> None:
     guests.create(Guest(id="a"))
 
     def grow() -> None:
@@ -153,33 +153,35 @@ def test_threads_take_turns_over_one_item(app: App, guests: Store[Guest]) -> Non
 
 @pytest.mark.parametrize("how", ["put", "patch", "batch", "transaction"])
 def test_no_item_refers_to_a_deleted_target(url: str, how: str) -> None:
-    """One transaction deletes the room and then its guests, while other writes add guests that require it."""
+    """One transaction deletes a room and then its guests, while other writes add guests that require the room."""
     apps = [opened(url) for _ in range(2)]
     rooms, guests = context_of(apps[0].store(Room)).backend, context_of(apps[1].store(Guest)).backend
-    came: list[Outcome] = []
+    outcomes: list[Outcome] = []
     for number in range(12):
         room, barrier = f"r{number}", threading.Barrier(2)
         rooms.write((Put(Room(id=room)),), atomic=False)
         names = [f"{room}.{one}" for one in range(8)]
         if how == "patch":
             guests.write([Put(Guest(id=one)) for one in names], atomic=True)
-        there = (Requirement("room_id", rooms.meta, (room,), Compare("open", "eq", True)),)
+        requirements = (Requirement("room_id", rooms.meta, (room,), Compare("open", "eq", True)),)
         writes = [
-            Patch((one,), {"room_id": room}, ALL, there) if how == "patch" else Put(Guest(id=one, room_id=room), there)
+            Patch((one,), {"room_id": room}, ALL, requirements)
+            if how == "patch"
+            else Put(Guest(id=one, room_id=room), requirements)
             for one in names
         ]
 
-        def come(writes: list[Any] = writes, barrier: threading.Barrier = barrier) -> None:
+        def add_guests(writes: list[Any] = writes, barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
             for start in range(0, 8, 4 if how in ("batch", "transaction") else 1):
                 some = writes[start : start + (4 if how in ("batch", "transaction") else 1)]
                 if how == "transaction":
                     with apps[1].engine.transaction():
-                        came.extend(one.outcome for one in guests.write(some, atomic=False))
+                        outcomes.extend(one.outcome for one in guests.write(some, atomic=False))
                 else:
-                    came.extend(one.outcome for one in guests.write(some, atomic=False))
+                    outcomes.extend(one.outcome for one in guests.write(some, atomic=False))
 
-        def close(room: str = room, barrier: threading.Barrier = barrier) -> None:
+        def delete_room(room: str = room, barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
             with apps[0].engine.transaction():
                 assert rooms.write((Delete((room,)),), atomic=False)[0].outcome is Outcome.DONE
@@ -188,11 +190,11 @@ def test_no_item_refers_to_a_deleted_target(url: str, how: str) -> None:
                 )
 
         with ThreadPoolExecutor(2) as pool:
-            for one in [pool.submit(come), pool.submit(close)]:
+            for one in [pool.submit(add_guests), pool.submit(delete_room)]:
                 one.result(timeout=60)
         assert guests.count(Compare("room_id", "eq", room)) == 0
-    assert len(came) == 96
-    assert set(came) <= {Outcome.DONE, Outcome.UNRELATED}
+    assert len(outcomes) == 96
+    assert set(outcomes) <= {Outcome.DONE, Outcome.UNRELATED}
     for app in apps:
         app.close()
 
@@ -210,75 +212,75 @@ def test_no_item_refers_to_a_deleted_target(url: str, how: str) -> None:
 def test_a_write_waits_for_a_target_that_may_be_deleted(
     schema: str, change: str, end: str | None, outcome: Outcome, update: bool
 ) -> None:
-    """A changed item that keeps its key does not wait."""
+    """A write does not wait for a change that leaves the key of its target."""
     app = opened(schema)
     guests, rooms = context_of(app.store(Guest)).backend, context_of(app.store(Room)).backend
     rooms.write((Put(Room(id="1")),), atomic=False)
-    there = (Requirement("room_id", rooms.meta, ("1",), Compare("open", "eq", True)),)
-    write: Put | Patch = Put(Guest(id="a", room_id="1"), there)
+    requirements = (Requirement("room_id", rooms.meta, ("1",), Compare("open", "eq", True)),)
+    write: Put | Patch = Put(Guest(id="a", room_id="1"), requirements)
     if update:
         guests.write((Put(Guest(id="a")),), atomic=False)
-        write = Patch(("a",), {"room_id": "1"}, ALL, there)
+        write = Patch(("a",), {"room_id": "1"}, ALL, requirements)
     with raw(app) as other, ThreadPoolExecutor(1) as pool:
         other.execute("BEGIN")
         other.execute(change)
-        coming = pool.submit(guests.write, (write,), atomic=False)
+        waiting = pool.submit(guests.write, (write,), atomic=False)
         if end is not None:
             wait_for_a_lock(app)
             other.execute(end)
-        assert coming.result(timeout=20)[0].outcome is outcome
+        assert waiting.result(timeout=20)[0].outcome is outcome
     app.close()
 
 
-def test_a_commit_whose_answer_is_lost_is_in_doubt(schema: str, proxy: Proxy) -> None:
+def test_a_commit_whose_response_is_lost_is_in_doubt(schema: str, proxy: Proxy) -> None:
     app = opened(schema)
-    far = App("hotel", items=[Room, Guest], url=proxy.url)
-    far.store(Guest).count()
+    proxied = App("hotel", items=[Room, Guest], url=proxy.url)
+    proxied.store(Guest).count()
     calls: list[Guest] = []
 
-    def visit(name: str, carried: bool) -> None:
-        with far.engine.transaction():
-            calls.append(far.store(Guest).create(Guest(id=name)))
-            proxy.losing(1, carried=carried)
+    def visit(name: str, delivered: bool) -> None:
+        with proxied.engine.transaction():
+            calls.append(proxied.store(Guest).create(Guest(id=name)))
+            proxy.lose(1, delivered=delivered)
 
-    for carried, name in ((True, "a"), (False, "b")):
+    for delivered, name in ((True, "a"), (False, "b")):
         calls.clear()
         with pytest.raises(BackendUnavailable) as caught:
-            visit(name, carried)
+            visit(name, delivered)
         assert caught.value.details["in_doubt"] is True
         assert len(calls) == 1
-        assert (app.store(Guest).read(name) is not None) is carried
-    assert far.store(Guest).count() == 1
-    far.close()
+        assert (app.store(Guest).read(name) is not None) is delivered
+    assert proxied.store(Guest).count() == 1
+    proxied.close()
     app.close()
 
 
-def test_a_connection_lost_within_leaves_nothing_and_is_not_in_doubt(schema: str, proxy: Proxy) -> None:
+def test_a_transaction_whose_connection_is_lost_writes_nothing_and_is_not_in_doubt(schema: str, proxy: Proxy) -> None:
     app = opened(schema)
-    far = App("hotel", items=[Room, Guest], url=proxy.url)
-    store = far.store(Guest)
+    proxied = App("hotel", items=[Room, Guest], url=proxy.url)
+    store = proxied.store(Guest)
     store.count()
-    turns: list[int] = []
+    round_trips: list[int] = []
 
     def visit(verb: Callable[[], Any]) -> None:
-        with far.engine.transaction():
+        with proxied.engine.transaction():
             store.create(Guest(id="a"))
-            proxy.losing(1)
-            turns.append(proxy.turns)
+            proxy.lose(1)
+            round_trips.append(proxy.round_trips)
             verb()
 
     for verb in (lambda: store.create(Guest(id="b")), store.count, lambda: store.update_all({"age": 1})):
         with pytest.raises(BackendUnavailable) as caught:
             visit(verb)
         assert "in_doubt" not in caught.value.details
-        assert proxy.turns == turns[-1] + 1  # it was not tried again
+        assert proxy.round_trips == round_trips[-1] + 1  # it was not tried again
         assert app.store(Guest).count() == 0
-    far.close()
+    proxied.close()
     app.close()
 
 
 def test_a_transaction_that_the_server_rolled_back_is_not_reported_as_committed(schema: str) -> None:
-    """A server answers the COMMIT of a transaction that an error has ended with a ROLLBACK, and no error."""
+    """If an error has ended a transaction, the server responds to its COMMIT with ROLLBACK and no error."""
     app = opened(schema)
     guests, connection = app.store(Guest), app.engine._connection
 

@@ -44,7 +44,7 @@ from graphql.language import SKIP
 from graphql.utilities import validate_input_literal, validate_input_value
 
 from ....errors import Fault, InvalidInput, MalformedGraphql, PersistyError
-from ....model.choices import one_of
+from ....model.allowed_values import one_of
 from ....model.msgspec_faults import pointer
 from ..resolvers import ARGUMENT_ERRORS, error_extensions
 from .document_limits import Limits, excesses

@@ -34,7 +34,7 @@ from ....model.derived_names import value_type_faults
 from ...http.compression import SMALL, coded
 from ...http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, json_body, without_content
 from ...http.problem import refusal
-from ...revisions import PerRevision
+from ...per_revision import PerRevision
 from ..response import Answer, refused
 from .document_limits import Limits
 from .document_plans import GraphqlRequest

@@ -23,7 +23,7 @@ from graphql import (
 )
 
 from ....model.meta import StoreMeta
-from ....store.patience import WouldWait, in_attempt
+from ....store.wait_limits import WouldWait, in_attempt
 from ...operations import ActionOperation, MultiStoreOperation, Operation
 from ..compiler import Planner
 from ..described_types import item_record

@@ -32,7 +32,7 @@ from ....application import App
 from ....errors import AnswerTooLarge, MethodNotAllowed, TooComplex, UnreadableItem
 from ....model.types import identity
 from ....security.caller import ANONYMOUS, Caller
-from ....store.patience import WouldWait, in_attempt
+from ....store.wait_limits import WouldWait, in_attempt
 from ...actions import operations
 from ...http.messages import MAX_RESPONSE
 from .. import response as answers

@@ -121,25 +121,25 @@ class PostgresBackend(PostgresSteps[T]):
             return undone(results)
         return results
 
-    def _alone(self, step: Step, *, doubt: bool = False) -> WriteResult:
-        """Return the result of a single write. `doubt`: an earlier attempt may have been carried out."""
+    def _alone(self, step: Step, *, in_doubt: bool = False) -> WriteResult:
+        """Return the result of a single write. `in_doubt`: an earlier attempt may have been carried out."""
         again = repeatable(self.meta, step.write)
         for attempt in range(ATTEMPTS):
-            if doubt and not again:
+            if in_doubt and not again:
                 break
             try:
                 result = self._once(step)
             except BackendUnavailable as error:
                 lost = "in_doubt" in error.details
-                if doubt:
+                if in_doubt:
                     error.details["in_doubt"] = True
                 if not lost or attempt == ATTEMPTS - 1:
                     raise
-                doubt = True
+                in_doubt = True
                 sleep(backoff(attempt))
                 continue
             # if a unique index refuses the write, the key was free, so no attempt was carried out
-            if not doubt or result.outcome is Outcome.DONE or result.index is not None:
+            if not in_doubt or result.outcome is Outcome.DONE or result.index is not None:
                 return result
             item = self._current(step.write) if result.item is None else result.item
             return WriteResult(Outcome.IN_DOUBT, item, refusal=result.outcome)
@@ -175,10 +175,10 @@ class PostgresBackend(PostgresSteps[T]):
     def _apart(self, steps: Sequence[Step]) -> list[WriteResult]:
         """Return the results of the writes of a batch that may have been carried out."""
         keys = [self._key_of(step.write) for step in steps]
-        doubt = WriteResult(Outcome.IN_DOUBT)  # the stored item does not show which of several writes was done
+        in_doubt = WriteResult(Outcome.IN_DOUBT)  # the stored item does not show which of several writes was done
         try:
             return [
-                self._alone(step, doubt=True) if keys.count(key) == 1 else doubt
+                self._alone(step, in_doubt=True) if keys.count(key) == 1 else in_doubt
                 for step, key in zip(steps, keys, strict=True)
             ]
         except BackendUnavailable as error:
@@ -222,10 +222,10 @@ class PostgresBackend(PostgresSteps[T]):
 
     def _calls(self, steps: Sequence[Step]) -> Iterator[Call]:
         """Return the statements of a batch. Consecutive creates are one statement, of a power of two so that there are few texts."""
-        for plain, group in groupby(steps, lambda step: isinstance(step.write, Put) and not step.write.requires):
+        for batchable, group in groupby(steps, lambda step: isinstance(step.write, Put) and not step.write.requires):
             some = list(group)
             while some:
-                size = 1 << (len(some).bit_length() - 1) if plain else 1
+                size = 1 << (len(some).bit_length() - 1) if batchable else 1
                 now, some = some[: min(size, MOST_ROWS)], some[min(size, MOST_ROWS) :]
                 yield self._creating(now) if len(now) > 1 else Call(now[0].statement, now[0].results)
 
@@ -321,8 +321,8 @@ class PostgresBackend(PostgresSteps[T]):
         """Return whether the step may take a unique value, or free one for another write."""
         return not isinstance(step.write, Patch) or not self._moving.isdisjoint(step.write.changes)
 
-    def explain(self, asked: Query) -> Explanation:
-        return structs.replace(super().explain(asked), items=self._items())
+    def explain(self, query: Query) -> Explanation:
+        return structs.replace(super().explain(query), items=self._items())
 
     def _plan(self, text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return the plan. For a small table, which the server always reads whole, return the plan of a large one."""

@@ -13,7 +13,7 @@ from psycopg import errors
 from ....errors import BackendUnavailable
 from ..dialect import Enough, UniqueTaken
 from .pool import Pool, is_lost, typed
-from .session import COMMIT, KEEP, SAVE, UNDONE, Answer, Row, Session, Statement
+from .session import COMMIT, RELEASE, SAVE, UNDONE, Answer, Row, Session, Statement
 
 X = TypeVar("X")
 
@@ -121,7 +121,7 @@ class PostgresConnection:
         except BaseException:
             self.run(lambda session: session.pipelined(UNDONE))
             raise
-        self.run(lambda session: session.run(KEEP))
+        self.run(lambda session: session.run(RELEASE))
 
     def check_writes(self) -> None:
         """Raise `BackendUnavailable` if writes fail. Only after a failed write, it writes a probe of the size of some items.

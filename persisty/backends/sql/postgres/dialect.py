@@ -45,8 +45,8 @@ WIDE = Context(prec=1_000)
 def _decimal(text: str) -> Decimal:
     """Return a number normalised like `Decimal`s: PostgreSQL returns trailing zeros."""
     value = Decimal(text)
-    plain = len(text.lstrip("-")) <= DECIMAL_DIGITS and ("." not in text or not text.endswith("0"))
-    return value if plain else WIDE.normalize(value)
+    is_normal = len(text.lstrip("-")) <= DECIMAL_DIGITS and ("." not in text or not text.endswith("0"))
+    return value if is_normal else WIDE.normalize(value)
 
 
 def _moment(text: str) -> datetime:
@@ -94,14 +94,14 @@ def _search(folded: str) -> Search:
 
 
 def _icontains(column: Column, bind: Any, ascii_only: bool, several: int) -> Column:
-    wanted = bind()
+    substring = bind()
     text = func.translate(column, bind(), bind())
     for _ in range(several):
         text = func.replace(text, bind(), bind())
-    found = func.strpos(text, wanted) > ZERO
-    plain = func.octet_length(column) == func.length(column)
-    lower = func.strpos(func.lower(collate(column, BY_CODE_POINT)), wanted) > ZERO
-    return case((plain, lower if ascii_only else literal_column("false")), else_=found)
+    found = func.strpos(text, substring) > ZERO
+    is_ascii = func.octet_length(column) == func.length(column)
+    lower = func.strpos(func.lower(collate(column, BY_CODE_POINT)), substring) > ZERO
+    return case((is_ascii, lower if ascii_only else literal_column("false")), else_=found)
 
 
 def _nested(column: Column, attribute: Attribute) -> Column:
@@ -124,7 +124,7 @@ def _aggregate(function: str, column: Column, kind: Kind) -> Column:
     return called(column)
 
 
-_LOOK = re.compile(
+_ACCESS = re.compile(
     r"(?:Seq Scan|Index (?:Only )?Scan(?: Backward)?(?: using (?P<used>\S+))?|Bitmap Index Scan) on (?P<on>\S+)"
 )
 _NAME = re.compile(r"\w+")
@@ -135,16 +135,16 @@ def _read_plan(lines: Sequence[str], firsts: Mapping[str, str]) -> EnginePlan:
 
     An index is searched only if the condition names its first column. Otherwise it is read whole, in its order, which is a scan.
     """
-    looks: list[tuple[str, bool]] = []
+    accesses: list[tuple[str, bool]] = []
     for line in lines:
-        if found := _LOOK.search(line):
-            looks.append(((found["used"] or found["on"]).strip('"'), False))
-        elif looks and line.lstrip().startswith("Index Cond:"):
-            on = looks[-1][0]
-            looks[-1] = (on, on not in firsts or firsts[on] in _NAME.findall(line))
-    index = next((one for one, _ in looks if one in firsts), None)
-    scans = not all(bounded for _, bounded in looks)
-    access = "scan" if scans else "union" if len(looks) > 1 else "key" if index is None else "index"
+        if found := _ACCESS.search(line):
+            accesses.append(((found["used"] or found["on"]).strip('"'), False))
+        elif accesses and line.lstrip().startswith("Index Cond:"):
+            on = accesses[-1][0]
+            accesses[-1] = (on, on not in firsts or firsts[on] in _NAME.findall(line))
+    index = next((one for one, _ in accesses if one in firsts), None)
+    scans = not all(bounded for _, bounded in accesses)
+    access = "scan" if scans else "union" if len(accesses) > 1 else "key" if index is None else "index"
     sorts = any(line.lstrip(" ->").startswith(("Sort ", "Incremental Sort ")) for line in lines)
     return EnginePlan(access, None if scans else index, "engine" if sorts else "index")
 

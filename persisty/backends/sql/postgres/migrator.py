@@ -29,7 +29,7 @@ from ....model.schema import Schema
 from ....model.schema_changes import Change
 from ....store.migration import Evolution, Report, Step
 from ..dialect import Dialect, UniqueTaken
-from ..migrator import WITHOUT_STEP, SqlMigrator, wanted
+from ..migrator import WITHOUT_STEP, SqlMigrator, allowed_changes
 from ..stored_schema import stored_columns, stored_schema
 from ..stored_values import StoredValues
 from .connection import PostgresConnection
@@ -64,8 +64,8 @@ class PostgresMigrator(SqlMigrator):
         declaration has it."""
         columns = stored_columns(self._connection.rows, name, self._dialect)
         schema = None if declared is None else declared.schema
-        known = record or schema
-        applied = {} if known is None else {one.name: one for one in known.attributes}
+        described = record or schema
+        applied = {} if described is None else {one.name: one for one in described.attributes}
         for one in self._mirrors(name):
             column = columns.pop(one.new, None)
             if column is not None and one.filled:
@@ -92,7 +92,7 @@ class PostgresMigrator(SqlMigrator):
         self, evolution: Evolution, stored: Schema, declared: StoreMeta[Any], allowed: Collection[str]
     ) -> Iterator[Step]:
         former, name = evolution.name, declared.name
-        changes = wanted(evolution.changes, allowed)
+        changes = allowed_changes(evolution.changes, allowed)
         values = self.values(former, stored, declared)
         target, items = self.target(declared, values), self.count(former)
         if former != name:
@@ -101,13 +101,13 @@ class PostgresMigrator(SqlMigrator):
         for one in changes:
             if one not in late:
                 yield from self._changed(one, target, values, items)
-        kept = [one.name for one in self.undeclared(stored, values, changes) if not one.optional]
+        undeclared = [one.name for one in self.undeclared(stored, values, changes) if not one.optional]
         yield from self._key(former, changes, target, items)
         for one in late:
             yield from self._changed(one, target, values, items)
-        if kept:
-            dropping = [self._nullable(name, one) for one in kept]
-            yield self.step(f"Let new items leave out {', '.join(kept)}, which stay", dropping)
+        if undeclared:
+            dropping = [self._nullable(name, one) for one in undeclared]
+            yield self.step(f"Let new items leave out {', '.join(undeclared)}, which stay", dropping)
         yield from self._indexes(former, target, values, items)
 
     def _changed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
@@ -137,15 +137,15 @@ class PostgresMigrator(SqlMigrator):
     def _removed(self, one: Change, target: Table, values: StoredValues) -> Iterator[Step]:
         """Yield the steps that drop a column; of one that was renamed, the trigger first."""
         table, name = target.name, one.name
-        statements, heir = [], None
+        statements, counterpart = [], None
         for mirror in self._mirrors(values.table):
             if name in (mirror.old, mirror.new):
                 statements += unmirroring(mirror, self.place(table), self._in_schema)
-                heir = mirror.new if name == mirror.old else mirror.old
+                counterpart = mirror.new if name == mirror.old else mirror.old
         statements.append(self._alter(lambda op: op.drop_column(table, name, schema=self._schema)))
         yield self.step(one.message, statements)
-        if heir is not None and heir in target.c and not target.c[heir].nullable:
-            yield from self._required.steps(target, heir, None)
+        if counterpart is not None and counterpart in target.c and not target.c[counterpart].nullable:
+            yield from self._required.steps(target, counterpart, None)
 
     def _renamed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
         """Yield the steps of a rename: in place if there are no items or the column cannot be mirrored, otherwise with a mirrored column."""
@@ -156,10 +156,10 @@ class PostgresMigrator(SqlMigrator):
             return
         mirror, place = mirror_of(table, old, new), self.place(table)
         doubled = Column(new, target.c[new].type, nullable=True)
-        there = new in stored_columns(self._connection.rows, values.table, self._dialect)
+        exists = new in stored_columns(self._connection.rows, values.table, self._dialect)
         adding = self._alter(lambda op: op.add_column(table, doubled, schema=self._schema))
         statements = [
-            *([] if there else [adding]),
+            *([] if exists else [adding]),
             f"ALTER TABLE {place} ALTER COLUMN {self.quoted(old)} DROP DEFAULT, ALTER COLUMN {self.quoted(old)} DROP NOT NULL",
             *mirroring(mirror, place, self._in_schema),
         ]
@@ -239,14 +239,14 @@ class PostgresMigrator(SqlMigrator):
             statements.append(self._alter(lambda op: self._index(op, name, table, names, unique=unique)))  # noqa: B023
             yield self._concurrent(f"Create the index {name}", statements, items)
         made = {str(index.name) for index in missing}
-        heirs = {mirror.old: mirror.new for mirror in self._mirrors(former)} | {
+        new_names = {mirror.old: mirror.new for mirror in self._mirrors(former)} | {
             old: new for new, old in values.sources.items()
         }
         uniques = {(*(column.name for column in index.columns),) for index in target.indexes if index.unique}
         for one in self.indexes(former):
             if one.name not in stale or one.name in made:
                 continue
-            as_now = tuple(heirs.get(column, column) for column in one.columns)
+            as_now = tuple(new_names.get(column, column) for column in one.columns)
             if mirrored & {*one.columns} and (not one.unique or as_now in uniques):
                 continue  # older code needs it
             dropping = self._alter(lambda op: self._drop_index(op, one.name))  # noqa: B023

@@ -22,7 +22,7 @@ from ..dialect import table_has_changed
 from .session import BEGIN, Session
 
 X = TypeVar("X")
-PATIENCE = 30.0
+MAX_WAIT = 30.0
 """Seconds to wait for a free connection."""
 IDLE = 300.0
 """Seconds after which an idle connection is closed."""
@@ -93,7 +93,7 @@ class Pool:
 
     def take(self) -> Session:
         """Return a live session, which the caller has to return to the pool. Raises `Lost`."""
-        if not self._free.acquire(timeout=PATIENCE):
+        if not self._free.acquire(timeout=MAX_WAIT):
             raise _used_up()
         try:
             return self._reused() or self._opened()
@@ -116,7 +116,7 @@ class Pool:
 
     def _opened(self) -> Session:
         """Return a new session. If the server takes no more connections, wait for one of the pool's."""
-        until, attempt = monotonic() + PATIENCE, 0
+        until, attempt = monotonic() + MAX_WAIT, 0
         while True:
             try:
                 session = Session(self._conninfo, self._prepares)
@@ -168,10 +168,10 @@ class Pool:
                 session = self._idle.pop(0)
             except IndexError:  # it was taken in between
                 break
-            left = session.used + IDLE - monotonic()
-            if left > 0:
+            idle_left = session.used + IDLE - monotonic()
+            if idle_left > 0:
                 self._idle.insert(0, session)
-                self._sweep_later(left)
+                self._sweep_later(idle_left)
                 return
             self._end(session)
         self._sweeping = False

@@ -59,8 +59,8 @@ class RequiredColumns:
     def _check_filled(self, target: Table, name: str) -> None:
         """Raise `SchemaMismatch` with the keys of the items that have no value."""
         migrator = self._migrator
-        there = stored_columns(self._rows, target.name, self._dialect)
-        key = ", ".join(migrator.quoted(one.name) for one in target.primary_key.columns if one.name in there)
+        stored = stored_columns(self._rows, target.name, self._dialect)
+        key = ", ".join(migrator.quoted(one.name) for one in target.primary_key.columns if one.name in stored)
         without = f"FROM {migrator.place(target.name)} WHERE {migrator.quoted(name)} IS NULL"
         found = self._rows(f"SELECT {key} {without} ORDER BY {key} LIMIT {LISTED + 1}")
         if not found:

@@ -56,8 +56,8 @@ class Answer(Struct, frozen=True):
 
 
 BEGIN, COMMIT, ROLLBACK = map(Statement, ("BEGIN", "COMMIT", "ROLLBACK"))
-SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
-UNDONE = (UNDO, KEEP)
+SAVE, RELEASE, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
+UNDONE = (UNDO, RELEASE)
 """Statements that roll back to a savepoint and release it. Otherwise the savepoint would hide an outer one of the same name."""
 
 
@@ -99,7 +99,7 @@ class Session:
 
     def run(self, statement: Statement) -> Answer:
         """Return the server's response to a statement."""
-        if statement.text not in self._names and self._makes_room(1):
+        if statement.text not in self._names and self._can_prepare(1):
             [answer] = self.pipelined((statement,))
             return answer
         self._send(statement)
@@ -108,7 +108,7 @@ class Session:
     def chunks(self, statement: Statement, size: int) -> Iterator[list[Row]]:
         """Yield the rows of a statement as they arrive, up to `size` at a time. The caller iterates to the end, or closes the session."""
         name: bytes | None = None
-        if statement.text not in self._names and self._makes_room(1):
+        if statement.text not in self._names and self._can_prepare(1):
             name = self._new_name()
             self._pq.enter_pipeline_mode()
             self._pq.send_prepare(name, statement.text.encode())
@@ -158,28 +158,28 @@ class Session:
 
     def pipelined(self, statements: Sequence[Statement]) -> list[Answer]:
         """Return the server's responses to statements that are sent together. After an error, the rest do not run, and the error is raised."""
-        prepares = self._makes_room(len(statements))
+        prepares = self._can_prepare(len(statements))
         self._note(statements)
         new: dict[str, bytes] = {}
-        asked: list[str | None] = []  # the text that is prepared, None where one is run
+        prepared: list[str | None] = []  # the text that is prepared, None where one is run
         self._pq.enter_pipeline_mode()
         for one in statements:
             name = self._names.get(one.text) or new.get(one.text)
             if name is None and prepares:
                 name = new[one.text] = self._new_name()
                 self._pq.send_prepare(name, one.text.encode())
-                asked.append(one.text)
+                prepared.append(one.text)
             if name is None:
                 self._pq.send_query_params(one.text.encode(), _encoded(one.arguments))
             else:
                 self._pq.send_query_prepared(name, _encoded(one.arguments))
-            asked.append(None)
+            prepared.append(None)
         self._pq.pipeline_sync()
-        results = self._results(len(asked))
+        results = self._results(len(prepared))
         if self._pq.status == ConnStatus.OK:
             self._pq.exit_pipeline_mode()
         answers: list[Answer] = []
-        for text, result in zip(asked, results, strict=False):
+        for text, result in zip(prepared, results, strict=False):
             answer = self._answer(result)
             if text is None:
                 answers.append(answer)
@@ -187,7 +187,7 @@ class Session:
                 self._names[text] = new[text]
         return answers
 
-    def _makes_room(self, count: int) -> bool:
+    def _can_prepare(self, count: int) -> bool:
         """Return whether so many new statements may be prepared. Deallocate all others if there is no room, except within a transaction, which an
         error would end, and behind a pooler, whose sessions have the statements of other clients."""
         if not self._prepares or len(self._names) + count <= PREPARED:
@@ -202,7 +202,7 @@ class Session:
     def alone(self, statement: Statement) -> Answer:
         """Return the server's response to a statement within a transaction. An error does not end the transaction."""
         try:
-            return self.pipelined((SAVE, statement, KEEP))[1]
+            return self.pipelined((SAVE, statement, RELEASE))[1]
         except psycopg.Error:
             if self.failed:
                 self.pipelined(UNDONE)

@@ -30,7 +30,7 @@ from ..conditions import Bind
 from ..dialect import Dialect
 from ..statements import KINDS, Statements, directed
 
-HOLDS = "persisty_holds"
+MATCHES = "persisty_matches"
 """The column with the result of the condition."""
 MET = "persisty_met_"
 """Prefix of the columns with the results of the requirements."""
@@ -43,11 +43,11 @@ class PostgresStatements(Statements):
 
     def _found(self, bind: Bind, when: Shape) -> CTE:
         key = self._key_is(bind)
-        holds = self._where(when, bind).is_(true()).label(HOLDS)
-        return select(holds, *self._columns).where(key).with_for_update().cte("_found")
+        matches = self._where(when, bind).is_(true()).label(MATCHES)
+        return select(matches, *self._columns).where(key).with_for_update().cte("_found")
 
     def _is_found(self, found: CTE) -> ColumnElement[bool]:
-        return and_(*(column == found.c[column.key] for column in self._key), found.c[HOLDS])
+        return and_(*(column == found.c[column.key] for column in self._key), found.c[MATCHES])
 
     def _insert_many(self, bind: Bind, count: int) -> ClauseElement:
         """Return the keys of the items that were created."""
@@ -64,7 +64,7 @@ class PostgresStatements(Statements):
         return union_all(
             select(literal_column("true"), *done.c),
             select(literal_column("false"), *(found.c[column.key] for column in self._columns)).where(
-                not_(found.c[HOLDS])
+                not_(found.c[MATCHES])
             ),
         )
 
@@ -88,9 +88,9 @@ class PostgresStatements(Statements):
         """As `_update_when`, with the flags of the condition and the requirements behind the columns."""
         values = self._changes(bind, changes)
         key = self._key_is(bind)
-        holds = self._where(when, bind).is_(true()).label(HOLDS)
+        matches = self._where(when, bind).is_(true()).label(MATCHES)
         flags = self._flags(bind, requires)
-        found = select(holds, *self._columns, *flags).where(key).with_for_update().cte("_found")
+        found = select(matches, *self._columns, *flags).where(key).with_for_update().cte("_found")
         met = [found.c[flag.name] for flag in flags]
         changed = update(self._table).values(values).where(self._is_found(found), *met)
         done = changed.returning(*self._columns).cte("_done")
@@ -98,8 +98,8 @@ class PostgresStatements(Statements):
         return union_all(
             select(yes, *done.c, yes, *(yes for _ in met)),
             select(
-                literal_column("false"), *(found.c[column.key] for column in self._columns), found.c[HOLDS], *met
-            ).where(not_(and_(found.c[HOLDS], *met))),
+                literal_column("false"), *(found.c[column.key] for column in self._columns), found.c[MATCHES], *met
+            ).where(not_(and_(found.c[MATCHES], *met))),
         )
 
     def _query_each(

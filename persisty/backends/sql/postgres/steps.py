@@ -40,7 +40,7 @@ class Step(Struct, frozen=True):
 
 
 def _unrelated(met: Sequence[bool], requires: tuple[Requirement, ...]) -> WriteResult:
-    missing = next(one for one, there in zip(requires, met, strict=True) if not there)
+    missing = next(one for one, is_met in zip(requires, met, strict=True) if not is_met)
     return WriteResult(Outcome.UNRELATED, index=missing.attribute)
 
 
@@ -99,15 +99,15 @@ class PostgresSteps(SqlBackend[T]):
     def _updated_when(self, answer: Answer) -> WriteResult:
         if not answer.rows:
             return MISSING
-        holds, *row = answer.rows[0]
-        return WriteResult(Outcome.DONE if holds else Outcome.FAILED, self._codec.item(row))
+        matches, *row = answer.rows[0]
+        return WriteResult(Outcome.DONE if matches else Outcome.FAILED, self._codec.item(row))
 
     def _updated_required(self, answer: Answer, requires: tuple[Requirement, ...]) -> WriteResult:
         if not answer.rows:
             return MISSING
         done, *row = answer.rows[0]
-        columns, (holds, *met) = row[: -len(requires) - 1], row[-len(requires) - 1 :]
-        if done or not holds:
+        columns, (matches, *met) = row[: -len(requires) - 1], row[-len(requires) - 1 :]
+        if done or not matches:
             return WriteResult(Outcome.DONE if done else Outcome.FAILED, self._codec.item(columns))
         return _unrelated(met, requires)
 

@@ -1,6 +1,6 @@
-"""Passes over the items of a table, which a step of a migration makes page by page.
+"""Scans of all items of a table, which a step of a migration makes page by page.
 
-The position of a pass is recorded after each page, when all of its items are done. A step that was killed continues with that page, and may repeat
+The position of a scan is recorded after each page, when all of its items are done. A step that was killed continues with that page, and may repeat
 a part of it. That does no harm, because every write has a condition.
 """
 
@@ -18,8 +18,8 @@ MOST = 1_000
 """Items of a page if the rate is limited."""
 
 
-class Passes:
-    """The passes of one step, in the order in which they are begun. Those that the last migration has completed yield nothing. `note`: returns JSON
+class ResumableScans:
+    """The scans of one step, in the order in which they are begun. Those that the last migration has completed yield nothing. `note`: returns JSON
     values that belong to the position, `noted` has those of the last migration."""
 
     def __init__(self, call: Call, report: Report, note: Callable[[], Any] = lambda: None) -> None:

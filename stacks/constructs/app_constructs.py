@@ -15,7 +15,7 @@ class Domain(Struct, frozen=True):
     certificate: Any
 
 
-class Surroundings(Struct, frozen=True, kw_only=True):
+class AppConstructs(Struct, frozen=True, kw_only=True):
     """`vpc`, `subnets` (`ec2.SubnetSelection`) and `security_groups`: the network of the functions, which then reach DynamoDB, AppSync and Secrets
     Manager through its endpoints or NAT gateway. `domain`: of the HTTP API. `graphql_domain`: of AppSync. `topic`: receives the alarms."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from persisty.backends.dynamodb.batch import MAX_STATEMENTS, rounds
+from persisty.backends.dynamodb.batch_statements import MAX_STATEMENTS, rounds
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import AwsError
 from persisty.errors import BackendUnavailable
@@ -15,7 +15,7 @@ from persisty.query.resolution import resolve_filter
 from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
 
 from .items import THING, Thing
-from .test_backend import over, thing
+from .test_backend import backend_with, thing
 
 T: Any = Thing
 WIRE = WireCodec(THING)
@@ -23,7 +23,7 @@ WIRE = WireCodec(THING)
 
 def text_of(write: Any) -> tuple[str, list[Any]]:
     """Return the statement and the parameters of one write in a batch of two."""
-    backend, script = over({"Responses": [{"Item": WIRE.wire(thing())}, {}]})
+    backend, script = backend_with({"Responses": [{"Item": WIRE.wire(thing())}, {}]})
     backend.write([write, Put(thing("other"))], atomic=False)
     statement = script.calls[0][1]["Statements"][0]
     assert statement["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
@@ -86,7 +86,7 @@ def test_an_empty_update_returns_the_item() -> None:
 
 
 def test_a_statement_has_placeholders_for_its_values() -> None:
-    backend, script = over({"Responses": [{}, {}, {}]}, {}, {}, {})
+    backend, script = backend_with({"Responses": [{}, {}, {}]}, {}, {}, {})
     backend.write([Delete((key,), where(T.count == number)) for number, key in enumerate("abc", 1)], atomic=False)
     statements = script.calls[0][1]["Statements"]
     assert len({one["Statement"] for one in statements}) == 1
@@ -105,7 +105,7 @@ def test_responses_become_results() -> None:
         {"Item": WIRE.wire(thing("5"))},
         {},
     ]
-    backend, script = over({"Responses": answers})
+    backend, script = backend_with({"Responses": answers})
     writes = [
         Put(thing("1")),
         Patch(("2",), {"count": 5}),
@@ -129,7 +129,7 @@ def test_responses_become_results() -> None:
     "code", ["ConditionalCheckFailed", "ThrottlingError", "ValidationError", "TransactionConflict"]
 )
 def test_edits_that_a_response_leaves_undecided_are_written_singly(code: str) -> None:
-    backend, script = over(
+    backend, script = backend_with(
         {"Responses": [{"Error": {"Code": code}}, {}]},
         AwsError("ConditionalCheckFailedException", "", {}),
     )
@@ -141,18 +141,18 @@ def test_edits_that_a_response_leaves_undecided_are_written_singly(code: str) ->
 def test_edits_that_partiql_cannot_express_are_written_singly() -> None:
     updated = {"Attributes": WIRE.wire(thing("1"))}
     local = where(T.text.endswith("x"))
-    backend, script = over({"Responses": [{}, {}]}, {})
+    backend, script = backend_with({"Responses": [{}, {}]}, {})
     writes = [Put(thing("1")), Put(thing("2")), Delete(("3",), local)]
     assert backend.write(writes, atomic=False)[2].outcome is Outcome.MISSING  # it was read, and is not there
     assert sorted(script.operations) == ["BatchExecuteStatement", "GetItem"]
-    backend, script = over(updated, updated)
+    backend, script = backend_with(updated, updated)
     nullable = Patch(("1",), {"level": Add(1)})  # null counts as 0, which PartiQL has no documented way to say
     backend.write([nullable, Patch(("2",), {"level": Add(1)})], atomic=False)
     assert script.operations == ["UpdateItem", "UpdateItem"]
 
 
 def test_a_request_has_at_most_25_edits_and_each_item_once() -> None:
-    backend, script = over(*({"Responses": [{} for _ in range(size)]} for size in (25, 25, 10)))
+    backend, script = backend_with(*({"Responses": [{} for _ in range(size)]} for size in (25, 25, 10)))
     backend.write([Put(thing(str(number))) for number in range(60)], atomic=False)
     assert sorted(len(payload["Statements"]) for _, payload in script.calls) == [10, 25, MAX_STATEMENTS]
     keys = [(0, ("a",), ()), (1, ("b",), ()), (2, ("a",), ()), (3, ("a",), ()), (4, ("b",), ())]
@@ -167,7 +167,7 @@ def test_a_write_follows_those_that_write_or_require_the_same_item() -> None:
 
 @pytest.mark.parametrize("kind", ["AccessDeniedException", "UnknownOperationException"])
 def test_an_engine_without_statements_or_permission_for_them_gets_single_writes(kind: str) -> None:
-    backend, script = over(AwsError(kind, "", {}), {}, {}, {}, {})
+    backend, script = backend_with(AwsError(kind, "", {}), {}, {}, {}, {})
     for names in ("ab", "cd"):
         results = backend.write([Put(thing(name)) for name in names], atomic=False)
         assert [one.outcome for one in results] == [Outcome.DONE] * 2
@@ -175,6 +175,6 @@ def test_an_engine_without_statements_or_permission_for_them_gets_single_writes(
 
 
 def test_another_refusal_of_a_whole_batch_is_an_error() -> None:
-    backend, _ = over(AwsError("ResourceNotFoundException", "", {}))
+    backend, _ = backend_with(AwsError("ResourceNotFoundException", "", {}))
     with pytest.raises(BackendUnavailable):
         backend.write([Put(thing("1")), Put(thing("2"))], atomic=False)

@@ -50,7 +50,7 @@ def late_indexes(stored: Schema | None, declared: StoreMeta[Any]) -> list[Index]
 
     def late(index: Index) -> bool:
         defaulted = [now[name] for name in index.attributes if value_before(declared.attributes[name]) is not None]
-        known = as_stored(declared.schema, index).attributes in indexes
-        return bool(defaulted) and (not known or not names.issuperset(defaulted))
+        is_stored = as_stored(declared.schema, index).attributes in indexes
+        return bool(defaulted) and (not is_stored or not names.issuperset(defaulted))
 
     return [index for index in declared.indexes if late(index)]

@@ -70,11 +70,11 @@ NEW = [
 STAGES = count()
 
 
-class Both(NamedTuple):
+class Pair(NamedTuple):
     """Return the same items in DynamoDB, some of them stored with the previous declaration, and in memory."""
 
     engine: DynamoDbEngine
-    ours: Backend[Any]
+    dynamodb: Backend[Any]
     memory: Backend[Any]
 
 
@@ -95,10 +95,10 @@ def engine(request: pytest.FixtureRequest) -> Iterator[DynamoDbEngine]:
 
 
 @pytest.fixture
-def both(engine: DynamoDbEngine) -> Both:
+def pair(engine: DynamoDbEngine) -> Pair:
     engine.prepare([POST])
-    found = Both(engine, engine.open(POST), MemoryEngine().open(POST))
-    found.ours.write([Put(item) for item in NEW], atomic=False)
+    found = Pair(engine, engine.open(POST), MemoryEngine().open(POST))
+    found.dynamodb.write([Put(item) for item in NEW], atomic=False)
     found.memory.write([Put(item) for item in (*NEW, *(read_as(POST, item) for item in OLD))], atomic=False)
     return found
 
@@ -125,27 +125,27 @@ FILTERS: list[Any] = [
 ]  # fmt: skip
 
 
-def test_items_read_with_the_declared_defaults(both: Both) -> None:
+def test_items_read_with_the_declared_defaults(pair: Pair) -> None:
     ids = [(item.id,) for item in (*OLD, *NEW)]
-    assert both.ours.read(ids) == both.memory.read(ids)
-    [old] = both.ours.read([("old0",)])
+    assert pair.dynamodb.read(ids) == pair.memory.read(ids)
+    [old] = pair.dynamodb.read([("old0",)])
     assert (old.likes, old.title, old.color, old.tags, old.version) == (0, "", Color.GREEN, [], 1)
     assert (old.score, old.note, old.words, old.plain, old.changed_at) == (7, "none", [], None, None)
-    other, _ = both.ours.read([("old1",), ("old0",)])
+    other, _ = pair.dynamodb.read([("old1",), ("old0",)])
     assert other.tags is not old.tags
-    page = both.ours.query(Query(where(P.id == "old0"), (), None, 5, select=("id", "likes", "score")))
+    page = pair.dynamodb.query(Query(where(P.id == "old0"), (), None, 5, select=("id", "likes", "score")))
     assert [(item.likes, item.score) for item in page.items] == [(0, 7)]
 
 
-def test_filters_counts_and_orders_are_those_of_memory(both: Both) -> None:
+def test_filters_counts_and_orders_are_those_of_memory(pair: Pair) -> None:
     for given in FILTERS:
-        assert keys(both.ours, given) == keys(both.memory, given), given
-        assert both.ours.count(where(given), allow_scan=True) == both.memory.count(where(given)), given
+        assert keys(pair.dynamodb, given) == keys(pair.memory, given), given
+        assert pair.dynamodb.count(where(given), allow_scan=True) == pair.memory.count(where(given)), given
     for name in ("likes", "rank", "score", "note", "version", "price"):
         for order in (name, f"-{name}"):
             resolved = resolve_order(POST, order)
             found = [
-                [one.id for one in walk(backend, where(None), resolved, 2)] for backend in (both.ours, both.memory)
+                [one.id for one in walk(backend, where(None), resolved, 2)] for backend in (pair.dynamodb, pair.memory)
             ]
             assert found[0] == found[1], order
 
@@ -162,65 +162,67 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("way", ["alone", "in a batch", "atomic"])
-def test_changes_start_from_the_defaults(both: Both, way: str) -> None:
+def test_changes_start_from_the_defaults(pair: Pair, way: str) -> None:
     ids = [(item.id,) for item in (*OLD, *NEW)]
     for changes in CHANGES:
-        for backend in both[1:]:
+        for backend in pair[1:]:
             patches = [Patch(key, changes) for key in ids]
             batches = [[one] for one in patches] if way == "alone" else [patches]
             for some in batches:
                 results = backend.write(some, atomic=way == "atomic")
                 assert {one.outcome for one in results} == {Outcome.DONE}, changes
-        assert both.ours.read(ids) == both.memory.read(ids), changes
+        assert pair.dynamodb.read(ids) == pair.memory.read(ids), changes
 
 
-def test_conditions_of_writes_are_about_the_defaults(both: Both) -> None:
+def test_conditions_of_writes_are_about_the_defaults(pair: Pair) -> None:
     for given in FILTERS:
         for key in ("old0", "a", "b", "c"):
             # alone, then twice in a batch, then in a transaction
             for batch in (1, 2):
                 for atomic in (False, True):
                     writes = [Patch((key,), {"text": "x"}, where(given)), Patch(("old1",), {"text": "y"})][:batch]
-                    told = [[one.outcome for one in backend.write(writes, atomic=atomic)] for backend in both[1:]]
-                    assert told[0] == told[1], (given, key, batch, atomic)
+                    outcomes = [[one.outcome for one in backend.write(writes, atomic=atomic)] for backend in pair[1:]]
+                    assert outcomes[0] == outcomes[1], (given, key, batch, atomic)
     fresh = Patch(("old2",), {"version": add(1)}, where(P.version == 1))
-    first, second = both.ours.write([fresh], atomic=False), both.ours.write([fresh], atomic=False)
+    first, second = pair.dynamodb.write([fresh], atomic=False), pair.dynamodb.write([fresh], atomic=False)
     assert (first[0].outcome, first[0].item.version) == (Outcome.DONE, 2)
     assert (second[0].outcome, second[0].item.version) == (Outcome.FAILED, 2)
-    assert both.ours.write([Delete(("old3",), where(P.likes == 0))], atomic=False)[0].outcome is Outcome.DONE
+    assert pair.dynamodb.write([Delete(("old3",), where(P.likes == 0))], atomic=False)[0].outcome is Outcome.DONE
 
 
-def test_bulk_writes_find_old_items(both: Both) -> None:
-    changed = both.ours.write_all(BulkWrite({"likes": add(1)}, where((P.likes == 0) & (P.note == "none")), None, None))
+def test_bulk_writes_find_old_items(pair: Pair) -> None:
+    changed = pair.dynamodb.write_all(
+        BulkWrite({"likes": add(1)}, where((P.likes == 0) & (P.note == "none")), None, None)
+    )
     assert changed.changed == 4
-    assert keys(both.ours, P.likes == 1) == [item.id for item in OLD]
+    assert keys(pair.dynamodb, P.likes == 1) == [item.id for item in OLD]
 
 
 def test_an_added_index_has_the_earlier_items(engine: DynamoDbEngine) -> None:
     engine.prepare([INDEXED])
-    ours, memory = engine.open(INDEXED), MemoryEngine().open(INDEXED)
+    dynamodb, memory = engine.open(INDEXED), MemoryEngine().open(INDEXED)
     new = [
         Indexed(id="a", text="a", score=None),
         Indexed(id="b", text="b", likes=2),
         Indexed(id="c", text="c", color=Color.RED),
     ]
-    ours.write([Put(item) for item in new], atomic=False)
+    dynamodb.write([Put(item) for item in new], atomic=False)
     memory.write([Put(item) for item in (*new, *(read_as(INDEXED, item) for item in OLD))], atomic=False)
     for given in (X.color == Color.GREEN, (X.color == Color.GREEN) & (X.likes < 1), X.score == 7, X.score.is_null()):
-        wanted = resolve_filter(INDEXED, given)
-        found = [sorted(one.id for one in walk(one, wanted, (), 2, allow_scan=True)) for one in (ours, memory)]
+        where = resolve_filter(INDEXED, given)
+        found = [sorted(one.id for one in walk(one, where, (), 2, allow_scan=True)) for one in (dynamodb, memory)]
         assert found[0] == found[1], given
-    asked = Query(resolve_filter(INDEXED, X.color == Color.GREEN), resolve_order(INDEXED, "-likes"), None, 9)
-    assert ours.explain(asked).access == "index"
-    assert ours.query(asked).items == memory.query(asked).items
+    query = Query(resolve_filter(INDEXED, X.color == Color.GREEN), resolve_order(INDEXED, "-likes"), None, 9)
+    assert dynamodb.explain(query).access == "index"
+    assert dynamodb.query(query).items == memory.query(query).items
 
 
-def test_an_index_can_be_added_to_items_with_null(both: Both) -> None:
-    both.engine.prepare([INDEXED])
-    ours = both.engine.open(INDEXED)
-    scores = {item.id: item.score for item in ours.read([(one.id,) for one in (*OLD, *NEW)]) if item is not None}
+def test_an_index_can_be_added_to_items_with_null(pair: Pair) -> None:
+    pair.engine.prepare([INDEXED])
+    dynamodb = pair.engine.open(INDEXED)
+    scores = {item.id: item.score for item in dynamodb.read([(one.id,) for one in (*OLD, *NEW)]) if item is not None}
     assert scores == {"old0": 7, "old1": 7, "old2": 7, "old3": 7, "a": None, "b": 2, "c": 7}
-    [result] = ours.write([Patch(("a",), {"text": "z"})], atomic=False)
+    [result] = dynamodb.write([Patch(("a",), {"text": "z"})], atomic=False)
     assert result.outcome is Outcome.DONE
 
 

@@ -134,9 +134,10 @@ def _default(one: AttributeSchema, type_: Type) -> Default | None:
 
 def reversed_names(before: Schema, after: Schema) -> Schema:
     """Return the schema `before` with the names of `after` as its former ones, so that renamed attributes get their former names again."""
-    heirs = {old: one.name for one in after.attributes for old in one.former_names}
+    new_names = {old: one.name for one in after.attributes for old in one.former_names}
     attributes = tuple(
-        structs.replace(one, former_names=(heirs[one.name],)) if one.name in heirs else one for one in before.attributes
+        structs.replace(one, former_names=(new_names[one.name],)) if one.name in new_names else one
+        for one in before.attributes
     )
     names = (after.name,) if after.name != before.name else ()
     return structs.replace(before, attributes=attributes, former_names=names)
