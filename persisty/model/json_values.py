@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from .nesting import MAX_NESTING, TooDeep, surely_shallow, too_deep
 from .schema_types import Boolean, Datetime, Dict, Number, Python, Set, arms, parts_of
 from .set_order import with_sets
 from .type_descriptions import description_of
-from .types import NORMALISE, Kind, exact, utc
+from .types import NORMALISE, Kind, exact, unicode, utc
 
 
 def unstorable(annotation: Any) -> list[str]:
@@ -57,6 +57,8 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
             return found
         except RecursionError:  # also a value that contains itself
             raise TooDeep(MAX_NESTING) from None
+        except UnicodeEncodeError as error:
+            raise ValueError(next(_faults(value, "", _lone_surrogates), str(error))) from None
 
     return through_json
 
@@ -73,20 +75,65 @@ def _in_utc(members: Any) -> Any:
 
 
 def _check_nested(value: Any) -> None:
-    """Raise `ValueError` for a decimal or a datetime in a value that an attribute of that type would reject."""
+    """Raise `ValueError` for a decimal or a datetime in a value that an attribute of that type would reject, with its place in msgspec's notation."""
     pending = [value]
     while pending:
         one = pending.pop()
-        if isinstance(one, Decimal):
-            exact(one)
-        elif isinstance(one, datetime):
-            if one.tzinfo is not None:
-                utc(one)
-        elif isinstance(one, dict):
+        if isinstance(one, dict):
             pending += [*one.keys(), *one.values()]
         elif isinstance(one, list | tuple | set | frozenset):
             pending += one
         elif isinstance(one, msgspec.Struct):
             pending += [getattr(one, name) for name in one.__struct_fields__]
-        else:  # a dataclass; importing `dataclasses` would slow down a cold start
+        elif (fault := _fault(one)) is None:  # a dataclass; importing `dataclasses` would slow down a cold start
             pending += [getattr(one, name, None) for name in getattr(type(one), "__dataclass_fields__", ())]
+        else:
+            raise ValueError(next(_faults(value, "", _fault), fault))
+
+
+def _fault(value: Any) -> str | None:
+    """Return the message about a decimal or a datetime that no attribute accepts."""
+    try:
+        if isinstance(value, Decimal):
+            exact(value)
+        elif isinstance(value, datetime) and value.tzinfo is not None:
+            utc(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _lone_surrogates(value: Any) -> str | None:
+    """Return the message about a text that UTF-8 cannot encode."""
+    try:
+        if isinstance(value, str):
+            unicode(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _faults(value: Any, place: str, fault_of: Callable[[Any], str | None]) -> Iterator[str]:
+    """Yield the messages about a value and its parts, with their places."""
+    if (fault := fault_of(value)) is not None:
+        yield f"{fault} - at `${place}`"
+    for step, part in _parts(value):
+        yield from _faults(part, place + step, fault_of)
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a value with their places in it, in msgspec's notation. A key that is text has the place of its dict."""
+    if isinstance(value, dict):
+        yield from (("" if isinstance(key, str) else "[...]", key) for key in value)
+        yield from (("[...]", part) for part in value.values())
+    elif isinstance(value, list | tuple):
+        yield from ((f"[{at}]", part) for at, part in enumerate(value))
+    elif isinstance(value, set | frozenset):
+        yield from (("[...]", part) for part in value)
+    elif isinstance(value, msgspec.Struct):
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        yield from ((f".{json}", getattr(value, name)) for json, name in names)
+    else:
+        yield from (
+            (f".{name}", getattr(value, name, None)) for name in getattr(type(value), "__dataclass_fields__", ())
+        )

@@ -24,6 +24,7 @@ class Place:
     price: Decimal = Decimal(1)
     at: datetime | None = None
     more: list[Decimal] | None = None
+    label: str = ""
 
 
 @stored(key="number", name="shop")
@@ -34,7 +35,8 @@ class NumberedShop:
 @stored
 class Order:
     id: Attr[str]
-    place: Attr[Place]
+    place: Attr[Place] = Attr(factory=Place)
+    extra: Attr[dict[str, Any]] = Attr(factory=dict)
     shop_number: Attr[int | None] = Attr(default=None)
     shop: BelongsTo[NumberedShop] = link(by="shop_number", on_delete="block")
 
@@ -68,15 +70,21 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
 LATE = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5)))
 EARLY = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))
 REFUSED = [
-    Place(Decimal("NaN")), Place(Decimal("sNaN")), Place(Decimal("Infinity")), Place(Decimal("1E-20000")), Place(Decimal("1" * 39)),
-    Place(at=LATE), Place(at=EARLY), Place(more=[Decimal(1), Decimal("NaN")]),
-]  # fmt: skip
+    (Place(Decimal("NaN")), "/price"),
+    (Place(Decimal("sNaN")), "/price"),
+    (Place(Decimal("Infinity")), "/price"),
+    (Place(Decimal("1E-20000")), "/price"),
+    (Place(Decimal("1" * 39)), "/price"),
+    (Place(at=LATE), "/at"),
+    (Place(at=EARLY), "/at"),
+    (Place(more=[Decimal(1), Decimal("NaN")]), "/more/1"),
+]
 
 
 def test_nested_decimals_and_datetimes_have_the_bounds_of_attributes(app: App) -> None:
     orders = app.store(Order)
     orders.create({"id": "a", "place": Place(Decimal("1.5"), datetime(9999, 12, 31, 23, tzinfo=UTC))})
-    for place in REFUSED:
+    for place, path in REFUSED:
         for call in (
             lambda: orders.create({"id": "b", "place": place}),  # noqa: B023
             lambda: orders.update("a", {"place": place}),  # noqa: B023
@@ -84,9 +92,22 @@ def test_nested_decimals_and_datetimes_have_the_bounds_of_attributes(app: App) -
         ):
             with pytest.raises(InvalidInput) as caught:
                 call()
-            assert caught.value.faults[0].path.startswith("/place")
+            assert [fault.path for fault in caught.value.faults] == [f"/place{path}"]
     found: Any = Order.place
     assert [one.id for one in orders.search(found.price > Decimal(1))] == ["a"]
+
+
+def test_lone_surrogates_within_a_value_have_their_path(app: App) -> None:
+    orders = app.store(Order)
+    for values, path in (
+        ({"place": {"label": "\ud800"}}, "/place/label"),
+        ({"extra": {"a": ["b", "\ud800"]}}, "/extra/a/1"),
+        ({"extra": {"\ud800": 1}}, "/extra"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            orders.create({"id": "b", **values})
+        [fault] = caught.value.faults
+        assert (fault.path, fault.message) == (path, "Expected Unicode text, got lone surrogates")
 
 
 def test_a_foreign_key_accepts_no_sum(app: App) -> None:
