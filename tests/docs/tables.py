@@ -13,7 +13,7 @@ from persisty.api.http.messages import MAX_BODY, MAX_PARAMETERS
 from persisty.backends.dynamodb import expressions
 from persisty.backends.sql import conditions
 from persisty.errors import MAX_FAULTS, PersistyError, all_errors
-from persisty.model.expressions import ALL, Compare
+from persisty.model.expressions import ALL, And, Compare, Filter, Or
 from persisty.model.nesting import MAX_NESTING, MAX_TEXT_NESTING
 from persisty.model.types import AGGREGATES, OPERATORS, Kind
 from persisty.query.aggregate import MAX_GROUPS
@@ -123,14 +123,24 @@ def engines() -> str:
 
 
 def _native(operator: str, applies: frozenset[Kind]) -> list[str]:
-    asked = [_comparison(name, operator) for name in VALUES if META.attributes[name].kind in applies]
-    by_dynamodb = {expressions.native(META, where) for where in asked}
+    filters = [_comparison(name, operator) for name in VALUES if META.attributes[name].kind in applies]
+    by_dynamodb = {expressions.native(META, where) for where in filters}
     assert len(by_dynamodb) == 1, f"DynamoDB decides {operator} of some kinds only: the table needs a row for each"
-    in_sql = operator in conditions.COMPARISONS
+    in_sql = all(_operators(where) <= conditions.COMPARISONS.keys() for where in filters)
     return [_decided_by(False), _decided_by(in_sql), _decided_by(in_sql), _decided_by(by_dynamodb.pop())]
 
 
-def _comparison(name: str, operator: str) -> Any:
+def _operators(where: Filter) -> set[str]:
+    """Return the operators of a resolved filter: persisty replaces some operators by others."""
+    match where:
+        case Compare(_, operator):
+            return {operator}
+        case And(filters) | Or(filters):
+            return {operator for one in filters for operator in _operators(one)}
+    raise TypeError(f"{where} is no comparison")
+
+
+def _comparison(name: str, operator: str) -> Filter:
     values = {"null": True, "oneof": [VALUES[name], VALUES[name]]}
     return resolve_filter(META, Compare(name, operator, values.get(operator, VALUES[name])))
 
