@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from ..application import App, load_app
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import refused_changes
 from ..model.schema_changes import Change, Effect
+from ..store.engine_urls import read_url
 from .project import AppArgument, app_of
 
 STYLES = {Effect.SAFE: "green", Effect.SLOW: "yellow", Effect.WAVES: "yellow", Effect.DESTRUCTIVE: "bold red"}
@@ -31,7 +33,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one object for each change")] = False,
 ) -> None:
     """Print the changes that stored items need to fit the declarations."""
-    loaded, _ = load(app, url)
+    loaded, _ = load(app, url, reading=True)
     evolutions = evolutions_of(loaded)
     changes = [change for evolution in evolutions for change in evolution.changes]
     refused = {change: why for one in evolutions for change, why in refused_changes(loaded, one).items()}
@@ -46,13 +48,29 @@ def command(
         raise typer.Exit(1)
 
 
-def load(app: str | None, url: str | None) -> tuple[App, str]:
-    """Return the app of the argument or the settings, and its name as `module:attribute`."""
+IN_MEMORY = "sqlite://"
+
+
+def load(app: str | None, url: str | None, *, reading: bool = False) -> tuple[App, str]:
+    """Return the app of the argument or the settings, and its name as `module:attribute`.
+
+    `reading`: the command changes nothing, so a SQLite file that does not exist is not created. The app then has an empty database in memory.
+    """
     spec = app_of(app)
     loaded = load_app(spec)
     if url:
         loaded.use(url)
+    if reading and not loaded.engine_urls and _is_missing(loaded.url):
+        loaded.use(IN_MEMORY)
     return loaded, spec
+
+
+def _is_missing(url: str) -> bool:
+    """Return whether a URL names a SQLite file that does not exist. One with `mode=rw` is refused when it is opened."""
+    if not url.startswith(IN_MEMORY):
+        return False
+    parts = read_url(url, options=("mode", "synchronous"), path="sqlite:///relative.db")
+    return parts.options.get("mode") != "rw" and parts.path != "" and not Path(parts.path).exists()
 
 
 def as_json(change: Change, refused: str | None) -> dict[str, Any]:

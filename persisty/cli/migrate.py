@@ -55,7 +55,7 @@ def command(
     folder: Annotated[Path, typer.Option(help="Folder of the revision files")] = Path(FOLDER),
 ) -> None:
     """Change what is stored until it fits the declarations."""
-    loaded, _ = load(app, url)
+    loaded, _ = load(app, url, reading=plan or revision is not None)
     files, allowed = revisions_in(folder), allow or []
     if revision is not None:
         path = write_revision(loaded, revision, allowed, folder)

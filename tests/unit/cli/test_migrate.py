@@ -186,6 +186,19 @@ def test_a_plan_prints_statements_and_changes_nothing(persisty: Persisty, declar
     assert json.loads(persisty("diff", declare(Retyped), "--url", url, "--json").out)
 
 
+@pytest.mark.parametrize("command", [("diff",), ("migrate", "--plan"), ("migrate", "--revision", "first")])
+def test_a_command_that_changes_nothing_creates_no_file(
+    command: tuple[str, ...], persisty: Persisty, declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = tmp_path / "no%20such.db"
+    name, *options = command
+    done = persisty(name, declare(Car), *options, "--url", f"sqlite:///{missing}")
+    assert (done.code, done.err) == (0, "")
+    assert "car" in done.out or "Wrote" in done.out
+    assert [one.name for one in tmp_path.iterdir() if ".db" in one.name] == []
+
+
 def test_migrate_makes_the_changes_and_lists_the_remaining_ones(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
     done = persisty("migrate", declare(Renamed), "--url", url)

@@ -286,7 +286,7 @@ def test_the_command_says_that_a_copy_waits_for_its_switch(
     tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
     tables.filled(Car, *ROWS[:3])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("persisty.cli.migrate.load", lambda app, url: (tables.app(Vehicle), "shop:app"))
+    monkeypatch.setattr("persisty.cli.migrate.load", lambda app, url, reading: (tables.app(Vehicle), "shop:app"))
     command()
     out = capsys.readouterr().out
     assert "--allow switch:vehicle" in out
