@@ -60,6 +60,10 @@ class PersistyError(Exception):
         """Return the message and a line for each fault: its path, its message, and the expected and found values."""
         return "\n".join([self.message, *(f"  {fault}" for fault in self.faults)])
 
+    def report(self) -> str:
+        """Return the text of `str` and the notes, such as the server that cannot be reached. It is for the people who run the app, not for callers."""
+        return "\n".join([str(self), *(f"  {note}" for note in getattr(self, "__notes__", ()))])
+
 
 class InvalidDeclaration(PersistyError):
     """A `@stored` class, an index, a key or an `App` contradicts itself. Raised while the module is imported."""

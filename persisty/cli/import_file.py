@@ -222,6 +222,8 @@ def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: Reject
         for code, _ in outcome.codes.most_common():
             typer.echo(f"  line {outcome.first[code].line}: {code}: {outcome.first[code].faults[0]}")
     if outcome.stopped is not None:
-        typer.echo(f"Error: stopped. The state of the rows after these is unknown. {outcome.stopped}", err=True)
+        typer.echo(
+            f"Error: stopped. The state of the rows after these is unknown. {outcome.stopped.report()}", err=True
+        )
     if outcome.rejected or outcome.stopped is not None:
         raise typer.Exit(1)

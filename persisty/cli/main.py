@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         commands(given)(args=given, prog_name="persisty")
     except PersistyError as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {error.report()}", err=True)
         sys.exit(USAGE if isinstance(error, InvalidDeclaration) else 1)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from persisty.backends.sql.postgres import pool
 from persisty.errors import BackendUnavailable
 from persisty.store.store import Store
 
@@ -284,3 +285,15 @@ def test_an_engine_that_cannot_be_reached_at_all_is_an_error_without_a_summary(
     assert done.code == 1
     assert done.err.startswith("Error: SQLite: ")
     assert done.out == ""
+
+
+@pytest.mark.parametrize("command", [("import", SHOP, "product", "products.csv"), ("diff", SHOP), ("migrate", SHOP)])
+def test_a_server_that_cannot_be_reached_is_named(
+    command: tuple[str, ...], persisty: Persisty, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "backoff", lambda attempt: 0.0)
+    monkeypatch.chdir(file.parent)
+    done = persisty(*command, "--url", "postgresql://user:secret@127.0.0.1:1/goods")
+    assert done.code == 1
+    assert "PostgreSQL at 127.0.0.1:1/goods" in done.err
+    assert "secret" not in done.err

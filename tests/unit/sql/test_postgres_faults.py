@@ -19,6 +19,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from persisty import App, BackendUnavailable, Create, Store, Update, add, stored
+from persisty.api.http.messages import document_of
 from persisty.backends.sql.postgres import connection as connection_module
 from persisty.backends.sql.postgres import pool
 from persisty.backends.sql.postgres import session as session_module
@@ -231,8 +232,12 @@ def test_a_deadlock_is_broken_and_its_batch_retried(app: App, caplog: pytest.Log
 
 def test_an_unreachable_server_is_unavailable(tmp_path: Path, waits: list[float]) -> None:
     for url in (f"postgresql:///d?host={tmp_path}", "postgresql://127.0.0.1:1/d"):
-        with pytest.raises(BackendUnavailable, match="cannot be reached"):
+        with pytest.raises(BackendUnavailable, match="cannot be reached") as raised:
             App("things", items=[Thing], url=url).store(Thing).count()
+        [place] = raised.value.__notes__
+        assert place in (f"PostgreSQL at {tmp_path}:5432/d", "PostgreSQL at 127.0.0.1:1/d")
+        assert place in raised.value.report()
+        assert place not in str(document_of(raised.value))
     assert len(waits) == 2 * (ATTEMPTS - 1)
 
 

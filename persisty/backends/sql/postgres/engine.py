@@ -26,6 +26,7 @@ from .backend import PostgresBackend
 from .connection import PostgresConnection
 from .dialect import dialect_of, quoted
 from .mirrored_columns import mirrors
+from .pool import server_of
 
 POOL = 10
 """Default for the most connections of an engine."""
@@ -46,7 +47,7 @@ RELATIONS = (
 
 class PostgresEngine(SqlEngine):
     def __init__(self, conninfo: str, schema: str | None, size: int, prepares: bool | None) -> None:
-        self._server = _server_of(conninfo)
+        self._server = server_of(conninfo)
         self._postgres = PostgresConnection(conninfo, size, prepares)
         self._schema = schema
         dialect = dialect_of(schema)
@@ -112,13 +113,6 @@ def _options(query: str) -> dict[str, str]:
     """Return the decoded options. libpq checks its own."""
     names = {one.partition("=")[0] for one in query.split("&") if one}
     return dict(read_url(f"postgresql://?{query}", options=names).options)
-
-
-def _server_of(conninfo: str) -> str:
-    """Return host, port and database of a connection, without user and password."""
-    options = conninfo_to_dict(conninfo)
-    host = options.get("host") or options.get("hostaddr") or "the local socket"
-    return f"{host}:{options.get('port') or 5432}/{options.get('dbname') or ''}"
 
 
 def _invalid(message: str, expected: str) -> InvalidDeclaration:

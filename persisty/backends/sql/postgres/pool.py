@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 
 from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError
@@ -87,7 +88,9 @@ class Pool:
                         "PostgreSQL: the connection was lost, and the write may have been carried out", in_doubt=True
                     ) from lost.__cause__
                 if attempt == ATTEMPTS - 1:
-                    raise typed(lost.__cause__) from lost.__cause__
+                    error = typed(lost.__cause__)
+                    error.add_note(f"PostgreSQL at {server_of(self._conninfo)}")  # of no response to a caller
+                    raise error from lost.__cause__
             sleep(backoff(attempt))
         raise BackendUnavailable()
 
@@ -260,6 +263,13 @@ MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = 
     ),
 )
 """(the driver's error, the text for the caller)."""
+
+
+def server_of(conninfo: str) -> str:
+    """Return host, port and database of a connection, without user and password."""
+    options = conninfo_to_dict(conninfo)
+    host = options.get("host") or options.get("hostaddr") or "the local socket"
+    return f"{host}:{options.get('port') or 5432}/{options.get('dbname') or ''}"
 
 
 def typed(error: BaseException | None) -> PersistyError:
