@@ -168,6 +168,14 @@ def comparable(annotation: Any) -> Any:
     return target
 
 
+def stored_type(annotation: Any) -> type | None:
+    """Return the type of the stored values of an enum or a `Literal`, `int` or `str`. None for other types."""
+    target = bare(annotation)
+    if isinstance(target, type) and issubclass(target, enum.Enum):
+        return int if all(isinstance(member.value, int) for member in target) else str
+    return comparable(target) if is_literal(target) else None
+
+
 def is_list(annotation: Any) -> bool:
     """Return whether the annotation is a list, and not another collection."""
     target = bare(annotation)
@@ -237,8 +245,9 @@ def datetime_text(value: datetime) -> str:
 DATETIME_WIDTH = len("2026-01-01T00:00:00.000000Z")
 
 
-def _enum_text(value: enum.Enum) -> str:
-    return str(value.value)
+def _enum_text(value: enum.Enum | str | int) -> str:
+    """Return the text of a member, or of a stored value that is no member any more."""
+    return str(value.value if isinstance(value, enum.Enum) else value)
 
 
 TO_TEXT: dict[Kind, Callable[[Any], str]] = {
@@ -256,8 +265,8 @@ def identity(value: Any) -> Any:
     return value
 
 
-def _value(value: enum.Enum) -> Any:
-    return value.value
+def _value(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
 
 
 PRIMITIVE: dict[Kind, Callable[[Any], Any]] = {Kind.UUID: str, Kind.ENUM: _value}

@@ -18,6 +18,7 @@ from ..errors import UnreadableItem
 from .allowed_values import listed_choices
 from .meta import StoreMeta, per_meta
 from .msgspec_faults import fault_of
+from .types import stored_type
 
 T = TypeVar("T")
 
@@ -54,19 +55,39 @@ def _class(meta: StoreMeta[Any]) -> type[Any]:
 
 
 def partly_readable(
-    meta: StoreMeta[Any], stored: Mapping[str, Any], decode: Callable[[str, Any], Any], selected: tuple[str, ...]
+    meta: StoreMeta[Any],
+    stored: Mapping[str, Any],
+    decode: Callable[[str, Any], Any],
+    selected: tuple[str, ...],
+    plain: Callable[[str, Any], Any] | None = None,
 ) -> Any:
     """Return the item of stored values. `decode`: (attribute, its stored value) → its value, or an error of `FAULTS`. Attributes that
-    are not `selected` are UNSET."""
+    are not `selected` are UNSET. `plain`: the same for the stored value of an enum or a `Literal` that is none of its members. Such a value stays in
+    the key, so that the item can be named and deleted.
+    """
     values: dict[str, Any] = dict.fromkeys(meta.attributes, UNSET)
     unreadable: list[tuple[str, str]] = []
     for name in selected:
         try:
             values[name] = decode(name, stored[name])
         except FAULTS as error:
-            values[name] = None
+            values[name] = None if plain is None or name not in choices_of_key(meta) else _in_key(name, stored, plain)
             unreadable.append((name, _path(error)))
     return _class(meta)(**values, **{NAMES: tuple(unreadable)}) if unreadable else meta.item(**values)
+
+
+@per_meta
+def choices_of_key(meta: StoreMeta[Any]) -> frozenset[str]:
+    """Return the attributes of the key that are an enum or a `Literal`."""
+    names = meta.key.attributes
+    return frozenset([name for name in names if stored_type(meta.attributes[name].type) is not None])
+
+
+def _in_key(name: str, stored: Mapping[str, Any], plain: Callable[[str, Any], Any]) -> Any:
+    try:
+        return plain(name, stored[name])
+    except FAULTS:
+        return None
 
 
 def marked(meta: StoreMeta[T], values: Mapping[str, Any], misfits: Mapping[str, Exception]) -> T:
@@ -81,9 +102,11 @@ def marked(meta: StoreMeta[T], values: Mapping[str, Any], misfits: Mapping[str, 
 
 
 def without_misfits(meta: StoreMeta[T], item: T, selected: Collection[str] | None = None) -> T:
-    """Return a copy of a `marked` item in which the values that cannot be decoded are None, and those that are not `selected` are UNSET."""
+    """Return a copy of a `marked` item in which the values that cannot be decoded are None, and those that are not `selected` are UNSET. An enum or a
+    `Literal` in the key keeps its stored value."""
     hidden = set() if selected is None else meta.attributes.keys() - set(selected)
-    blank = {**dict.fromkeys(unreadable(item)), **dict.fromkeys(hidden, UNSET)}
+    broken = [name for name in unreadable(item) if name not in choices_of_key(meta)]
+    blank = {**dict.fromkeys(broken), **dict.fromkeys(hidden, UNSET)}
     return repaired(meta, msgspec.structs.replace(item, **blank), hidden)  # type: ignore[type-var]
 
 

@@ -77,7 +77,8 @@ class Preparation:
         """Return the typed key values, None if no item can have that key."""
         if not isinstance(key, str):
             return key_values(self.meta, key if isinstance(key, tuple) else (key,), path)
-        return self.meta.key_codec.parse(key)
+        codec = self.meta.key_codec
+        return codec.parse(key) or codec.parse_stored(key)
 
     def keys(self, given: Sequence[Any]) -> list[KeyValues | None]:
         """Return the typed values of several keys, None for a key that no item can have."""
@@ -92,7 +93,11 @@ class Preparation:
 
     def _parsed(self, given: Sequence[Any]) -> list[KeyValues | None]:
         """Return the typed values of the keys that are text."""
-        return self.meta.key_codec.parse_all([one for one in given if isinstance(one, str)])
+        codec, texts = self.meta.key_codec, [one for one in given if isinstance(one, str)]
+        parsed = codec.parse_all(texts)
+        if not codec.choices:
+            return parsed
+        return [values or codec.parse_stored(text) for text, values in zip(texts, parsed, strict=True)]
 
     def create(self, given: Any, path: str = "", made: Any = None) -> Planned:
         """Return the plan of a create. `made`: the new item, if `Guard.new_all` returned it."""

@@ -20,13 +20,14 @@ from ...model.key_bounds import MAX_PARTITION, MAX_SORT
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
+from ...model.stored_members import stored_kind
 from ...model.stored_names import stored_names_of
 from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from ...model.validation import changed
 from ...query.evaluation import matcher
 from ...store.backend import Patch, Write
 from .wire_answers import LOOSE, Batch, ExecutedBatch, Found, Got, Updated
-from .wire_kinds import NULL, UNBOUNDED, Convert, Wire, WireKind, cell, nullable_cell, wire_kind
+from .wire_kinds import NULL, UNBOUNDED, WIRE, Convert, Wire, WireKind, cell, nullable_cell, wire_kind
 
 SORT = "persisty_sort"
 """The sort key attribute of items whose key has more than two parts. Its value is the parts after the first, joined."""
@@ -169,7 +170,9 @@ class WireCodec:
 
     def _partly(self, names: tuple[str, ...], row: Any) -> Any:
         """Return the item of a row with a value that its attribute's type does not allow."""
-        return partly_readable(self._meta, {name: getattr(row, name) for name in names}, self._checked, names)
+        return partly_readable(
+            self._meta, {name: getattr(row, name) for name in names}, self._checked, names, self._choice
+        )
 
     def _checked(self, name: str, given: Any) -> Any:
         """Decode a cell, of a loose row too. Raises one of `FAULTS` if its attribute's type does not allow the value."""
@@ -187,6 +190,12 @@ class WireCodec:
         if value is None:
             return None if given.NULL else _missing()
         return value if kind.decode is None else kind.decode(value)
+
+    def _choice(self, name: str, given: Any) -> Any:
+        """Decode a cell of an enum or a `Literal` that may be none of its members."""
+        cell, row = self._cells[name], WIRE[stored_kind(self._meta.attributes[name])]
+        text = getattr(msgspec.convert(given, cell) if isinstance(given, dict) else given, row.tag)
+        return text if row.decode is None else row.decode(text)
 
     def partial(self, names: tuple[str, ...]) -> Convert:
         """Return the function from a row to an item in which all other attributes are UNSET."""

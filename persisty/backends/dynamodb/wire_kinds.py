@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from ...model.dataclass_defaults import completing
 from ...model.meta import Attribute
-from ...model.stored_members import members_of, stored_kind
+from ...model.stored_members import StoredChoices, members_of, stored_kind
 from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, datetime_text, is_list
 
 CELLS = 256
@@ -129,5 +129,5 @@ def wire_kind(attribute: Attribute) -> WireKind:
     if members is None:
         return row
     read = {row.encode(value): member for value, member in members.items()}
-    spelled = {member: text for text, member in read.items()}
+    spelled = StoredChoices({member: text for text, member in read.items()}, row.encode)
     return WireKind(row.tag, spelled.__getitem__ if attribute.kind is Kind.ENUM else row.encode, read.__getitem__)

@@ -19,7 +19,7 @@ from ...errors import InvalidDeclaration
 from ...model import indexes as model
 from ...model.dataclass_defaults import completing
 from ...model.meta import Attribute, StoreMeta
-from ...model.stored_members import members_of, stored_kind
+from ...model.stored_members import StoredChoices, members_of, stored_kind
 from ...model.types import Kind
 from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from .dialect import ColumnKind, Convert, Dialect
@@ -51,7 +51,7 @@ def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
     if attribute.kind is not Kind.ENUM:
         return ColumnKind(row.type, row.encode, decode)
     stored = {member: value if row.encode is None else row.encode(value) for value, member in members.items()}
-    return ColumnKind(row.type, stored.__getitem__, decode)
+    return ColumnKind(row.type, StoredChoices(stored, row.encode).__getitem__, decode)
 
 
 def index_name(meta: StoreMeta[Any], index: model.Index) -> str:
@@ -281,7 +281,14 @@ class RowCodec:
             return list(map(self.item, zip(*stored, strict=True)))
 
     def _partly(self, row: Sequence[Any]) -> Any:
-        return partly_readable(self._meta, dict(zip(self.names, row, strict=True)), self._checked, self.names)
+        return partly_readable(
+            self._meta, dict(zip(self.names, row, strict=True)), self._checked, self.names, self._choice
+        )
+
+    def _choice(self, name: str, value: Any) -> Any:
+        """Decode a value of an enum or a `Literal` that may be none of its members."""
+        decode = self._dialect.columns[stored_kind(self._meta.attributes[name])].decode
+        return value if value is None or decode is None else decode(value)
 
     def _checked(self, name: str, value: Any) -> Any:
         """Decode a value. Raises one of `FAULTS` if the attribute's type does not allow it."""
