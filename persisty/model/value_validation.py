@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -27,7 +30,7 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
 
 
 def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
-    if type(value) in BUILTIN:
+    if type(value) in SCALARS:
         return msgspec.convert(value, annotation, strict=strict)
     if has_integer_members(value):
         value = with_numbers(value)
@@ -43,8 +46,8 @@ def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
         )  # the option doubles the time of the conversion
 
 
-BUILTIN = frozenset({str, int, float, bool})
-"""Types of most values. None of them can contain an `UnroundedNumber`."""
+SCALARS = frozenset({str, int, float, bool, bytes, UUID, datetime, date, Decimal})
+"""Types of most values. They contain no other values, so neither an `UnroundedNumber` nor a member of an enum."""
 
 
 def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
