@@ -10,6 +10,7 @@ Only text, bytes and JSON are counted. Values of other kinds have a few bytes ea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import Lock
 from typing import Any, TypeVar
 
 from msgspec import UNSET
@@ -123,6 +124,20 @@ class Total:
 
     def __init__(self, max_bytes: int | None) -> None:
         self.max_bytes, self.bytes = max_bytes, 0
+        self._at_most = 0
+        self._unmeasured: list[Callable[[], int]] = []
+        self._lock = Lock()
+
+    def add_at_most(self, most: int, measure: Callable[[], int]) -> None:
+        """Add the size of some items, which is not more than `most`. They are measured only if all of them together may be too large. Threads may
+        call this at the same time."""
+        with self._lock:
+            self._at_most += most
+            self._unmeasured.append(measure)
+            if self.max_bytes is not None and self._at_most > self.max_bytes:
+                waiting, self._unmeasured = self._unmeasured, []
+                self.add(sum(one() for one in waiting))
+                self._at_most = self.bytes
 
     def add(self, size: int) -> None:
         self.bytes += size

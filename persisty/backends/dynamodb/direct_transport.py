@@ -19,7 +19,7 @@ from ...aws.retries import THROTTLES, TRANSIENT, AwsError, Retry, exhausted, ret
 from ...aws.signed_requests import SKEW, SignedHost
 from ...errors import BackendUnavailable
 from .transport import JSON, WRITES, as_error, tokened
-from .wire_answers import loosened
+from .wire_answers import Sized, loosened
 
 TARGET = "DynamoDB_20120810."
 DECODERS = 4096
@@ -78,12 +78,15 @@ class DirectTransport:
 
 def _decoded(body: bytes, shape: Any) -> Any:
     try:
-        return _decoder(shape)(body)
+        answer = _decoder(shape)(body)
     except msgspec.ValidationError:
         loose = loosened(shape)
         if loose is None:
             raise
-        return _decoder(loose)(body)
+        answer = _decoder(loose)(body)
+    if isinstance(answer, Sized):
+        answer.size = len(body)
+    return answer
 
 
 def _refusal(answer: Answer) -> AwsError:

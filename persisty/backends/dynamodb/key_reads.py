@@ -18,6 +18,7 @@ from .codec import WireCodec
 from .planner import KeyPlan
 from .requests import Requests
 from .result_streams import Fields, Lanes
+from .wire_answers import Sizes
 
 T = TypeVar("T")
 MAX_READ = 100
@@ -37,15 +38,18 @@ class Keyed(Generic[T]):
         found: dict[KeyValues, T | None] = dict.fromkeys(keys)
         storable = [key for key in found if self._codec.storable(key)]
         key_values = self._meta.key_values
-        for batch in self._batches(storable, whole):
+        for batch in self._batches(storable, whole, []):
             for item in batch:
                 found[key_values(item)] = item
         return list(found.values()) if len(found) == len(keys) else [found[key] for key in keys]
 
     def matches(
-        self, plan: KeyPlan, names: Iterable[str] | None, after: Mapping[str, Any] | None = None
+        self, plan: KeyPlan, names: Iterable[str] | None, sizes: Sizes, after: Mapping[str, Any] | None = None
     ) -> Iterator[list[T]]:
-        """Yield the matches of a plan in the order of the keys, after the key `after`: a list for each request."""
+        """Yield the matches of a plan in the order of the keys, after the key `after`: a list for each request.
+
+        `sizes` receives the size of each response of several items.
+        """
         fields = self._lanes.fields(None if names is None else {*names, *names_in(plan.rest)})
         wanted = matcher(self._meta, plan.rest)
         keys = [key for key in plan.keys if self._codec.storable(key)]
@@ -56,7 +60,7 @@ class Keyed(Generic[T]):
         places = {key: self._rank(dict(zip(self._meta.key.attributes, key, strict=True))) for key in keys}
         if after is not None:
             places = {key: place for key, place in places.items() if place > self._rank(after)}
-        for batch in self._batches(sorted(places, key=places.__getitem__), fields):
+        for batch in self._batches(sorted(places, key=places.__getitem__), fields, sizes):
             found = [item for item in batch if wanted(item)]
             yield sorted(found, key=lambda item: places[self._meta.key_values(item)])
 
@@ -66,17 +70,18 @@ class Keyed(Generic[T]):
         row = self._lanes.call("GetItem", self._requests.read(key, fields.names), self._codec.got).Item
         return None if row is None else fields.item(row)
 
-    def _batches(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[list[T]]:
+    def _batches(self, keys: Sequence[KeyValues], fields: Fields, sizes: Sizes) -> Iterator[list[T]]:
         """Yield the items of distinct keys, a list for each request."""
         for start in range(0, len(keys), MAX_READ):
-            yield list(self._some(keys[start : start + MAX_READ], fields))
+            yield list(self._some(keys[start : start + MAX_READ], fields, sizes))
 
-    def _some(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[T]:
+    def _some(self, keys: Sequence[KeyValues], fields: Fields, sizes: Sizes) -> Iterator[T]:
         """Send a BatchGetItem, and again for its unprocessed keys."""
         request: Any = self._requests.read_batch(keys, fields.names)
         attempt = 0
         while attempt < ATTEMPTS:
             answer = self._lanes.call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
+            sizes.append(answer.size)
             found = answer.Responses.get(self._requests.table, ())
             yield from map(fields.item, found)
             if not answer.UnprocessedKeys:

@@ -15,6 +15,7 @@ from .access_paths import QueryPlan
 from .costs import Size
 from .parallel import MAX_THREADS
 from .planner import Plan, UnionPlan
+from .wire_answers import Sizes
 
 T = TypeVar("T")
 SEGMENT = 4 * 1024 * 1024
@@ -23,27 +24,30 @@ SEGMENT = 4 * 1024 * 1024
 
 class Asked(Struct, frozen=True):
     """A page. `after`: the position to continue from without an order; with one, the plan has it. `names`: the attributes to fetch,
-    None for all. `max_bytes`: the size at which the page ends, None for any size."""
+    None for all. `max_bytes`: the size at which the page ends, None for any size. `sizes`: the sizes of the responses that were read for it."""
 
     order: tuple[OrderBy, ...]
     after: Mapping[str, Any] | None
     limit: int
     names: frozenset[str] | None
-    max_bytes: int | None = None
+    max_bytes: int | None
+    sizes: Sizes
     unplaced: list[Any] = []
     """Matches without a place in the order, because a value of the order cannot be decoded. They are part of the first page."""
 
 
 def length_of_page(meta: StoreMeta[Any], found: list[Any], asked: Asked) -> int:
     """Return how many of the matches make a page. If these are all of them, the page may go on."""
-    if asked.max_bytes is None:
+    if asked.max_bytes is None or sum(asked.sizes) <= asked.max_bytes:
         return min(len(found), asked.limit)
     return items_of_page(meta, found[: asked.limit], asked.max_bytes)
 
 
 def up_to_bytes(meta: StoreMeta[Any], items: Iterator[T], asked: Asked) -> Iterator[T]:
-    """Yield the items until a page is complete with them, and one more."""
-    return items if asked.max_bytes is None else enough_for_page(items, item_size(meta), asked.max_bytes)
+    """Yield the items, which have been read, until a page is complete with them, and one more."""
+    if asked.max_bytes is None or sum(asked.sizes) <= asked.max_bytes:
+        return items
+    return enough_for_page(items, item_size(meta), asked.max_bytes)
 
 
 def distinct(meta: StoreMeta[Any], items: Iterable[T]) -> Iterator[T]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from functools import partial
 from itertools import chain, islice, repeat
 from typing import Any, Generic, TypeVar
 
@@ -50,6 +51,7 @@ from .requests import Requests
 from .result_streams import Lane, Lanes
 from .statistics import Statistics
 from .transport import Transport
+from .wire_answers import Sizes
 from .wire_kinds import Wire
 
 T = TypeVar("T")
@@ -97,15 +99,18 @@ class Reads(Generic[T]):
         return found
 
     def query(self, asked: Query) -> Page[T]:
+        return self._query(asked, [])
+
+    def _query(self, asked: Query, sizes: Sizes) -> Page[T]:
+        """Return a page. `sizes` receives the size of each response."""
         where, order, after, limit = asked.where, asked.order, asked.after, asked.limit
         following = beyond(self.meta, order, after) if order and after is not None else ALL
         chosen = self._planner.plan(where, order, following)
         names = None
         if asked.select is not None:
             names = frozenset((*asked.select, *self._positions.names(chosen, order)))
-        wanted = Asked(
-            order, None if order else after, limit, names, None if limit <= COMPLETE_PAGE else asked.max_bytes
-        )
+        max_bytes = None if limit <= COMPLETE_PAGE else asked.max_bytes
+        wanted = Asked(order, None if order else after, limit, names, max_bytes, sizes)
         match chosen:
             case KeyPlan():
                 found = self._of_keys(chosen, wanted)
@@ -115,15 +120,15 @@ class Reads(Generic[T]):
                 if not (chosen.ordered and chosen.exact):  # otherwise a page reads exactly its items
                     self._allow(chosen, where, order, asked.allow_scan)
                 found = self._of_query(chosen, wanted)
-        if wanted.max_bytes is not None:
+        if max_bytes is not None:
             limit = length_of_page(self.meta, found, wanted)
         if wanted.unplaced:
             found = found[: limit + 1]
-            page = self._page(chosen, order, found[:limit], asked) if len(found) > limit else Page(found, None)
+            page = self._page(chosen, order, found[:limit], asked, sizes) if len(found) > limit else Page(found, None)
             return page if after is not None else Page([*wanted.unplaced, *page.items], page.position)
         if len(found) <= limit:
             return Page(found, None)
-        return self._page(chosen, order, found[:limit], asked)
+        return self._page(chosen, order, found[:limit], asked, sizes)
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
         """Return a page for each value: queries in parallel, or one scan for all if no index begins with the attribute."""
@@ -136,9 +141,10 @@ class Reads(Generic[T]):
         loaded = Total(asked.max_bytes)
 
         def run(position: int) -> None:
-            pages[position] = self.query(replace(one_page, where=each[position]))
+            sizes: Sizes = []
+            page = pages[position] = self._query(replace(one_page, where=each[position]), sizes)
             if asked.limit * len(values) > COMPLETE_PAGE:
-                loaded.add(size_of_all(self.meta, pages[position].items))
+                loaded.add_at_most(sum(sizes), partial(size_of_all, self.meta, page.items))
 
         in_parallel(run, range(len(values)))
         return pages
@@ -154,21 +160,19 @@ class Reads(Generic[T]):
         )
         unplaced: list[T] = []
         # without an order, the next page continues from the position of the scan
-        items = (
-            Unplaced(self.meta, order, unplaced).without(self._every(chosen, None)) if order else self._in_turn(chosen)
-        )
-        for item in items:
+        placed = Unplaced(self.meta, order, unplaced)
+        for item in placed.without(self._every(chosen, None, [])) if order else self._in_turn(chosen):
             groups.add(get(item), item)
         pages: list[Page[T]] = []
         for value in values:
             some = groups.first(value)
             of_value = Query(combine(And, [Compare(attribute, "eq", value), where]), order, None, limit)
-            page = self._page(chosen, order, some[:limit], of_value) if len(some) > limit else Page(some)
+            page = self._page(chosen, order, some[:limit], of_value, []) if len(some) > limit else Page(some)
             first = [one for one in unplaced if get(one) == value]
             pages.append(Page([*first, *page.items], page.position) if first else page)
         return pages
 
-    def _page(self, chosen: Plan, order: tuple[OrderBy, ...], items: list[T], asked: Query) -> Page[T]:
+    def _page(self, chosen: Plan, order: tuple[OrderBy, ...], items: list[T], asked: Query, sizes: Sizes) -> Page[T]:
         """Return a page that is not the last one."""
         return unfinished_page(
             self.meta,
@@ -176,14 +180,14 @@ class Reads(Generic[T]):
             items,
             lambda last: self._positions.of(chosen, order, last),
             asked,
-            self.query,
+            lambda again: self._query(again, sizes),
         )
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         chosen = self._planner.plan(where)
         self._allow(chosen, where, (), allow_scan)
         if isinstance(chosen, KeyPlan):
-            return sum(map(len, self._keyed.matches(chosen, ())))
+            return sum(map(len, self._keyed.matches(chosen, (), [])))
         counts = [self._lanes.counts(lane) for lane in self._all(chosen, ())]
         return sum(side_by_side(counts))
 
@@ -198,7 +202,7 @@ class Reads(Generic[T]):
         self._allow(chosen, where, (), allow_scan)
         accumulator = Accumulator(self.meta, measures, by)
         names = {*by, *(one.attribute for one in measures if one.attribute)}
-        for item in self._every(chosen, names):
+        for item in self._every(chosen, names, []):
             if type(item) is not self.meta.item and not names.isdisjoint(unreadable(item)):
                 raise unreadable_values(self.meta, names)
             accumulator.add(item)
@@ -243,7 +247,7 @@ class Reads(Generic[T]):
 
     def _of_query(self, chosen: QueryPlan, asked: Asked) -> list[T]:
         if not chosen.ordered:
-            return self._top(self._every(chosen, asked.names), asked)
+            return self._top(self._every(chosen, asked.names, asked.sizes), asked)
         start = None if asked.after is None else self._positions.start(chosen, asked.after)
         return self._first(chosen, self._lanes.lane(chosen, asked.names), asked, start)
 
@@ -251,7 +255,7 @@ class Reads(Generic[T]):
         if not asked.order:
             return self._one_after_another(chosen, asked)
         if not all(one.ordered for one in chosen.queries):
-            return self._top(self._every(chosen, asked.names), asked)
+            return self._top(self._every(chosen, asked.names, asked.sizes), asked)
         firsts = self._firsts((one, self._lanes.lane(one, asked.names), asked, None) for one in chosen.queries)
         found = merged(self.meta, asked.order, firsts)
         matches = islice(found if chosen.disjoint else distinct(self.meta, found), asked.limit + 1)
@@ -271,11 +275,15 @@ class Reads(Generic[T]):
 
     def _of_keys(self, chosen: KeyPlan, asked: Asked) -> list[T]:
         if asked.order:
-            return self._top(chain.from_iterable(self._keyed.matches(chosen, asked.names)), asked)
+            return self._top(self._every(chosen, asked.names, asked.sizes), asked)
         if asked.after is not None:
             self._positions.check(chosen, asked.after)
-        matches = islice(chain.from_iterable(self._keyed.matches(chosen, asked.names, asked.after)), asked.limit + 1)
-        return list(up_to_bytes(self.meta, matches, asked))
+        found: list[T] = []
+        for some in self._keyed.matches(chosen, asked.names, asked.sizes, asked.after):
+            found += some
+            if length_of_page(self.meta, found, asked) < len(found):
+                break
+        return found
 
     def _top(self, items: Iterable[T], asked: Asked) -> list[T]:
         placed = Unplaced(self.meta, asked.order, asked.unplaced).without(items)
@@ -297,7 +305,7 @@ class Reads(Generic[T]):
         enough = (
             asked.limit + 2
         )  # one more match shows that the page is not the last one, another that the ties are complete
-        pages = self._lanes.items(lane, enough if one.exact else enough * LOOKAHEAD, start)
+        pages = self._lanes.items(lane, asked.sizes, enough if one.exact else enough * LOOKAHEAD, start)
         if asked.order:
             return self._complete_ties(one, lane, pages, asked)
         found: list[T] = []
@@ -319,18 +327,18 @@ class Reads(Generic[T]):
 
     # All matches
 
-    def _every(self, chosen: Plan, names: Iterable[str] | None) -> Iterator[T]:
-        """Yield every match of a plan, in no particular order."""
+    def _every(self, chosen: Plan, names: Iterable[str] | None, sizes: Sizes) -> Iterator[T]:
+        """Yield every match of a plan, in no particular order. `sizes` receives the size of each response."""
         if isinstance(chosen, KeyPlan):
-            return chain.from_iterable(self._keyed.matches(chosen, names))
+            return chain.from_iterable(self._keyed.matches(chosen, names, sizes))
         lanes = self._all(chosen, names)
-        return chain.from_iterable(side_by_side([self._lanes.matches(lane) for lane in lanes]))
+        return chain.from_iterable(side_by_side([self._lanes.matches(lane, sizes) for lane in lanes]))
 
     def _in_turn(self, chosen: Plan) -> Iterator[T]:
         """Yield every match of a plan, in the order of its pages."""
         if isinstance(chosen, QueryPlan):
-            return chain.from_iterable(self._lanes.matches(self._lanes.lane(chosen)))
-        return self._every(chosen, None)
+            return chain.from_iterable(self._lanes.matches(self._lanes.lane(chosen), []))
+        return self._every(chosen, None, [])
 
     def _all(self, chosen: QueryPlan | UnionPlan, names: Iterable[str] | None) -> list[Lane[T]]:
         """Return the lanes that together read each match once."""

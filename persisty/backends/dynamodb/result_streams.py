@@ -22,7 +22,7 @@ from .expressions import split
 from .planner import UnionPlan
 from .requests import Requests
 from .transport import Transport, as_error
-from .wire_answers import Found
+from .wire_answers import Found, Sizes
 from .wire_kinds import Wire
 
 T = TypeVar("T")
@@ -111,11 +111,13 @@ class Lanes(Generic[T]):
         parts = ({**whole.payload, "Segment": segment, "TotalSegments": count} for segment in range(count))
         return [Lane(whole.operation, payload, whole.item, whole.wanted) for payload in parts]
 
-    def items(self, lane: Lane[T], look: int | None = None, start: Wire | None = None) -> Iterator[list[T]]:
+    def items(
+        self, lane: Lane[T], sizes: Sizes, look: int | None = None, start: Wire | None = None
+    ) -> Iterator[list[T]]:
         """Yield the items of a lane before the filter is evaluated, a list for each request: to process a list costs half
         of processing each item.
 
-        `look`: the number of items that the first request reads; None for as many as possible.
+        `sizes` receives the size of each response. `look`: the number of items that the first request reads; None for as many as possible.
         """
         payload = lane.payload
         if look is not None:
@@ -123,17 +125,18 @@ class Lanes(Generic[T]):
         if start is not None:
             payload = {**payload, "ExclusiveStartKey": start}
         for page in self.pages(lane.operation, payload):
+            sizes.append(page.size)
             yield list(map(lane.item, page.Items))
 
-    def matches(self, lane: Lane[T]) -> Iterator[list[T]]:
-        """Yield the matches, a list for each request."""
-        for items in self.items(lane):
+    def matches(self, lane: Lane[T], sizes: Sizes) -> Iterator[list[T]]:
+        """Yield the matches, a list for each request. `sizes` receives the size of each response."""
+        for items in self.items(lane, sizes):
             yield lane.chosen(items)
 
     def counts(self, lane: Lane[T]) -> Iterator[int]:
         """Yield the number of matches of each request."""
         if lane.wanted is not None:
-            yield from map(len, self.matches(lane))
+            yield from map(len, self.matches(lane, []))
         else:
             for page in self.pages(lane.operation, lane.payload):
                 yield page.Count

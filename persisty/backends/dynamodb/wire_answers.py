@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from .wire_kinds import Wire
 
 W = TypeVar("W")
+UNKNOWN_SIZE = 1 << 62
+Sizes = list[int]
+"""The sizes of the responses of one call, in any order: together an upper bound of the bytes of their items."""
 LOOSE = "LOOSE"
 """The attribute of a row with its loose twin, in which any value fits any cell."""
 
@@ -37,7 +40,14 @@ class Updated(Struct, Generic[W]):
     Attributes: W
 
 
-class Found(Struct, Generic[W]):
+class Sized(Struct, kw_only=True):
+    """A response of several items. `size`: the bytes of its JSON, which are more than those of its items. A transport that does not know them leaves
+    `UNKNOWN_SIZE`."""
+
+    size: int = field(default=UNKNOWN_SIZE, name="persisty_size")
+
+
+class Found(Sized, Generic[W]):
     """Response of `Query` and `Scan`."""
 
     Items: list[W] = []
@@ -70,7 +80,7 @@ class ExecutedBatch(Struct, Generic[W]):
     Responses: list[Executed[W]]
 
 
-class Batch(Struct, Generic[W]):
+class Batch(Sized, Generic[W]):
     """Response of `BatchGetItem`."""
 
     Responses: dict[str, list[W]]

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from persisty.backends.dynamodb import page_requests, statistics
+from persisty.backends.dynamodb import page_requests, reads, statistics
 from persisty.backends.dynamodb.backend import DynamoDbBackend, Options
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.backends.dynamodb.transport import JSON, Transport
@@ -390,3 +390,46 @@ def test_a_bulk_change_processes_no_item_twice_even_if_it_moves_items(moto_endpo
     counts = {item.id: item.count for item in walk(pair.dynamodb, resolve_filter(PARCEL, P.owner == "b"), (), 100)}
     assert counts == {key: count + 1 for key, count in before.items()}
     pair.engine.close()
+
+
+LARGE_PAGES: dict[str, tuple[Any, Any]] = {
+    "an index": (P.owner == "a", None),
+    "an index in order": (P.owner == "a", "-at"),
+    "an order that is made here": (P.owner == "a", "price"),
+    "several queries": (P.owner.oneof(["a", "b"]), None),
+    "several queries in order": (P.owner.oneof(["a", "b"]), "-at"),
+    "several keys": (P.id.oneof([f"{n * 37 % 101:03}" for n in range(30)]), None),
+    "a scan": (None, None),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_PAGES)
+def test_items_are_measured_only_if_the_responses_are_larger_than_a_page_may_be(
+    pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    given, terms = LARGE_PAGES[name]
+    where, order = resolve_filter(PARCEL, given), resolve_order(PARCEL, terms)
+    measured: list[int] = []
+
+    def items_of_page(meta: Any, items: Any, max_bytes: Any) -> int:
+        measured.append(len(items))
+        return 25
+
+    monkeypatch.setattr(page_requests, "items_of_page", items_of_page)
+    backend = pairs["parcel"].dynamodb
+    whole = backend.query(Query(where, order, None, 100))
+    assert (len(whole.items) >= 20, whole.position, measured) == (True, None, [])
+    backend.query(Query(where, order, None, 100, max_bytes=1_000))
+    assert measured
+
+
+def test_pages_of_several_values_are_measured_only_if_the_responses_may_be_too_large(
+    pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+    monkeypatch.setattr(reads, "size_of_all", lambda meta, items: measured.append(len(items)) or 0)
+    backend = pairs["parcel"].dynamodb
+    backend.query_each("owner", ["a", "b"], Query(limit=50))
+    assert measured == []
+    backend.query_each("owner", ["a", "b"], Query(limit=50, max_bytes=1_000))
+    assert sorted(measured) == [20, 20]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
@@ -13,7 +14,7 @@ from persisty.backends.sql import reads
 from persisty.errors import AnswerTooLarge
 from persisty.model.meta import meta_of
 from persisty.store import link_loading
-from persisty.store.page_bytes import enough_for_page, fitting, item_size
+from persisty.store.page_bytes import Total, enough_for_page, fitting, item_size
 
 
 @stored
@@ -44,6 +45,23 @@ def test_a_page_has_25_items_and_ends_at_the_one_that_exceeds_the_bytes() -> Non
     assert fitting(range(1, 100), lambda one: 10, 300) == 31
     assert fitting(range(1, 100), lambda one: 10, None) == 99
     assert list(enough_for_page(range(100), lambda one: 10, 300)) == list(range(32))
+
+
+def test_a_total_measures_items_only_if_their_upper_bounds_exceed_it_together() -> None:
+    total, measured = Total(100), list[int]()
+
+    def of(size: int) -> Callable[[], int]:
+        return lambda: measured.append(size) or size
+
+    total.add_at_most(60, of(10))
+    assert measured == []
+    total.add_at_most(60, of(20))
+    assert (measured, total.bytes) == ([10, 20], 30)
+    total.add_at_most(70, of(50))
+    assert measured == [10, 20]
+    with pytest.raises(AnswerTooLarge):
+        total.add_at_most(70, of(50))
+    assert measured == [10, 20, 50, 50]
 
 
 @pytest.fixture(params=["memory://", "sqlite://"])
