@@ -24,13 +24,16 @@ from .guard import Guard
 from .results import Planned
 from .semi_joins import SemiJoins
 
+ORDER_TERMS = (str, OrderBy)
+"""Types of terms whose total orders are cached."""
+
 
 class Preparation:
     """Plans the requests of one caller for one store."""
 
     def __init__(self, meta: StoreMeta[Any], guard: Guard, semi_joins: SemiJoins) -> None:
         self.meta, self.guard, self.semi_joins = meta, guard, semi_joins
-        self._orders: dict[str, tuple[OrderBy, ...]] = {}
+        self._orders: dict[Any, tuple[OrderBy, ...]] = {}
         self._linked = any(one.kind == "belongs_to" for one in meta.links.values())
         self._checked = [one for one in meta.links.values() if one.kind == "belongs_to" and one.on_delete != "ignore"]
 
@@ -51,11 +54,12 @@ class Preparation:
         that of the keys.
         """
         term = order[0] if type(order) is list and len(order) == 1 else order
-        if type(term) is str and term in self._orders:
-            return self._orders[term]
+        known = self._orders.get(term) if type(term) in ORDER_TERMS else None
+        if known is not None:
+            return known
         view = self.guard.view
         total = resolve_order(self.meta, order, view=view)
-        if total and type(term) is str:  # there are only two for each attribute
+        if total and type(term) in ORDER_TERMS:  # there are only two for each attribute
             self._orders[term] = total
         if total or not (view.hidden or view.partial):
             return total

@@ -21,6 +21,7 @@ from typing import Any
 from msgspec import Struct
 
 from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Or, OrderBy
+from ...model.key_bounds import MAX_SORT
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
@@ -40,6 +41,10 @@ from .costs import Cost, cost_of_keys, cost_of_queries, share
 
 MAX_KEYS = 1_000
 """Most keys of a plan."""
+MAX_FORMS = 1_000
+"""Most plans of equalities that a table caches. The cache is cleared when it is full."""
+BRIEF = MAX_SORT // 4 - 1
+"""Characters of a value that is short enough for any key: a character has at most 4 bytes, and the encoding one byte more."""
 
 
 class KeyPlan(Struct, frozen=True):
@@ -58,6 +63,21 @@ class UnionPlan(Struct, frozen=True):
 
 
 Plan = KeyPlan | QueryPlan | UnionPlan
+
+
+class _Form(Struct, frozen=True):
+    """A plan of one query for any filter of equalities of the same attributes. `conditions`, `rest`: the places of the comparisons in the filter."""
+
+    plan: QueryPlan
+    conditions: tuple[int, ...]
+    rest: tuple[int, ...]
+
+    def of(self, parts: tuple[Filter, ...]) -> QueryPlan:
+        """Return the plan for a filter of these parts."""
+        one = self.plan
+        rest = combine(And, [parts[place] for place in self.rest]) if self.rest else ALL
+        conditions: Any = tuple([parts[place] for place in self.conditions])
+        return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping, one.exact)
 
 
 class _Way(Struct, frozen=True):
@@ -82,11 +102,33 @@ class Planner:
         self.meta, self.codec, self.index_attributes = meta, codec, index_attributes
         self._paths = access_paths(meta, codec, index_attributes)
         self._values = over_values(meta)
+        self._forms: dict[tuple[tuple[str, ...], tuple[OrderBy, ...]], _Form | None] = {}
 
     def plan(self, where: Filter, order: tuple[OrderBy, ...] = (), following: Filter = ALL) -> Plan:
         """Return the cheapest plan. `following`: the filter of the items after a cursor; it may narrow a range, and stays in the rest too."""
         parts = parts_of(where)
         pinned = [one.attribute for one in parts if isinstance(one, Compare) and one.operator == "eq"]
+        if following is not ALL or len(pinned) < len(parts) or not all(map(_brief, parts)):
+            return self._planned(where, parts, pinned, order, following)
+        key = tuple(pinned), order
+        form = self._forms.get(key)
+        if form is not None:
+            return form.of(parts)
+        plan = self._planned(where, parts, pinned, order, following)
+        if key not in self._forms and len({*pinned}) == len(pinned):
+            if len(self._forms) >= MAX_FORMS:
+                self._forms.clear()
+            self._forms[key] = _form_of(plan, parts)
+        return plan
+
+    def _planned(
+        self,
+        where: Filter,
+        parts: tuple[Filter, ...],
+        pinned: Sequence[str],
+        order: tuple[OrderBy, ...],
+        following: Filter,
+    ) -> Plan:
         way = self._best(parts, order, pinned)
         if way is None:
             return QueryPlan(None, (), combine(And, [where, following]), not order, exact=where == ALL)
@@ -188,6 +230,21 @@ class Planner:
         return KeyPlan(
             possible, combine(And, [rests[possible[0]] if same else where, following]) if possible else NOTHING
         )
+
+
+def _brief(part: Filter) -> bool:
+    """Return whether the value of an equality is certainly short enough for any key."""
+    value = part.value if isinstance(part, Compare) else None
+    return len(value) < BRIEF if isinstance(value, str | bytes) else True
+
+
+def _form_of(plan: Plan, parts: tuple[Filter, ...]) -> _Form | None:
+    """Return the form of a plan for equalities of distinct attributes, None if the plan is not one query."""
+    if not isinstance(plan, QueryPlan):
+        return None
+    places = {id(one): place for place, one in enumerate(parts)}  # a value may have no hash
+    rest = () if plan.rest == ALL else parts_of(plan.rest)
+    return _Form(plan, tuple(places[id(one)] for one in plan.conditions), tuple(places[id(one)] for one in rest))
 
 
 def _equal(name: str, value: Any) -> Compare:

@@ -387,3 +387,23 @@ def test_the_remaining_filter_matches_the_same_items_as_the_whole_one(
     for item in items:
         if matcher(THING, And(conditions))(item):
             assert remaining(item) == matcher(THING, resolved)(item)
+
+
+@pytest.mark.parametrize("order", [None, "at", "-at", "price"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        None,
+        T.owner == "me",
+        (T.owner == "me") & (T.count == 1),
+        (T.count == 1) & (T.owner == "me") & (T.color == Color.RED),
+        T.text == "",
+    ],
+)
+def test_the_plan_of_equalities_is_cached_for_other_values(where: Any, order: Any) -> None:
+    planner = Planner(THING, WireCodec(THING))
+    total, resolved = resolve_order(THING, order), resolve_filter(THING, where)
+    assert planner.plan(resolved, total) == planner.plan(resolved, total) == planned(THING, where, order)
+    for value in ("you", "x" * 300, "x" * 3_000):  # an index has no key of 3,000 bytes
+        other = resolve_filter(THING, (T.owner == value) & (T.count == 2))
+        assert planner.plan(other, total) == planned(THING, other, order)
