@@ -20,6 +20,8 @@ PAGE = 25
 STATEMENTS = 25
 """Statements of a BatchExecuteStatement, and results in its response."""
 TABLE = "messenger-dev-message"
+INSERTS = "INSERT"
+"""The word in the body of a BatchExecuteStatement that inserts, and the name of its response."""
 
 
 def item(number: int) -> dict[str, dict[str, str]]:
@@ -35,7 +37,10 @@ def item(number: int) -> dict[str, dict[str, str]]:
 
 
 def answers(items: int) -> dict[str, dict[str, object]]:
-    """Return operation → response. A page of a query has two items more than requested, so that there are more; a scan has all."""
+    """Return operation → response. A page of a query has two items more than requested, so that there are more; a scan has all.
+
+    Statements that insert return no items, so they have a response of their own.
+    """
     listed = [item(number) for number in range(items + 2)]
     last = {name: listed[-1][name] for name in ("id", "author_id", "created_at")}
     return {
@@ -48,6 +53,7 @@ def answers(items: int) -> dict[str, dict[str, object]]:
         "BatchGetItem": {"Responses": {TABLE: listed[:items]}, "UnprocessedKeys": {}},
         "BatchWriteItem": {"UnprocessedItems": {}},
         "BatchExecuteStatement": {"Responses": [{"TableName": TABLE, "Item": item(n)} for n in range(STATEMENTS)]},
+        INSERTS: {"Responses": [{"TableName": TABLE} for _ in range(STATEMENTS)]},
         "TransactWriteItems": {},
         "DescribeTable": {
             "Table": {"TableName": TABLE, "TableStatus": "ACTIVE", "KeySchema": [], "AttributeDefinitions": []}
@@ -79,8 +85,10 @@ def _serve(connection: socket.socket, responses: dict[bytes, bytes]) -> None:
         length = int(headers.get(b"content-length", b"0"))
         while len(buffer) < length:
             buffer += connection.recv(65536)
-        buffer = buffer[length:]
-        connection.sendall(responses[headers[b"x-amz-target"].rpartition(b".")[2]])
+        body, buffer = buffer[:length], buffer[length:]
+        operation = headers[b"x-amz-target"].rpartition(b".")[2]
+        inserts = operation == b"BatchExecuteStatement" and INSERTS.encode() in body
+        connection.sendall(responses[INSERTS.encode() if inserts else operation])
 
 
 def main(port: int, items: int) -> None:

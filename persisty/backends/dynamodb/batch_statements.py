@@ -71,13 +71,25 @@ class Statements:
         self._key_is = " AND ".join(f"{_quoted(name)} = ?" for name in codec.stored_key)
         self._texts: dict[Shape, str] = {}
 
-    def of(self, write: Write) -> dict[str, Any] | None:
+    def of_all(self, writes: Sequence[Write]) -> list[dict[str, Any] | None]:
+        """Return the statement of each write, None for those that PartiQL cannot express."""
+        puts = [one for one in writes if isinstance(one, Put) and not one.requires]
+        columns = self._codec.columns([one.item for one in puts]) if len(puts) == len(writes) > 1 else None
+        if columns is None:
+            return [self._of(one) for one in writes]
+        text = self._text(("insert", *columns), puts[0])
+        if len(text) > MAX_TEXT:
+            return [None] * len(puts)
+        return [{"Statement": text, "Parameters": [*values]} for values in zip(*columns.values(), strict=True)]
+
+    def _of(self, write: Write) -> dict[str, Any] | None:
         """Return the statement of a write, None if PartiQL cannot express it."""
         if required_by(write) or self._codec.starts_from_null(write):
             return None
         if isinstance(write, Put):
             wire = self._codec.wire(write.item)
-            return self._statement(("insert", *wire), [*wire.values()], write)
+            text = self._text(("insert", *wire), write)
+            return None if len(text) > MAX_TEXT else {"Statement": text, "Parameters": [*wire.values()]}
         if not self._codec.storable(write.key):
             return None
         native: Filter = ALL
@@ -94,7 +106,10 @@ class Statements:
         values.extend(self._codec.key(write.key).values())
         kind = "update" if isinstance(write, Patch) else "delete"
         condition = EVERY if native is ALL else shape_of(native, self._codec, values)
-        return self._statement((kind, changed, condition), values, write, native)
+        text = self._text((kind, changed, condition), write, native)
+        if len(text) > MAX_TEXT:
+            return None
+        return {"Statement": text, "Parameters": values, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 
     def result(self, write: Write, answer: Executed[Any]) -> WriteResult | None:
         """Return the result of a write, or None if the response does not contain it."""
@@ -131,19 +146,16 @@ class Statements:
             values.append({tag: encode(given)})
         return tuple(changes), tuple(hows)
 
-    def _statement(
-        self, shape: Shape, values: list[dict[str, Any]], write: Write, when: Filter = ALL
-    ) -> dict[str, Any] | None:
+    def _text(self, shape: Shape, write: Write, when: Filter = ALL) -> str:
+        """Return the text of a statement of this shape."""
         text = self._texts.get(shape)
         if text is None:
             if len(self._texts) >= MAX_CACHED:
                 self._texts.clear()
-            text = self._texts[shape] = self._text(shape, write, when)
-        if len(text) > MAX_TEXT:
-            return None
-        return {"Statement": text, "Parameters": values, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+            text = self._texts[shape] = self._compile(shape, write, when)
+        return text
 
-    def _text(self, shape: Shape, write: Write, when: Filter) -> str:
+    def _compile(self, shape: Shape, write: Write, when: Filter) -> str:
         if isinstance(write, Put):
             attributes = ", ".join(f"'{name}': ?" for name in shape[1:])
             return f"INSERT INTO {self._table} VALUE {{{attributes}}}"

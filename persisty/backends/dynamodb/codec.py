@@ -130,6 +130,16 @@ class WireCodec:
         self._key = tuple(
             (stored[name], self._kinds[name].tag, self._kinds[name].encode) for name in meta.key.attributes
         )
+        self._encoders_of_all = tuple(
+            (
+                stored[name],
+                meta.attributes[name].get,
+                kind.tag,
+                kind.encode_all or partial(map, kind.encode),
+                name in self._optional,
+            )
+            for name, kind in self._kinds.items()
+        )
         self._short = not self._joined and all(one.kind not in UNBOUNDED for one in meta.key_attributes)
 
     def absent_matches(self, comparison: Compare) -> bool | None:
@@ -217,6 +227,21 @@ class WireCodec:
         if self._joined:
             wire[SORT] = self._sort(self._meta.key_values(item))
         return wire
+
+    def columns(self, items: Sequence[Any]) -> dict[str, list[dict[str, Any]]] | None:
+        """Return the stored attributes of several items with the value of each item. None unless all items store the same attributes. This takes half the
+        time of `wire` for each."""
+        if self._joined or self._nulls:
+            return None
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name, get, tag, encode_all, optional in self._encoders_of_all:
+            values = [get(item) for item in items]
+            nulls = sum(value is None for value in values) if optional else 0
+            if not nulls:
+                found[name] = [{tag: value} for value in encode_all(values)]
+            elif nulls < len(values):
+                return None
+        return found
 
     def value(self, name: str, value: Any) -> dict[str, Any]:
         """Encode one value that is not None."""

@@ -22,7 +22,7 @@ from msgspec import Struct
 from ...model.dataclass_defaults import completing
 from ...model.meta import Attribute
 from ...model.stored_members import StoredChoices, members_of, stored_kind
-from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, datetime_text, is_list
+from ...model.types import DATETIME_WIDTH, DECIMAL_DIGITS, NORMALISE, Kind, datetime_text, is_list
 
 CELLS = 256
 """Types of tagged values that are cached, because items share them."""
@@ -90,10 +90,17 @@ def _integer(text: str) -> int:
     return int(text) if "." not in text and "E" not in text and "e" not in text else int(Decimal(text))
 
 
+def _moments(values: Sequence[datetime]) -> list[str]:
+    """Return the `datetime_text` of each."""
+    texts: list[str] = msgspec.to_builtins(values)
+    return [text if len(text) == DATETIME_WIDTH else text[:-1] + ".000000Z" for text in texts]
+
+
 class WireKind(Struct, frozen=True):
     """`tag`: DynamoDB's type. msgspec decodes the JSON of a value to `type`, and `decode`, if any, makes the value.
 
-    `inline`: the same as an expression of `{text}` and `{decode}`, for the most common kinds.
+    `inline`: the same as an expression of `{text}` and `{decode}`, for the most common kinds. `encode_all` encodes several values at once, where that is
+    faster.
     """
 
     tag: str
@@ -101,6 +108,7 @@ class WireKind(Struct, frozen=True):
     decode: Convert | None
     type: Any = str
     inline: str = "{decode}({text})"
+    encode_all: Convert | None = None
 
 
 WIRE: dict[Kind, WireKind] = {
@@ -108,9 +116,9 @@ WIRE: dict[Kind, WireKind] = {
     Kind.INTEGER: WireKind("N", str, _integer, inline="int({text}) if {text}.isdigit() else {decode}({text})"),
     Kind.FLOAT: WireKind("N", repr, float),
     Kind.BOOLEAN: WireKind("N", _flag, lambda text: text != "0"),
-    Kind.DATETIME: WireKind("S", datetime_text, None, datetime),
+    Kind.DATETIME: WireKind("S", datetime_text, None, datetime, encode_all=_moments),
     Kind.DATE: WireKind("S", date.isoformat, None, date),
-    Kind.UUID: WireKind("S", msgspec.to_builtins, None, UUID),
+    Kind.UUID: WireKind("S", msgspec.to_builtins, None, UUID, encode_all=msgspec.to_builtins),
     Kind.DECIMAL: WireKind("N", str, _decimal),
     Kind.BYTES: WireKind("B", _base64, _bytes, bytes),
 }

@@ -169,8 +169,9 @@ class Writes(Generic[T]):
         """Write distinct items: as statements, and one by one if a statement cannot express the write or does not settle it."""
         single: list[int] = []
         stated: list[Stated] = []
-        for position in positions:
-            statement = self._statements.of(writes[position]) if self._partiql and len(positions) > 1 else None
+        batched = self._partiql and len(positions) > 1
+        statements = self._statements.of_all([writes[one] for one in positions]) if batched else [None] * len(positions)
+        for position, statement in zip(positions, statements, strict=True):
             if statement is None:
                 single.append(position)
             else:

@@ -205,3 +205,14 @@ def test_a_key_beyond_the_limits_is_an_error(codec: WireCodec, key: tuple[Any, .
 def test_bytes_are_the_only_kind_that_is_binary() -> None:
     assert [name for name, one in THING.attributes.items() if things.tag(name) == "B"] == ["blob"]
     assert {one.kind for one in THING.attributes.values()} == set(Kind)
+
+
+@given(st.lists(ITEMS, min_size=1, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_columns_have_the_values_of_each_item(values: list[dict[str, Any]]) -> None:
+    items = [new_item(THING, one) for one in values]
+    wires, columns = [things.wire(one) for one in items], things.columns(items)
+    if columns is None:
+        assert len({tuple(one) for one in wires}) > 1
+    else:
+        assert [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] == wires
