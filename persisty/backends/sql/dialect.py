@@ -104,7 +104,9 @@ def table_has_changed() -> SchemaMismatch:
 
 
 class Enough(Protocol):
-    """Receives the rows of a statement as they come, and decides whether no more are needed."""
+    """Receives the rows of a statement as they come, and decides whether no more are needed. `at_once`: the rows that it receives in one call."""
+
+    at_once: int
 
     def __call__(self, rows: list[tuple[Any, ...]]) -> bool:
         """Return whether no rows are needed after these."""

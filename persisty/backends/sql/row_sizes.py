@@ -13,10 +13,17 @@ from ...store.page_bytes import JOINERS, Total, fitting, large_attributes
 Row = tuple[Any, ...]
 
 
+MANY, FEW = 128, 32
+"""Rows that are loaded before their size is looked at, and the same number once rows of the store have been large: each look takes time."""
+LARGE = 10_000
+"""Bytes beyond which rows are large, on average."""
+
+
 class RowSizes:
-    """Measures the rows of some columns."""
+    """Measures the rows of some columns. `at_once`: the rows to load before their size is looked at."""
 
     def __init__(self, meta: StoreMeta[Any], names: Sequence[str]) -> None:
+        self.at_once = MANY
         large = large_attributes(meta)
         self._columns = [
             (itemgetter(place), JOINERS.get(meta.attributes[name].kind) if not meta.attributes[name].optional else None)
@@ -25,7 +32,13 @@ class RowSizes:
         ]
 
     def of(self, rows: list[Row]) -> int:
-        """Return the size of several rows."""
+        """Return the size of several rows, and note whether they are large."""
+        size = self._sum(rows)
+        if size > LARGE * len(rows):
+            self.at_once = FEW
+        return size
+
+    def _sum(self, rows: list[Row]) -> int:
         total = 0
         for column, join in self._columns:
             try:
@@ -41,6 +54,7 @@ class RefusedRows:
 
     def __init__(self, sizes: RowSizes, loaded: Total) -> None:
         self._sizes, self._loaded, self._before = sizes, loaded, loaded.bytes
+        self.at_once = sizes.at_once
 
     def __call__(self, rows: list[Row]) -> bool:
         self._loaded.add(self._sizes.of(rows))
@@ -55,6 +69,7 @@ class PageRows:
 
     def __init__(self, sizes: RowSizes, max_bytes: int) -> None:
         self._sizes, self._max_bytes = sizes, max_bytes
+        self.at_once = sizes.at_once
         self._rows = self._bytes = 0
 
     def __call__(self, rows: list[Row]) -> bool:

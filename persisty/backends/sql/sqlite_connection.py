@@ -54,8 +54,6 @@ STEPS = 20_000
 """Instructions of SQLite between checks of a statement's time: a fraction of a millisecond."""
 FILE_CHECK = 0.1
 """Seconds between checks of the file."""
-FETCHED = 64
-"""Rows that are fetched before their size is looked at."""
 SPARE = 8
 """Most spare connections that stay open."""
 PROBE = (
@@ -73,7 +71,7 @@ def _fetched_until(enough: Enough, raw: sqlite3.Connection, text: str, arguments
     cursor = raw.execute(text, arguments)
     rows: list[tuple[Any, ...]] = []
     try:
-        while some := cursor.fetchmany(FETCHED):
+        while some := cursor.fetchmany(enough.at_once):
             rows += some
             if enough(some):
                 return rows + cursor.fetchmany(1)

@@ -310,8 +310,8 @@ def test_a_page_of_large_items_is_not_loaded_as_a_whole(
             assert papers.read("007").text == LARGE
         assert found == [f"{n:03}" for n in range(400)]
         assert pages == 8, asked
-    assert sum(loaded) < 2 * 400 + 16 * 7 * 32
-    assert max(loaded) <= 32
+    assert sum(loaded) < 2 * 400 + 16 * 7 * 32 + 4 * 128
+    assert max(loaded[4:]) <= 32
     with app.transaction():
         page = backend.query(Query(Paper.topic == "a", total, None, 390, max_bytes=1_000_000))
         assert len(page.items) == 50

@@ -32,8 +32,6 @@ PROBE = tuple(
 """The statement of the probe: it writes 64 KB, which are removed at the commit."""
 
 
-CHUNK = 32
-"""Rows that arrive before their size is looked at."""
 CHUNKS_SINCE = 170000
 """The version of libpq that returns rows in chunks."""
 DROPPED = 4
@@ -149,7 +147,7 @@ def _rows_until(session: Session, statement: Statement, enough: Enough) -> list[
         return rows
     found: list[Row] = []
     inside, complete = session.inside, False
-    chunks = session.chunks(statement, CHUNK)
+    chunks = session.chunks(statement, enough.at_once)
     try:
         for some in chunks:
             found += some[:1] if complete else some
