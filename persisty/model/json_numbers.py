@@ -7,8 +7,9 @@ only requests with such numbers cost more. `convert_exactly` then converts them 
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -73,6 +74,10 @@ def contains_unrounded(value: Any) -> bool:
 def convert_exactly(value: Any, annotation: Any) -> Any:
     """Return a value from JSON in the annotation's type: a `Decimal` exactly, a `float` as the nearest one. Raises `ValueError` for a number without a
     declared type, as in `dict[str, Any]`, that a float cannot represent, and the errors of msgspec's conversion."""
+    if (found := next(_beyond_floats(value, ""), None)) is not None:
+        number, place = found
+        at = f" - at `${place}`" if place else ""
+        raise msgspec.ValidationError(f"Expected a number between {LEAST} and {MOST}, got {str(number)[:32]}{at}")
     text = msgspec.json.encode(value, enc_hook=_written)
     return _decoder(annotation).decode(text)
 
@@ -80,9 +85,24 @@ def convert_exactly(value: Any, annotation: Any) -> Any:
 def _written(value: Any) -> msgspec.Raw:
     if not isinstance(value, UnroundedNumber):
         raise TypeError(f"Expected JSON, got {type(value).__name__}")
-    if not LEAST <= abs(float(value)) <= MOST:
-        raise ValueError(f"Expected a number between {LEAST} and {MOST}, got {str(value)[:32]}")
     return msgspec.Raw(str(value).encode())
+
+
+def _beyond_floats(value: Any, place: str) -> Iterator[tuple[UnroundedNumber, str]]:
+    """Yield the numbers whose magnitude no float has, with their places in msgspec's notation. JSON cannot contain itself."""
+    if isinstance(value, UnroundedNumber):
+        if not LEAST <= abs(float(value)) <= MOST:
+            yield value, place
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _beyond_floats(one, f"{place}.{name}" if _PLAIN.fullmatch(str(name)) else f"{place}[...]")
+    elif isinstance(value, list | tuple):
+        for at, one in enumerate(value):
+            yield from _beyond_floats(one, f"{place}[{at}]")
+
+
+_PLAIN = re.compile(r"[^.\[\]`]+")
+"""A name that can be a step of msgspec's notation."""
 
 
 @lru_cache(maxsize=256)

@@ -137,6 +137,22 @@ def test_a_number_that_a_float_would_round_is_rejected_without_a_declared_type(
     assert app.store(Account).count() == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ('{"extra": {"a": [1, {"b c": 1e400}]}}', "/extra/a/1/b c"),
+        ('{"extra": {"a.b": 1e400}}', "/extra/a.b"),
+        ('{"lines": [{"price": 1}, {"price": 1e400}]}', "/lines/1/price"),
+        ('{"lines": [{"price": 1, "weight": -1e400}]}', "/lines/0/weight"),
+    ],
+)
+def test_the_fault_of_a_number_beyond_floats_has_its_place(rest: Rest, body: str, path: str) -> None:
+    response = send(rest, "POST", "/api/account", body.replace("{", '{"id": "b", ', 1))
+    [fault] = json.loads(response.body)["faults"]
+    assert (response.status, fault["path"]) == (422, path)
+    assert fault["message"].startswith("Expected a number between")
+
+
 @pytest.mark.parametrize("number", ["1e400", "1e-400", "1e126", "1e99999999999999999999", "1." + "1" * 60])
 def test_a_decimal_or_float_out_of_range_is_rejected(rest: Rest, number: str) -> None:
     for name in ("balance", "ratio") if number.startswith("1e") else ("balance",):
