@@ -13,6 +13,7 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
+from msgspec import structs
 
 from persisty.deploy.events import events_of
 from persisty.deploy.grants import INDEX_ACTIONS, READING, WRITING
@@ -55,7 +56,9 @@ class PersistyApp(Construct):
     ) -> None:
         super().__init__(scope, id)
         target = self.node.try_get_context(TARGET)
-        self.options = options_of(options if target is None else {**options, "target": target})
+        declared = options_of(options)
+        # the emulator of `persisty local` runs no nested stacks
+        self.options = declared if target is None else structs.replace(declared, target=target, split=False)
         app_constructs = AppConstructs(
             vpc=vpc,
             subnets=subnets,
@@ -69,7 +72,7 @@ class PersistyApp(Construct):
         self.plan = with_indexes(plan, self.node.try_get_context(CONTEXT))
         self._tables = {table.store: table for table in self.plan.tables}
         alone = isinstance(scope, cdk.App | cdk.Stage)
-        check_size(self.plan, split=self.options.split, together=not alone)
+        check_size(self.plan, split=declared.split, together=not alone)
         self.stacks: list[cdk.Stack] = []
         values: Values = Parameters() if alone else References()
         part = self._stack_of(scope) if alone else self._construct

@@ -16,7 +16,7 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from ..deploy.cdk_cli import configuration, context_words
+from ..deploy.cdk_cli import app_words, configuration, context_words
 from ..deploy.options import TARGET
 from ..errors import InvalidDeclaration
 from ..local.server import Front, application
@@ -38,6 +38,7 @@ def command(
     stage: StageOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start without what earlier runs have stored")] = False,
     reload: Annotated[bool, typer.Option(help="Follow changes of the project's files")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print the seconds of each phase of the start")] = False,
     context: ContextOption = None,
 ) -> None:
     """Run an app as on AWS, on this machine."""
@@ -50,10 +51,15 @@ def command(
     listening = listen(host, port)
     words = [*cdk_words(folder, app, stage, MACHINE, context), *context_words({TARGET: MACHINE})]
     url = f"http://{host}:{listening.getsockname()[1]}"
-    project = Project(url, folder, words, _options(folder, app, stage, context))
+    own = not app_words(configuration(folder))
+    project = Project(url, folder, words, _options(folder, app, stage, context), own)
     front = Front()
     console.print("Starting the emulator, and deploying to it", style="dim")
-    with running(project, front, lambda line: console.print(line, markup=False), fresh=fresh) as session:
+
+    def log(line: str) -> None:
+        console.print(line, markup=False)
+
+    with running(project, front, log, fresh=fresh, verbose=verbose) as session:
         stop = Event()
         follower = Thread(target=session.follow, args=(stop,))
         if reload:

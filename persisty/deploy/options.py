@@ -94,7 +94,7 @@ ARN = re.compile(r"arn:[a-z-]+:(secretsmanager|ssm):[a-z0-9-]*:[0-9]*:.+")
 
 
 TARGET = "persisty:target"
-"""Context that replaces the target of every app of a CDK app: `persisty local` runs functions on this machine."""
+"""Context that replaces the target of every app of a CDK app, which then has no nested stacks: `persisty local` runs functions on this machine."""
 
 
 def options_of(given: Mapping[str, Any]) -> Options:

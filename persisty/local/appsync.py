@@ -109,11 +109,12 @@ class AppSync:
             step = self._step(resolver, "request", context, info)
             if step.early:
                 return step.value
-            payload = step.value.get("payload") if isinstance(step.value, Mapping) else None
+            invocation = step.value if isinstance(step.value, Mapping) else {}
+            payload = invocation.get("payload")
             try:
                 if resolver.function is None:
                     context["result"] = payload
-                elif resolver.batch:
+                elif resolver.batch and invocation.get("operation") == "BatchInvoke":
                     context["result"] = await self._batched(resolver, resolver.function, payload, request)
                 else:
                     context["result"] = await to_thread.run_sync(self._invoke, resolver.function, payload)

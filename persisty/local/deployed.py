@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def read_assembly(assembly: Path) -> dict[str, Resources]:
             template = json.loads((assembly / artifact["properties"]["templateFile"]).read_text())
             found[artifact["properties"].get("stackName", id_)] = template.get("Resources", {})
     if any(one["Type"] == "AWS::CloudFormation::Stack" for some in found.values() for one in some.values()):
-        raise InvalidDeclaration("Nested stacks do not run locally: leave out the option `split`")
+        raise InvalidDeclaration("Nested stacks of your own CDK app do not run locally")
     return found
 
 
@@ -152,7 +152,15 @@ def _graphql(resources: Resources, physical: Mapping[str, str], aws: Emulator) -
     apis = _of(resources, GRAPHQL_API)
     if not apis:
         return None
-    [(name, api)] = apis.items()
+    [name] = apis
+    id_ = physical[name].rpartition("/")[2]
+    keys = [one["id"] for one in aws.client("appsync").list_api_keys(apiId=id_)["apiKeys"]]
+    return graphql_api(resources, id_, keys)
+
+
+def graphql_api(resources: Resources, id_: str, keys: Sequence[str]) -> GraphqlApi:
+    """Return the one AppSync API of these resources, which was deployed with this id and these keys."""
+    [api] = _of(resources, GRAPHQL_API).values()
     [schema] = _of(resources, SCHEMA).values()
     sources = {}
     for logical, one in _of(resources, SOURCE).items():
@@ -173,8 +181,6 @@ def _graphql(resources: Resources, physical: Mapping[str, str], aws: Emulator) -
     lambda_config = declared.get("LambdaAuthorizerConfig")
     authorizer = None if lambda_config is None else _function_in(resources, lambda_config["AuthorizerUri"])
     additional = [one["AuthenticationType"] for one in declared.get("AdditionalAuthenticationProviders", ())]
-    id_ = physical[name].rpartition("/")[2]
-    keys = [one["id"] for one in aws.client("appsync").list_api_keys(apiId=id_)["apiKeys"]]
     modes = (declared["AuthenticationType"], *additional)
     return GraphqlApi(id_, schema["Properties"]["Definition"], tuple(resolvers), authorizer, modes, tuple(keys))
 

@@ -23,6 +23,8 @@ BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 """The bucket that `cdk bootstrap` makes for code."""
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 LAST_LINES = 12
+SHORT_WAITS = Path(__file__).with_name("short_waits.js")
+"""Loaded into the CLI where it waits for stacks."""
 
 
 class Cdk:
@@ -30,11 +32,14 @@ class Cdk:
 
     def __init__(self, folder: Path, words: Sequence[str], aws: Emulator) -> None:
         self._folder, self._words, self._aws = folder, list(words), aws
-        self._command = cdk_command(folder)
+        self.command = cdk_command(folder)
 
     def synth(self, assembly: Path) -> None:
         """Write the templates. `InvalidDeclaration` with the last lines of the CDK's output if they cannot be made."""
-        self._run("The templates cannot be made", ["synth", "--quiet", "--output", str(assembly), *self._words])
+        self._run(
+            "The templates cannot be made",
+            ["synth", "--quiet", "--no-notices", "--output", str(assembly), *self._words],
+        )
         for file in assembly.glob("*.template.json"):
             template = json.loads(file.read_text())
             resources = {
@@ -52,7 +57,7 @@ class Cdk:
             return
         with TemporaryDirectory(prefix="persisty-bootstrap-") as empty:
             command = ["bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices"]
-            self._run("The emulator cannot be prepared", command, Path(empty))
+            self._run("The emulator cannot be prepared", command, Path(empty), waits=True)
         s3.delete_bucket_policy(Bucket=BUCKET)  # it refuses plain HTTP
 
     def is_deployed(self, stacks: Iterable[str]) -> bool:
@@ -66,11 +71,16 @@ class Cdk:
             "deploy", "--all", "--app", str(assembly), "--require-approval", "never", "--no-notices",
             "--outputs-file", str(outputs), "--progress", "events", "--method", "direct", "--asset-parallelism", "true",
         ]  # fmt: skip
-        self._run("The stacks cannot be deployed; `--fresh` starts without what is stored", words)
+        self._run("The stacks cannot be deployed; `--fresh` starts without what is stored", words, waits=True)
 
-    def _run(self, failure: str, words: Sequence[str], folder: Path | None = None) -> None:
+    def _run(self, failure: str, words: Sequence[str], folder: Path | None = None, *, waits: bool = False) -> None:
+        """Run the CLI. `waits`: it waits for stacks."""
+        environment = {**self._aws.environment(), **SILENT, "NODE_NO_WARNINGS": "1"}
+        if waits:
+            options = environment.get("NODE_OPTIONS", "")
+            environment["NODE_OPTIONS"] = f'{options} --require "{SHORT_WAITS}"'.strip()
         done = subprocess.run(
-            [*self._command, *words], cwd=folder or self._folder, env={**self._aws.environment(), **SILENT, "NODE_NO_WARNINGS": "1"},
+            [*self.command, *words], cwd=folder or self._folder, env=environment,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,11 @@ def free_port() -> int:
 
 
 class Emulator:
-    """AWS at `url`, for processes with `variables`, and for `client(service)` of boto3."""
+    """AWS at `url`, for processes with `variables`, and for `client(service)` of boto3. `wait()` returns when it answers, or raises
+    `InvalidDeclaration`."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, wait: Callable[[], None] = lambda: None) -> None:
+        self.url, self.wait = url, wait
         self.variables = {
             "AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
             "CDK_DEFAULT_ACCOUNT": ACCOUNT, "CDK_DEFAULT_REGION": REGION, **CREDENTIALS,
@@ -82,7 +83,7 @@ def installed(folder: Path) -> Path:
 
 @contextmanager
 def emulator(program: Path, folder: Path) -> Iterator[Emulator]:
-    """Run the emulator with its state in `folder`, and end it with the context. `InvalidDeclaration` if it does not start."""
+    """Run the emulator with its state in `folder`, and end it with the context. It may not answer yet: see `Emulator.wait`."""
     folder.mkdir(parents=True, exist_ok=True)
     port = str(free_port())
     variables = {
@@ -97,8 +98,8 @@ def emulator(program: Path, folder: Path) -> Iterator[Emulator]:
             command, env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        _wait(running, f"http://localhost:{port}/_ministack/health", folder / "log.txt")
-        yield Emulator(f"http://localhost:{port}")
+        health, log_file = f"http://localhost:{port}/_ministack/health", folder / "log.txt"
+        yield Emulator(f"http://localhost:{port}", lambda: _wait(running, health, log_file))
     finally:
         if running.stdin is not None:
             running.stdin.close()

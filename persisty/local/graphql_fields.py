@@ -37,14 +37,15 @@ DIRECTIVES = {
     "AMAZON_COGNITO_USER_POOLS": "aws_cognito_user_pools",
 }
 """Authorization mode of an API → the directive of the fields that it reaches."""
+DECLARED = "".join(f"\nscalar {name}" for name in SCALARS)
+DECLARED += "".join(f"\ndirective @{name} on OBJECT | FIELD_DEFINITION" for name in DIRECTIVES.values())
+DECLARED += "\ndirective @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION"
+"""The definitions that AppSync adds to every schema."""
 
 
 def schema_of(sdl: str) -> GraphQLSchema:
     """Return the executable schema of an API. AWSJSON arrives parsed and is written where a result is a structure."""
-    declared = "".join(f"\nscalar {name}" for name in SCALARS)
-    declared += "".join(f"\ndirective @{name} on OBJECT | FIELD_DEFINITION" for name in DIRECTIVES.values())
-    declared += "\ndirective @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION"
-    schema = build_schema(sdl + declared)
+    schema = build_schema(sdl + DECLARED)
     text: Any = schema.type_map["AWSJSON"]
     text.coerce_input_value, text.coerce_output_value = json.loads, written
     return schema

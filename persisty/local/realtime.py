@@ -1,8 +1,5 @@
 """AppSync's endpoints: `POST /appsync/graphql`, and the WebSocket of its subscriptions at `/appsync/graphql/realtime`.
 
-A subscription begins with its resolver, which sets its filter. It receives the results of the mutations that it follows, if the filter passes them: the
-fields that the publisher selected and the subscriber selects.
-
 Source: "Building a real-time WebSocket client in AWS AppSync" in the AWS AppSync Developer Guide.
 """
 
@@ -15,16 +12,16 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
-from graphql import FieldNode, GraphQLError, OperationDefinitionNode, OperationType, execute_sync, parse
+from graphql import GraphQLError
 from msgspec import Struct
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from .appsync import UNAUTHORIZED, AppSync, Caller, Refused, fresh
-from .event_filters import passes
-from .graphql_fields import followed, schema_of
+from .appsync import UNAUTHORIZED, AppSync, Refused, fresh
+from .graphql_fields import schema_of
+from .subscriptions import Subscription, begin, received
 
 PATH, REALTIME, PROTOCOL = "/appsync/graphql", "/appsync/graphql/realtime", "graphql-ws"
 TIMEOUT, KEEP_ALIVE = 300_000, 60.0
@@ -36,11 +33,7 @@ class Subscriber(Struct, frozen=True, eq=False):
 
     id: str
     socket: WebSocket
-    mutations: tuple[str, ...]
-    filter: Mapping[str, Any] | None
-    document: str
-    variables: Mapping[str, Any]
-    name: str | None
+    subscription: Subscription
 
 
 class Realtime:
@@ -81,13 +74,10 @@ class Realtime:
     async def _publish(self, mutation: str, event: dict[str, Any]) -> None:
         """Deliver the result of a mutation to the subscriptions that follow it."""
         for one in tuple(self._subscribers):
-            if mutation in one.mutations and passes(one.filter, event):
-                given = execute_sync(
-                    self._schema, parse(one.document), _AnyField(event),
-                    variable_values=dict(one.variables), operation_name=one.name,
-                )  # fmt: skip
+            data = received(self._schema, one.subscription, mutation, event)
+            if data is not None:
                 with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client has gone meanwhile
-                    await one.socket.send_json({"id": one.id, "type": "data", "payload": {"data": given.data}})
+                    await one.socket.send_json({"id": one.id, "type": "data", "payload": {"data": data}})
 
     async def _connect(self, socket: WebSocket) -> None:
         """Serve a connection until it closes."""
@@ -130,47 +120,17 @@ class Realtime:
                 raise Refused(UNAUTHORIZED)
             authorization = payload.get("extensions", {}).get("authorization", {})
             caller = await self.api.caller({name.lower(): value for name, value in authorization.items()})
-            found = await self._begun(self.api, socket, id_, given, caller)
+            found = await begin(self.api, given, caller)
         except Refused:
             await _refuse(socket, id_, _errors(UNAUTHORIZED, "Permission denied"))
         except GraphQLError as error:
             await _refuse(socket, id_, _errors("BadRequestException", error.message))
         else:
-            if isinstance(found, Subscriber):
-                self._subscribers = {*self._subscribers, found}
+            if isinstance(found, Subscription):
+                self._subscribers = {*self._subscribers, Subscriber(id_, socket, found)}
                 await socket.send_json({"id": id_, "type": "start_ack"})
             else:
                 await _refuse(socket, id_, {"errors": found})
-
-    async def _begun(
-        self, api: AppSync, socket: WebSocket, id_: str, given: Mapping[str, Any], caller: Caller
-    ) -> Subscriber | list[dict[str, Any]]:
-        """Return the subscription, or the errors that its resolver gives."""
-        document, variables, name = given["query"], given.get("variables") or {}, given.get("operationName")
-        operations = [one for one in parse(document).definitions if isinstance(one, OperationDefinitionNode)]
-        operation = next((one for one in operations if name is None or (one.name and one.name.value == name)), None)
-        root = api.schema.subscription_type
-        if operation is None or operation.operation is not OperationType.SUBSCRIPTION or root is None:
-            raise GraphQLError("Expected a subscription")
-        first = operation.selection_set.selections[0]
-        field = root.fields.get(first.name.value) if isinstance(first, FieldNode) else None
-        state = fresh(caller)
-        answer = await api.execute(document, variables, name, state)
-        if "errors" in answer or field is None:
-            return answer.get("errors") or []
-        chosen = state.filters[-1] if state.filters else None
-        return Subscriber(id_, socket, followed(field), chosen, document, variables, name)
-
-
-class _AnyField(dict[str, Any]):
-    """The root of an event: every field of a subscription is the event."""
-
-    def __init__(self, event: Mapping[str, Any]) -> None:
-        super().__init__()
-        self._event = event
-
-    def get(self, _name: str, _default: Any = None) -> Any:
-        return self._event
 
 
 def _headers(socket: WebSocket) -> dict[str, str]:

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -19,12 +19,14 @@ from watchfiles import DefaultFilter, watch
 
 from ..errors import InvalidDeclaration, PersistyError
 from .appsync import AppSync
+from .assemblies import Assemblies
 from .code_copies import CodeCopies
 from .declaration import Declaration, read_declaration
 from .deployed import Deployed, read_assembly, read_deployed
 from .deployment import Cdk, digest_of
 from .emulator import Emulator, emulator, installed
 from .functions import FunctionCode, FunctionFailed, RunningFunction
+from .phases import Phases
 from .realtime import PATH
 from .resolvers import Resolvers
 from .runtime_libraries import link_libraries
@@ -47,12 +49,13 @@ Log = Callable[[str], None]
 
 class Project(Struct, frozen=True):
     """The project's folder, the words that name its app for the CDK, and the options of the deployment as far as `cdk.json` and the command line
-    have them. `url`: of the server in front."""
+    have them. `url`: of the server in front. `own_cdk_app`: its CDK app is not `persisty_cdk`."""
 
     url: str
     folder: Path
     words: Sequence[str]
     options: Mapping[str, Any]
+    own_cdk_app: bool = False
 
     @property
     def place(self) -> Path:
@@ -62,9 +65,11 @@ class Project(Struct, frozen=True):
 class Session:
     """A deployment that runs and follows the project's files. `log` prints a line."""
 
-    def __init__(self, project: Project, aws: Emulator, front: Front, log: Log) -> None:
+    def __init__(self, project: Project, aws: Emulator, front: Front, log: Log, phases: Phases) -> None:
         self._project, self._aws, self._front, self._log = project, aws, front, log
+        self._phases = phases
         self._cdk = Cdk(project.folder, project.words, aws)
+        self._assemblies = Assemblies(project.place, project.folder, project.words, self._cdk.command)
         self._copies = CodeCopies(project.place / "code")
         self._libraries = link_libraries(project.place / "runtime")
         self._running: dict[str, RunningFunction] = {}
@@ -76,12 +81,15 @@ class Session:
 
     def start(self) -> None:
         """Deploy, and start an instance of each function. `InvalidDeclaration` if the app, its templates or its deployment have a mistake."""
+        begun = time.time()
         with ThreadPoolExecutor(2) as pool:
-            declaration = pool.submit(read_declaration, self._project.folder, self._project.options)
-            bootstrap = pool.submit(self._cdk.bootstrap)
-            assembly = self._synth()
-            bootstrap.result()
-            self._declaration = declaration.result()
+            reading = pool.submit(self._read_declaration)
+            preparing = pool.submit(self._prepare)
+            if self._project.own_cdk_app:
+                preparing.result()  # its synth may look up resources of the account
+            assembly = self._first_assembly(reading, begun)
+            preparing.result()
+            self._declaration = reading.result()
         self._deploy(assembly)
         self._warm()
 
@@ -98,9 +106,9 @@ class Session:
 
     def changed(self, files: Sequence[Path]) -> None:
         """Run the new code at once. Deploy again if the declaration, or a file of the infrastructure, has changed."""
-        begun = time.monotonic()
+        begun, started = time.monotonic(), time.time()
         before = self._declaration
-        found = read_declaration(self._project.folder, self._project.options)
+        found = self._read_declaration()
         self._declaration = found
         changed = before is None or before.plan != found.plan
         if self._copies.update(found):
@@ -111,6 +119,7 @@ class Session:
             self._log(f"Reloaded in {time.monotonic() - begun:.1f} s")
         if changed or any(map(self._of_infrastructure, files)):
             assembly = self._synth()
+            self._record(assembly, found, started)
             if digest_of(assembly) != self._digest:
                 self._deploy(assembly)
                 self._warm()
@@ -136,18 +145,49 @@ class Session:
         named = file.name in INFRASTRUCTURE or file.name.startswith("requirements")
         return named or (file.suffix == ".py" and file.parent == self._project.folder and not self._is_shipped(file))
 
+    def _read_declaration(self) -> Declaration:
+        with self._phases.phase("declaration"):
+            return read_declaration(self._project.folder, self._project.options)
+
+    def _prepare(self) -> None:
+        """Wait for the emulator, and prepare its account."""
+        with self._phases.phase("emulator"):
+            self._aws.wait()
+        with self._phases.phase("bootstrap"):
+            self._cdk.bootstrap()
+
+    def _first_assembly(self, reading: Future[Declaration], begun: float) -> Path:
+        """Return the assembly of the last start if a synth would make the same one; else a new one."""
+        again = self._assemblies.recorded and not self._project.own_cdk_app
+        if again and (found := self._assemblies.unchanged(reading.result(), self._project.options)) is not None:
+            return found
+        assembly = self._synth()
+        self._record(assembly, reading.result(), begun)
+        return assembly
+
+    def _record(self, assembly: Path, declaration: Declaration, begun: float) -> None:
+        if not self._project.own_cdk_app:
+            self._assemblies.record(assembly, declaration, self._project.options, begun)
+
     def _synth(self) -> Path:
         """Return a new assembly. The last one stays: its layers are in use."""
-        assembly = self._project.place / f"cdk.out.{time.time_ns()}"
-        self._cdk.synth(assembly)
+        assembly = self._assemblies.new()
+        with self._phases.phase("synth"):
+            self._cdk.synth(assembly)
         return assembly
 
     def _deploy(self, assembly: Path) -> None:
         digest, last = digest_of(assembly), self._project.place / "aws" / "deployed"
         unchanged = last.is_file() and last.read_text() == digest
-        if not (unchanged and self._cdk.is_deployed(read_assembly(assembly))):
-            self._cdk.deploy(assembly, self._project.place / "outputs.json")
-            last.write_text(digest)
+        with self._phases.phase("deployment"):
+            if not (unchanged and self._cdk.is_deployed(read_assembly(assembly))):
+                self._cdk.deploy(assembly, self._project.place / "outputs.json")
+                last.write_text(digest)
+        with self._phases.phase("functions and routes"):
+            self._run_deployed(assembly, digest)
+
+    def _run_deployed(self, assembly: Path, digest: str) -> None:
+        """Answer by what is deployed, and end what ran before."""
         deployed = read_deployed(assembly, self._aws)
         self._copies.begin()
         codes = {name: self._adapted(self._copies.of(code)) for name, code in deployed.functions.items()}
@@ -167,9 +207,7 @@ class Session:
         shared = {name: own[name] for name in SHARED if name in own}
         write_environment(self._project.place / ENVIRONMENT, {**self._aws.variables, **shared})
         self._retire(*old)
-        for folder in self._project.place.glob("cdk.out.*"):
-            if folder != assembly:
-                shutil.rmtree(folder, ignore_errors=True)
+        self._assemblies.delete_others(assembly)
 
     def _invoke(self, function: str, event: Any) -> Any:
         return self._running[function].invoke(event)
@@ -200,14 +238,17 @@ class Session:
             except FunctionFailed as error:
                 self._log(f"{function.code.handler} cannot be imported: {error.kind}: {error}")
 
-        with ThreadPoolExecutor(4) as pool:
+        with self._phases.phase("instances"), ThreadPoolExecutor(4) as pool:
             list(pool.map(warm, self._running.values()))
 
 
 @contextmanager
-def running(project: Project, front: Front, log: Log, *, fresh: bool = False) -> Iterator[Session]:
-    """Run the project until the context ends. `fresh`: without what earlier runs have stored. `InvalidDeclaration` if it cannot start, or if it
-    runs already."""
+def running(
+    project: Project, front: Front, log: Log, *, fresh: bool = False, verbose: bool = False
+) -> Iterator[Session]:
+    """Run the project until the context ends. `fresh`: without what earlier runs have stored. `verbose`: also print the seconds of each phase.
+    `InvalidDeclaration` if it cannot start, or if it runs already."""
+    phases = Phases(log if verbose else None)
     project.place.mkdir(parents=True, exist_ok=True)
     (project.place.parent / ".gitignore").write_text("*\n")
     with (project.place / "lock").open("w") as lock:
@@ -220,9 +261,10 @@ def running(project: Project, front: Front, log: Log, *, fresh: bool = False) ->
         os.set_inheritable(lock.fileno(), False)
         if fresh:
             shutil.rmtree(project.place / "aws", ignore_errors=True)
-        program = installed(project.place.parent)
+        with phases.phase("program of the emulator"):
+            program = installed(project.place.parent)
         with emulator(program, project.place / "aws") as aws:
-            session = Session(project, aws, front, log)
+            session = Session(project, aws, front, log, phases)
             try:
                 session.start()
                 yield session

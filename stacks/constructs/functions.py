@@ -6,6 +6,7 @@ could not change.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,13 @@ class Functions:
         )
         if compiler_of(target.python) is None:
             cdk.Annotations.of(scope).add_warning_v2("persisty:byte-code", compiler_missing(target.python))
-        self._runtime_folder = runtime_layer(target)
+        # together: each installation waits for the package index most of its time
+        names = dict.fromkeys(name for function in plan.functions for name in function.layers)
+        with ThreadPoolExecutor() as pool:
+            building = {name: pool.submit(self._dependency_folder, name) for name in names}
+            self._runtime_folder = runtime_layer(target)
+            for one in building.values():
+                one.result()
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", self._runtime_folder)
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
         # by name, not by reference: a table with an export could not leave its stack

@@ -33,6 +33,7 @@ class Product:
 
 app = App("shop", items=[Product])
 """
+CDK = {"app": "python3 -m persisty_cdk", "context": {"app": "shop:app"}}
 PATIENCE = 400
 """Seconds to wait for a command on a machine that does much else."""
 
@@ -40,7 +41,7 @@ PATIENCE = 400
 class Running:
     """A running `persisty local`. `url`: of its server."""
 
-    def __init__(self, folder: Path, python: Path) -> None:
+    def __init__(self, folder: Path, python: Path, *options: str) -> None:
         self.url, self._folder = f"http://127.0.0.1:{free_port()}", folder
         path = os.pathsep.join(
             [str(python.parent), str(ROOT / "node_modules/.bin"), os.environ["PATH"], str(MINISTACK.parent)]
@@ -52,7 +53,7 @@ class Running:
         port = self.url.rpartition(":")[2]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(python), "-W", "ignore", "-m", "persisty", "local", "shop:app", "--port", port],
+                [str(python), "-W", "ignore", "-m", "persisty", "local", "shop:app", "--port", port, "--verbose", *options],
                 cwd=folder, env={**known, "PATH": path}, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -72,8 +73,8 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, python: Path) -> Iterator[Running]:
-    found = Running(folder, python)
+def running(folder: Path, python: Path, *options: str) -> Iterator[Running]:
+    found = Running(folder, python, *options)
     try:
         yield found
     finally:
@@ -101,7 +102,7 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "shop.py").write_text(APP)
-    (folder / "cdk.json").write_text(json.dumps({"app": "python3 -m persisty_cdk", "context": {"app": "shop:app"}}))
+    (folder / "cdk.json").write_text(json.dumps(CDK))
     return folder
 
 
@@ -150,7 +151,26 @@ def test_an_app_runs_as_on_aws_and_follows_its_files(project: Path, python: Path
         again = time.monotonic() - begun
         names = [one["name"] for one in call("GET", f"{local.url}/api/product")[1]["items"]]
         assert sorted(names) == ["heard", "one", "two"]
-    print(f"ready {first:.1f} s, again {again:.1f} s, reload {reloaded:.1f} s, stacks {updated:.1f} s")
+    # without a change the templates are those of the last start
+    begun = time.monotonic()
+    with running(project, python) as local:
+        local.wait("Ready in")
+        unchanged = time.monotonic() - begun
+        assert "synth" not in local.log.read_text()
+        assert len(call("GET", f"{local.url}/api/product")[1]["items"]) == 3
+    # nested stacks are not needed here, and an empty account has no items
+    (project / "cdk.json").write_text(json.dumps({**CDK, "context": {**CDK["context"], "split": "on"}}))
+    begun = time.monotonic()
+    with running(project, python, "--fresh") as local:
+        local.wait("Ready in")
+        fresh = time.monotonic() - begun
+        assert "synth" in local.log.read_text()
+        assert call("GET", f"{local.url}/api/product")[1]["items"] == []
+        assert call("POST", f"{local.url}/api/product", name="one")[0] == 201
+    print(
+        f"ready {first:.1f} s, again {again:.1f} s, unchanged {unchanged:.1f} s, fresh {fresh:.1f} s, "
+        f"reload {reloaded:.1f} s, stacks {updated:.1f} s"
+    )
 
 
 def _subscribe(local: Running) -> None:

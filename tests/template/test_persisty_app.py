@@ -11,8 +11,10 @@ import pytest
 from aws_cdk import aws_certificatemanager as certificates
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
 
 from persisty import InvalidDeclaration
+from persisty.deploy.options import TARGET
 from persisty.deploy.stack_size import check_size, stack_sizes
 from stacks import Domain, PersistyApp
 from stacks.constructs import functions
@@ -67,6 +69,21 @@ def test_stages_of_an_app_are_in_one_cdk_app() -> None:
     ]
     tables = properties(template_of(apps[1].stacks[0]), "AWS::DynamoDB::Table")
     assert {one["TableName"] for one in tables} >= {"messenger-prod-user", "messenger-prod.system"}
+
+
+def test_apps_are_side_by_side_in_one_cdk_app_and_in_one_stack() -> None:
+    cdk_app = cdk.App()
+    mine = cdk.Stack(cdk_app, "Mine")
+    apps = {"Messenger": APP, "Shop": "tests.shop:app"}
+    separate = [PersistyApp(cdk_app, name, app=app, target="local", graphql="http") for name, app in apps.items()]
+    within = [PersistyApp(mine, name, app=app, target="local", stage="test") for name, app in apps.items()]
+    assert [stack.stack_name for one in separate for stack in one.stacks] == [
+        "Messenger-dev-Data", "Messenger-dev-Api", "Shop-dev-Data", "Shop-dev-Api"
+    ]  # fmt: skip
+    names = [one["TableName"] for one in properties(template_of(mine), "AWS::DynamoDB::Table")]
+    assert {name.partition("-test")[0] for name in names} == {"messenger", "shop"}
+    assert len(set(names)) == len(names) == sum(len(one.tables) for one in within)
+    assert len(properties(template_of(mine), "AWS::ApiGatewayV2::Api")) == len(apps)
 
 
 def test_context_gives_the_options() -> None:
@@ -124,9 +141,14 @@ def test_functions_are_in_the_network_that_is_given() -> None:
     def groups(stack: cdk.Stack) -> list[ec2.ISecurityGroup]:
         return [ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")]
 
+    def subnets(stack: cdk.Stack) -> ec2.SubnetSelection:
+        return ec2.SubnetSelection(subnets=[ec2.Subnet.from_subnet_id(stack, "Subnet", "subnet-2")])
+
+    _, chosen = within_a_stack(vpc=network, subnets=subnets, security_groups=groups)
     _, found = within_a_stack(vpc=network, security_groups=groups)
-    for one in properties(found, "AWS::Lambda::Function"):
-        assert one["VpcConfig"] == {"SecurityGroupIds": ["sg-1"], "SubnetIds": ["subnet-1"]}
+    for template, subnet in ((chosen, "subnet-2"), (found, "subnet-1")):
+        for one in properties(template, "AWS::Lambda::Function"):
+            assert one["VpcConfig"] == {"SecurityGroupIds": ["sg-1"], "SubnetIds": [subnet]}
     allowed = [one for one in statements(found) if "ec2:CreateNetworkInterface" in as_list(one["Action"])]
     assert len(allowed) == len(properties(found, "AWS::Lambda::Function"))
 
@@ -146,6 +168,15 @@ def test_domains_and_a_web_acl_are_those_that_are_given() -> None:
     [acl] = properties(found, "AWS::WAFv2::WebACLAssociation")
     assert acl["WebACLArn"] == ACL
     assert made.http_domain is not None
+
+
+def test_alarms_publish_to_the_topic_that_is_given() -> None:
+    made, found = within_a_stack(topic=lambda stack: sns.Topic(stack, "OnCall"))
+    [topic] = [name for name, one in found["Resources"].items() if one["Type"] == "AWS::SNS::Topic"]
+    assert topic.startswith("OnCall")
+    alarms = properties(found, "AWS::CloudWatch::Alarm")
+    assert {str(one["AlarmActions"]) for one in alarms} == {str([{"Ref": topic}])}
+    assert made.topic is not None
 
 
 def test_tables_are_protected_and_retained_unless_declared_otherwise() -> None:
@@ -181,6 +212,9 @@ def test_tags_are_on_every_resource_that_takes_them() -> None:
 def test_an_action_has_a_function_with_what_it_declares() -> None:
     row = {
         "memory": 256,
+        "timeout": 20,
+        "reserved_concurrency": 2,
+        "environment": {"MAIL_URL": "https://mail.example.com"},
         "secrets": {"MAIL_KEY": "arn:aws:ssm:eu-west-1:123456789012:parameter/mail"},
         "statements": [{"actions": ["ses:SendEmail"], "resources": ["arn:aws:ses:eu-west-1:123456789012:identity/x"]}],
     }
@@ -189,7 +223,10 @@ def test_an_action_has_a_function_with_what_it_declares() -> None:
     [function] = [
         one for one in properties(found, "AWS::Lambda::Function") if one["Handler"] == "persisty_lambdas.action.handler"
     ]
-    assert function["MemorySize"] == 256
+    sizes = [function[name] for name in ("MemorySize", "Timeout", "ReservedConcurrentExecutions")]
+    assert sizes == [256, 20, 2]
+    variables = function["Environment"]["Variables"]
+    assert (variables["MAIL_URL"], variables["MAIL_KEY"]) == ("https://mail.example.com", row["secrets"]["MAIL_KEY"])
     role = function["Role"]["Fn::GetAtt"][0]
     [policy] = [one for one in properties(found, "AWS::IAM::Policy") if one["Roles"] == [{"Ref": role}]]
     allowed = {action for one in policy["PolicyDocument"]["Statement"] for action in as_list(one["Action"])}
@@ -250,6 +287,14 @@ def test_a_split_deployment_within_a_stack_places_tables_in_nested_stacks() -> N
     _, found = within_a_stack(split=True, graphql="none")
     assert properties(found, "AWS::DynamoDB::Table") == []
     assert len(properties(found, "AWS::CloudFormation::Stack")) >= 1
+
+
+def test_a_split_deployment_has_no_nested_stacks_for_persisty_local() -> None:
+    cdk_app = cdk.App(context={TARGET: "local"})
+    made = PersistyApp(cdk_app, "Messenger", app=APP, target="arm64-3.13", split=True)
+    assert (made.options.split, made.options.target) == (False, "local")
+    assert [stack.stack_name.rpartition("-")[2] for stack in made.stacks] == ["Data", "Api", "Events"]
+    assert properties(template_of(made.stacks[1]), "AWS::CloudFormation::Stack") == []
 
 
 def test_a_name_is_always_placed_in_the_same_part() -> None:
