@@ -1,4 +1,4 @@
-"""The definitions that AppSync adds to a schema, so that graphql-core can read it, and the fields of a schema that are links."""
+"""The fields of an AppSync schema that are links."""
 
 from __future__ import annotations
 
@@ -6,17 +6,6 @@ from graphql import GraphQLObjectType, GraphQLSchema
 
 from persisty import App
 from persisty.naming import pascal
-
-SCALARS = "".join(
-    f"\nscalar {name}"
-    for name in (
-        "AWSDate", "AWSDateTime", "AWSJSON", "AWSTime", "AWSTimestamp", "AWSEmail", "AWSURL", "AWSPhone", "AWSIPAddress",
-    )
-)  # fmt: skip
-MARKS = ("aws_api_key", "aws_lambda", "aws_oidc", "aws_cognito_user_pools", "aws_iam")
-DIRECTIVES = "".join(f"\ndirective @{name} on OBJECT | FIELD_DEFINITION" for name in MARKS)
-DIRECTIVES += "\ndirective @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION"
-DECLARED = SCALARS + DIRECTIVES
 
 
 def links_in(schema: GraphQLSchema, app: App) -> set[tuple[str, str]]:

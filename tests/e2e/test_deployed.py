@@ -20,7 +20,7 @@ from persisty.api.rest.endpoint import Rest
 
 from .. import tokens
 from . import conversation
-from .appsync_gateway import AppSyncGateway
+from .appsync_gateway import appsync
 from .deployment import Deployment
 from .emulators import REGION
 from .lambda_process import LambdaProcess, running
@@ -123,17 +123,18 @@ def test_the_authorizer_accepts_valid_tokens(authorizer: LambdaProcess) -> None:
 def test_the_appsync_function_answers_every_field_of_the_template(
     on_moto: Deployment, appsync_function: LambdaProcess, tmp_path: Path
 ) -> None:
-    gateway = AppSyncGateway(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path)
-    conversation.graphql(gateway.ask)
+    with appsync(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path) as gateway:
+        conversation.graphql(gateway.ask)
 
 
 def test_appsync_authorizes_fields_by_their_directives(
     on_moto: Deployment, appsync_function: LambdaProcess, authorizer: LambdaProcess, tmp_path: Path
 ) -> None:
-    gateway = AppSyncGateway(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path, authorizer.invoke)
-    conversation.graphql(gateway.ask, stranger="Unauthorized")
-    [error] = gateway.ask("{ statistics { messages } }", token="x.y.z")["errors"]
-    assert error["errorType"] == "UnauthorizedException"
+    functions = {"Appsync": appsync_function.invoke}
+    with appsync(on_moto.template, functions, tmp_path, authorizer.invoke) as gateway:
+        conversation.graphql(gateway.ask, stranger="Unauthorized")
+        [error] = gateway.ask("{ statistics { messages } }", token="x.y.z")["errors"]
+        assert error["errorType"] == "UnauthorizedException"
 
 
 LINKS: list[tuple[str, int]] = [
@@ -148,7 +149,6 @@ LINKS: list[tuple[str, int]] = [
 def test_links_have_the_same_answers_by_batches_of_appsync_as_in_a_whole_request(
     on_moto: Deployment, appsync_function: LambdaProcess, graphql_function: LambdaProcess, tmp_path: Path
 ) -> None:
-    gateway = AppSyncGateway(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path)
     ask = _asker(lambda *given: _sent(graphql_function, *given))
     sessions = [ask(conversation.SIGN_UP, {"username": name, "password": conversation.PASSWORD}, None) for name in "ab"]
     people = [(one["data"]["signUp"]["user_id"], one["data"]["signUp"]["token"]) for one in sessions]
@@ -156,13 +156,14 @@ def test_links_have_the_same_answers_by_batches_of_appsync_as_in_a_whole_request
         for text in conversation.TEXTS[:2]:
             assert "errors" not in ask(conversation.CREATE, {"item": {"text": text}}, token)
     token = people[0][1]
-    for text, batches in LINKS:
-        gateway.batches.clear()
-        wanted = ask(text, {}, token)
-        assert "errors" not in wanted
-        assert gateway.ask(text, {}, token) == wanted
-        assert len(gateway.batches) == batches
-        assert all(size > 1 for size in gateway.batches)
+    with appsync(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path) as gateway:
+        for text, batches in LINKS:
+            gateway.batches.clear()
+            wanted = ask(text, {}, token)
+            assert "errors" not in wanted
+            assert gateway.ask(text, {}, token) == wanted
+            assert len(gateway.batches) == batches
+            assert all(size > 1 for size in gateway.batches)
     for key, token in people:
         assert ask("mutation($key: ID!) { userDelete(key: $key) }", {"key": key}, token) == {
             "data": {"userDelete": True}

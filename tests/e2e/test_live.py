@@ -18,7 +18,7 @@ from persisty.settings import Settings
 
 from ..appsync_endpoint import Endpoint, endpoint
 from . import conversation
-from .appsync_gateway import AppSyncGateway, Subscriber
+from .appsync_gateway import AppSyncGateway, Subscriber, appsync
 from .deployment import EVENTS_STACK, Deployment
 from .emulators import REGION
 from .lambda_process import LambdaProcess, running
@@ -61,7 +61,8 @@ def known(on_ministack: Deployment) -> Authenticator:
 def gateway(on_ministack: Deployment, known: Authenticator, tmp_path: Path) -> Iterator[AppSyncGateway]:
     before = app.authenticator if app._authenticator else None
     app.authenticator = known
-    yield AppSyncGateway(on_ministack.template, {"Appsync": AppSync(app).handle}, tmp_path)
+    with appsync(on_ministack.template, {"Appsync": AppSync(app).handle}, tmp_path) as found:
+        yield found
     app._authenticator = before
 
 
@@ -192,7 +193,6 @@ def records(deployment: Deployment, store: str) -> list[dict[str, Any]]:
 
 def test_the_stream_function_publishes_from_its_own_code_and_layers(kept_on_moto: Deployment, tmp_path: Path) -> None:
     kept_on_moto.unpack("Stream", tmp_path)
-    gateway = AppSyncGateway(kept_on_moto.template, {"Appsync": lambda event: {}}, tmp_path / "gateway")
     users, messages = app.store(User), app.store(Message)
     author = users.create(User(username="streamed"))
     before = len(records(kept_on_moto, "message"))
@@ -200,7 +200,10 @@ def test_the_stream_function_publishes_from_its_own_code_and_layers(kept_on_moto
     messages.update(str(made.id), {"text": "changed"})
     messages.delete(str(made.id))
     batch = records(kept_on_moto, "message")[before:]
-    with endpoint(gateway.publish) as published:
+    with (
+        appsync(kept_on_moto.template, {"Appsync": lambda event: {}}, tmp_path / "gateway") as gateway,
+        endpoint(gateway.publish) as published,
+    ):
         variables = {
             "PERSISTY_APP": "examples.messenger.app:app",
             "PERSISTY_URL": "dynamodb://",

@@ -28,7 +28,7 @@ from persisty import (
 from persisty.deploy.appsync_auth import AuthMode
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
-from tests.appsync_schema import DECLARED
+from persisty.local.graphql_fields import DECLARED
 from tests.parts import api_stack
 
 from .test_identity import ARN

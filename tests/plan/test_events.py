@@ -16,7 +16,7 @@ from persisty.deploy.appsync_auth import IAM, AuthMode
 from persisty.deploy.events import Source, events_of
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Field, Plan
-from tests.appsync_schema import DECLARED
+from persisty.local.graphql_fields import DECLARED
 
 SPEC = "shop:app"
 

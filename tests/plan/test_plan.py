@@ -35,11 +35,12 @@ from persisty.backends.dynamodb.wire_answers import Executed, ExecutedBatch, Ref
 from persisty.deploy.grants import SYSTEM
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Function, Plan
+from persisty.local.graphql_fields import DECLARED
 from persisty.model.verbs import VERBS
 from persisty.naming import RESERVED, system_table_name
 from persisty.store.store import context_of
 from persisty.testing import app_fixture
-from tests.appsync_schema import DECLARED, links_in
+from tests.appsync_schema import links_in
 from tests.graphql.gallery import app as gallery
 from tests.graphql.town import app as town
 

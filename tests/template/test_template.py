@@ -19,9 +19,10 @@ from persisty.api.graphql.subscriptions import subscriptions
 from persisty.deploy.layers import LAYERS
 from persisty.deploy.plan import BATCH, plan_of
 from persisty.deploy.resources import KeyAttribute, Plan
+from persisty.local.graphql_fields import DECLARED
 from stacks.constructs.byte_code import compiler_of
 from tests import tokens
-from tests.appsync_schema import DECLARED, links_in
+from tests.appsync_schema import links_in
 
 Template = dict[str, Any]
 ROOT = Path(__file__).parents[2]
