@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 
 from ..application import App
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import Migration, Planned, Progress
+from ..deploy.revision_plan import in_no_file, plan_of_files
 from ..deploy.revisions import (
     FOLDER,
     Revision,
@@ -62,11 +64,10 @@ def command(
         typer.echo("Nothing to change" if path is None else f"Wrote {path}. Review it, then run `persisty migrate`")
     elif plan:
         waiting = pending(loaded, files) if files else []
-        for one in waiting:
-            typer.echo(f"Revision to run: {one.path}")
         if waiting:
-            typer.echo("The steps below are those of all changes together. Each file makes its own when it runs")
-        _print_plan(Migration(loaded, allowed).plan())
+            _print_files(loaded, waiting)
+        else:
+            _print_plan(Migration(loaded, allowed).plan())
     elif back_to is not None:
         later = [one for one in reversed(files) if one.name.partition("_")[0] > back_to.zfill(4)]
         done = {one.name for one in later} - {one.name for one in pending(loaded, later)}
@@ -126,13 +127,37 @@ def _print_plan(planned: Sequence[Planned]) -> None:
         typer.echo("Nothing to change")
         return
     Console(highlight=False).print(table(changes, {}))
+    _print_steps(planned)
+    _print_left(planned)
+
+
+def _print_files(app: App, waiting: Sequence[Revision]) -> None:
+    """Print the changes of each file, the steps of the first one, and the changes that are in no file."""
+    console = Console(highlight=False)
+    for one in plan_of_files(app, waiting):
+        typer.echo(f"\nRevision to run: {one.revision.path}")
+        if one.changes:
+            console.print(table([replace(change, allow=None) for change in one.changes], {}))
+        else:
+            typer.echo("No changes: only its code runs")
+        _print_steps(one.planned or ())
+        if one.planned is None and one.changes:
+            typer.echo("Its steps are planned when it runs, because they depend on the files before it")
+        for change in one.left:
+            typer.echo(f"Left: {change.message}. To make this change: ALLOWED = [{change.allow!r}]")
+    if missing := in_no_file(app, waiting):
+        typer.echo('\nIn no revision file. Write one: persisty migrate --revision "why"')
+        console.print(table(missing, {}))
+
+
+def _print_steps(planned: Sequence[Planned]) -> None:
+    """Print each step with its statements and the number of items."""
     for one in planned:
         for step in one.steps:
             items = "" if step.items is None else f" ({step.items:,} item{'' if step.items == 1 else 's'})"
             typer.echo(f"\n-- {step.title}{items}")
             for statement in step.statements:
                 typer.echo(f"{statement};")
-    _print_left(planned)
 
 
 def _print_left(planned: Sequence[Planned]) -> None:

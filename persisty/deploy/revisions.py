@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -68,6 +68,11 @@ class Revision(Struct, frozen=True):
     path: Path
     members: Mapping[str, Any]
 
+    @property
+    def atomic(self) -> bool:
+        """Return whether the writes of the file's code are one transaction: unless it says `ATOMIC = False`."""
+        return bool(self.members.get("ATOMIC", True))
+
     def schemas(self, member: str) -> list[Schema]:
         """Return the schemas of `BEFORE` or `AFTER`."""
         return list(document_from_json(self.members[member]).schemas)
@@ -84,7 +89,10 @@ class Run:
         allowed: Iterable[str],
         progress: Progress,
         rate: float | None = None,
+        *,
+        atomic: bool = True,
     ) -> None:
+        """`atomic`: what the file's code writes after the last change is undone if it fails, on an engine with transactions."""
         named = {name for one in target for name in (one.name, *one.former_names)}
         self._app = App(
             app.name,
@@ -97,16 +105,36 @@ class Run:
         )
         self._allowed, self._removed, self._progress, self._rate = allowed, removed, progress, rate
         self._changing = False
+        self._atomic, self._code = atomic, ExitStack()
         self.undone = False
         """True if an error undoes everything that the file did."""
         self.planned: list[Planned] = []
 
+    def plan(self) -> list[Planned]:
+        """Return the changes that `change` would make now, with their steps."""
+        return self._migration().plan()
+
     def change(self) -> None:
-        """Make the changes of the revision."""
-        migration = Migration(self._app, self._allowed, unknown_allowed=True, removed=self._removed, rate=self._rate)
+        """Make the changes of the revision. PostgreSQL commits what the code before has written: indexes that are built while others write, and backfills
+        in batches, cannot be a part of a transaction."""
         self._changing = True  # an error keeps its own message
-        self.planned += migration.apply(self._progress)
+        self._code.close()
+        self.planned += self._migration().apply(self._progress)
+        self._begin()
         self._changing = False
+
+    def _migration(self) -> Migration:
+        return Migration(self._app, self._allowed, unknown_allowed=True, removed=self._removed, rate=self._rate)
+
+    def _begin(self) -> None:
+        """Begin a transaction of the code for items and of the record, if the engine has transactions that do not include its steps."""
+        if self._transactional:
+            self._code.enter_context(self._app.transaction())
+
+    @property
+    def _transactional(self) -> bool:
+        migrator = None if self._app.engine_urls else migrator_of(self._app, None)
+        return self._atomic and migrator is not None and not migrator.local and not migrator.copies
 
     def store(self, name: str) -> Store[Any]:
         """Return a store of the revision with the schema after `change`."""
@@ -118,10 +146,12 @@ class Run:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make one transaction of the changes, of the code for items and of the record, if the app has only one engine and it can undo them all."""
+        """Make one transaction of the changes, of the code for items and of the record, if the app has only one engine and it can undo them all. PostgreSQL
+        has one for the code after the last change and for the record."""
         migrator = None if self._app.engine_urls else migrator_of(self._app, None)
         self.undone = migrator is not None and migrator.local
-        with nullcontext() if migrator is None else migrator.together():
+        with nullcontext() if migrator is None else migrator.together(), self._code:
+            self._begin()
             yield
 
     @contextmanager
@@ -141,7 +171,10 @@ class Run:
     def _lasting_effects(self) -> str:
         steps = [step.title for one in self.planned for step in one.steps]
         done = f"These steps stay: {', '.join(steps)}. " if steps else ""
-        return f"{done}Items that its code wrote stay too. The next run starts the file from its beginning"
+        code = "Items that its code wrote stay too"
+        if self._transactional:
+            code = f"What its code wrote{' after them' if steps else ''} is undone"
+        return f"{done}{code}. The next run starts the file from its beginning"
 
     def close(self) -> None:
         self._app.close()
@@ -180,8 +213,6 @@ def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
 def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None = None) -> list[Planned]:
     """Run a revision and record it. An item that the revision removes stays if the app declares it. Raises `Conflict` if another process has
     run it meanwhile, and `SchemaMismatch` if it has copied items and may not switch to the copy."""
-    target = revision.schemas("AFTER")
-    removed = _names(revision.schemas("BEFORE")) - _names(target) - app.metas.keys()
 
     def record(run: Run) -> None:
         waiting = [
@@ -194,7 +225,14 @@ def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None
             raise SchemaMismatch(f"{revision.path} is not finished: add what is expected to its ALLOWED", faults=faults)
         run.records().create({"app": app.name, "revision": revision.name})
 
-    return _run(app, revision, "upgrade", target, removed, revision.members["ALLOWED"], progress, rate, record)
+    return _run(app, revision, "upgrade", upgrading(app, revision, progress, rate), record)
+
+
+def upgrading(app: App, revision: Revision, progress: Progress, rate: float | None = None) -> Run:
+    """Return the run of an upgrade, which has done nothing yet."""
+    target = revision.schemas("AFTER")
+    removed = _names(revision.schemas("BEFORE")) - _names(target) - app.metas.keys()
+    return Run(app, target, removed, revision.members["ALLOWED"], progress, rate, atomic=revision.atomic)
 
 
 def downgrade(
@@ -215,7 +253,8 @@ def downgrade(
         if not run.records().delete((app.name, revision.name)):
             raise Conflict(f"{revision.name} was undone by another process")
 
-    return _run(app, revision, "downgrade", target, removed, allowed, progress, rate, forget)
+    run = Run(app, target, removed, allowed, progress, rate, atomic=revision.atomic)
+    return _run(app, revision, "downgrade", run, forget)
 
 
 def create_unnamed(app: App, revisions: Sequence[Revision]) -> None:
@@ -232,20 +271,9 @@ def _names(schemas: Iterable[Schema]) -> set[str]:
     return {one.name for one in schemas}
 
 
-def _run(
-    app: App,
-    revision: Revision,
-    direction: str,
-    target: Sequence[Schema],
-    removed: Collection[str],
-    allowed: Iterable[str],
-    progress: Progress,
-    rate: float | None,
-    record: Callable[[Run], None],
-) -> list[Planned]:
+def _run(app: App, revision: Revision, direction: str, run: Run, record: Callable[[Run], None]) -> list[Planned]:
     """Run a function of the file, and record that it was run: in one transaction where the engine can undo both."""
     revision_records(app)
-    run = Run(app, target, removed, allowed, progress, rate)
     function: Callable[[Run], None] = revision.members[direction]
     try:
         with run.together():

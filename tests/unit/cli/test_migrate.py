@@ -297,6 +297,40 @@ def test_revision_files_are_written_run_once_and_undone(
     assert start(declare(Car), url).store(Car).read("a").odometer == 7  # type: ignore[union-attr]
 
 
+@stored(name="car")
+class Ranked:
+    id: str
+    odometer: str
+    rank: int = 3
+
+
+def test_a_plan_of_several_files_has_the_changes_of_each_and_those_in_no_file(
+    persisty: Persisty, declare: Declare, tmp_path: Path
+) -> None:
+    first, second = (f"sqlite:///{tmp_path}/{name}.db" for name in ("first", "second"))
+    fill(first)
+    fill(second)
+    folder = str(tmp_path / "migrations")
+    for item, why, allow in ((Retyped, "Text", ()), (Ranked, "Rank", ("--allow", "drop:car.note"))):
+        spec = declare(item)
+        done = persisty("migrate", spec, "--url", first, "--revision", why, "--folder", folder, *allow)
+        assert done.code == 0, done.err
+        assert persisty("migrate", spec, "--url", first, "--folder", folder).code == 0
+    spec = declare(Ranked, Owner)
+    done = persisty("migrate", spec, "--url", second, "--plan", "--folder", folder)
+    assert done.code == 0, done.err
+    text, rank, missing = done.out.partition("Revision to run")[2].replace("\n", " ").split("evision ", 2)
+    assert "0001_text.py" in text
+    assert "0002_rank.py" in rank
+    assert 'CAST("odometer" AS TEXT)' in text
+    assert "(1 item)" in text
+    assert "/car/rank" in rank
+    assert "note is no longer declared" in rank
+    assert ("/car/odometer" in rank, "--allow" in rank) == (False, False)
+    assert "/owner" in missing
+    assert json.loads(persisty("diff", spec, "--url", second, "--json").out), "nothing is changed"
+
+
 def test_revision_files_create_the_tables_of_an_empty_database(
     persisty: Persisty, declare: Declare, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Attributes whose type changes on DynamoDB: values are converted where they are, beside older code that goes on writing, and no value is lost."""
+"""Attributes whose type changes on DynamoDB: values are converted where they are, while older code goes on writing, and no value is lost."""
 
 from __future__ import annotations
 

@@ -23,8 +23,10 @@ from persisty.deploy.revisions import (
     write_revision,
 )
 from persisty.model.schema_json import schema_from_json
+from persisty.store.migration import Step
 
 from .conftest import Place
+from .test_interrupted import Killed
 
 
 def size_of() -> str:
@@ -315,8 +317,10 @@ def test_code_that_fails_is_named_and_undone_where_the_engine_can(place: Place, 
     table = app.engine.table("car")
     assert table is not None
     undone = place.url.startswith("sqlite")
-    assert ("mileage" in table.columns, "is undone" in str(error.value)) == (not undone, undone)
-    assert ("These steps stay" in str(error.value)) is not undone
+    assert "is undone" in str(error.value)
+    assert ("mileage" in table.columns, "These steps stay" in str(error.value)) == (not undone, not undone)
+    if not undone:
+        assert [one.size for one in app.store(Changed).search_all()] == [None], "what its code wrote is undone"
     revision.path.write_text(text.replace("run.change()\n", code.rpartition("    raise")[0], 1))
     [mended] = revisions_in(tmp_path)
     upgrade(app, mended, ignored)
@@ -339,3 +343,46 @@ def test_a_file_without_a_change_repairs_items_before_the_next_one(place: Place,
     app = place.app(Changed)
     app.prepare()
     assert [one.mileage for one in app.store(Changed).search_all()] == [9]
+
+
+def test_code_that_is_not_atomic_keeps_what_it_wrote(on_postgresql: Place, tmp_path: Path) -> None:
+    [revision] = write(on_postgresql, tmp_path)
+
+    def code(run: Run) -> None:
+        run.change()
+        run.store("car").update_all({"size": "large"})
+        raise ValueError("no such size")
+
+    failing = structs.replace(revision, members={**revision.members, "upgrade": code, "ATOMIC": False})
+    with pytest.raises(SchemaMismatch, match="Items that its code wrote stay too"):
+        upgrade(on_postgresql.app(Changed), failing, ignored)
+    app = on_postgresql.app(Changed)
+    assert pending(app, [failing]) == [failing]
+    assert [one.size for one in app.store(Changed).search_all()] == ["large"]
+
+
+def test_a_file_that_is_killed_at_any_step_is_continued(place: Place, tmp_path: Path) -> None:
+    [revision] = write(place, tmp_path)
+    reached: list[str] = []
+
+    def code(run: Run) -> None:
+        run.change()
+        run.store("car").update_all({"size": "large"})
+
+    def killed(step: Step, items: int) -> None:
+        if step.title not in reached:
+            reached.append(step.title)
+            raise Killed
+
+    changing = structs.replace(revision, members={**revision.members, "upgrade": code})
+    for _ in range(20):
+        try:
+            upgrade(place.app(Changed), changing, killed)
+        except (Killed, SchemaMismatch):
+            assert pending(place.app(Changed), [changing]) == [changing]
+        else:
+            break
+    app = place.app(Changed)
+    app.prepare()
+    assert pending(app, [changing]) == []
+    assert [(one.mileage, one.size) for one in app.store(Changed).search_all()] == [(7, "large")]
