@@ -16,6 +16,7 @@ from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
 from ..model.schema_differences import form, hidden_values, named_before
 from ..model.schema_json import schema_from_json
+from ..model.stored_names import stored_names
 from ..store.migration import Evolution, Migrating, Migrator
 from ..store.schema_records import APPLIED, LEFT
 
@@ -93,7 +94,22 @@ def _evolution(
         )
     if name != meta.name:
         changes.insert(0, _renamed(make, name, meta.name, migrator))
+    else:
+        changes += _left_before(meta, stored, migrator, make, dropped)
     return Evolution(name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine)
+
+
+def _left_before(
+    meta: StoreMeta[Any], stored: Schema, migrator: Migrator, make: Changes, dropped: Collection[str]
+) -> Iterator[Change]:
+    """Yield the allowed removals of attributes that an earlier migration has left in the items of an engine without columns."""
+    in_use = {*stored_names(stored).values(), *stored_names(meta.schema).values()}
+    in_use |= {one.name for schema in (stored, meta.schema) for one in schema.attributes}
+    for one in sorted(dropped):
+        store, _, name = one.partition(".")
+        if store == meta.name and name and name not in in_use and migrator.has_values(meta.name, name):
+            message = f"{name} was left by a former declaration: its values would be deleted"
+            yield make.make("attribute_removed", message, name)
 
 
 def _changes(

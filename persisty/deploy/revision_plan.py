@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from ..application import App
+from ..model.former_schemas import compile_stored
 from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
-from ..model.former_schemas import compile_stored
 from .evolution import evolutions_of, migrator_of
 from .migration import Planned
 from .revisions import Revision, upgrading

@@ -106,6 +106,10 @@ class Migrator(Protocol):
         """Return the schema of the items stored under a name. None if there is no table. `record`: the schema that was applied last."""
         ...
 
+    def has_values(self, name: str, attribute: str) -> bool:
+        """Return whether items have values of an attribute that neither the stored schema nor the declaration has."""
+        ...
+
     def count(self, name: str) -> int:
         """Return the number of stored items, exact or estimated."""
         ...

@@ -36,7 +36,7 @@ from .codec import WireCodec
 from .direct_transport import DirectTransport
 from .index_completion import complete
 from .system_table import definition
-from .table_checks import key_faults, names_to_find, scan_of_names, table_faults
+from .table_checks import key_faults, names_to_find, scan_of_names, table_faults, values_found
 from .table_definitions import definitions, gsi, key_schema
 from .traced_transport import TracedTransport
 from .transport import CONDITION_FAILED, Transport, as_error
@@ -119,7 +119,7 @@ class DynamoDbEngine:
                 raise as_error(error) from error
             log.warning("renamed attributes are not checked: Scan is not allowed (%s)", error.kind)
             return ()
-        return [name for name in names if any(name in item for item in found)]
+        return values_found(meta, names, found)
 
     def _described(self, name: str) -> Mapping[str, Any] | None:
         """Return the description of a table, None if it does not exist."""

@@ -94,6 +94,9 @@ class DynamoDbMigrator:
         ]
         return structs.replace(base, indexes=tuple(found))
 
+    def has_values(self, name: str, attribute: str) -> bool:
+        return self._items.has(name, attribute)
+
     def count(self, name: str) -> int:
         """Return the number of items that DynamoDB counted last, some hours ago."""
         table = self._tables.described(name)

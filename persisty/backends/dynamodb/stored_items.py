@@ -11,13 +11,12 @@ from ...model.former_schemas import exact_attribute
 from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import Schema
-from ...model.schema_changes import Change, members
+from ...model.schema_changes import Change
 from ...model.stored_names import predecessors, stored_names
 from ...model.unreadable_items import UNREADABLE, is_readable
-from .codec import WireCodec
 from .guard_backfill import LISTED, Tables
-from .value_conversion import INCONVERTIBLE, conversion_of, decoded, key_text
-from .wire_kinds import NULL, Wire, wire_kind
+from .value_conversion import INCONVERTIBLE, conversion_of, key_text
+from .wire_kinds import NULL, Wire, decoded, wire_kind
 
 REFUSED = {
     "key_changed": "The key of a table cannot change. Give the item another name, with the present one as a former name, and the items are copied to a new table",
@@ -29,6 +28,8 @@ KEYED = (
 )
 LACKS = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
 """Condition of items without a value of `#0`. `:0` is the type of null."""
+HAS = "attribute_exists(#0) AND NOT attribute_type(#0, :0)"
+"""Condition of items with a value of `#0`. `:0` is the type of null."""
 
 
 class StoredItems:
@@ -50,6 +51,8 @@ class StoredItems:
                 change.kind == "attribute_added"
             ):  # a table has no columns, so items may have a value from before the attribute was removed
                 yield from self._listed(change, place, name, LACKS, {":0": {"S": "NULL"}}, blocked)
+            elif change.kind == "attribute_retyped":
+                yield from self._listed(change, place, name, HAS, {":0": {"S": "NULL"}}, blocked)
             elif next(self.pages(name, {"Limit": 1}), []):
                 yield Fault(change.path, blocked, change.after, change.before)
             return
@@ -65,16 +68,9 @@ class StoredItems:
             message = INCONVERTIBLE.format(change.after)
             yield from self._refused(change, place, name, conversion.converted, message, conversion.shown)
         if change.kind == "members_removed" and conversion is None:
-            schema = next(one for one in declared.schema.attributes if one.name == change.name)
-            codec, kind = WireCodec(declared), declared.attributes[change.name]
-            values = [
-                codec.value(change.name, kind.type(one) if callable(kind.type) else one)
-                for one in members(declared.schema, schema) or ()
-            ]
-            named = {f":{place}": value for place, value in enumerate(values)}
-            condition = f"attribute_exists(#0) AND NOT (#0 IN ({', '.join(named)}))"
+            decode = partial(decoded, wire_kind(exact_attribute(declared, change.name)))
             message = "These items have a value that is no longer declared. Give them another one first"
-            yield from self._listed(change, place, name, condition, named, message)
+            yield from self._refused(change, place, name, decode, message)
 
     def _refused(
         self,
@@ -116,8 +112,13 @@ class StoredItems:
             if len(found) > LISTED:
                 break
         if found:
+            found.sort()
             more = " and more" if len(found) > LISTED else ""
             yield Fault(change.path, message, change.after, ", ".join(found[:LISTED]) + more)
+
+    def has(self, store: str, attribute: str) -> bool:
+        """Return whether an item has a stored attribute, declared or not."""
+        return any(page for page in self._scan(store, "attribute_exists(#0)", {"#0": attribute}, {}))
 
     def table(self, store: str) -> str:
         """Return the name of the table of a store."""

@@ -8,6 +8,8 @@ from typing import Any
 from ...errors import Fault
 from ...model.meta import StoreMeta
 from ...model.stored_names import stored_names_of
+from ...model.unreadable_items import is_readable
+from .wire_kinds import Wire, decoded, wire_kind
 
 CREATE = "Deploy the app, or create tables with `App.prepare` or `persisty serve --create-tables`"
 LOADED = frozenset({"ACTIVE", "UPDATING"})
@@ -32,6 +34,16 @@ def scan_of_names(table: str, names: Sequence[str]) -> dict[str, Any]:
         "ProjectionExpression": ", ".join(places),
         "ExpressionAttributeNames": places,
     }
+
+
+def values_found(meta: StoreMeta[Any], names: Sequence[str], items: Sequence[Wire]) -> list[str]:
+    """Return the names with a value in these items that the attribute's type allows. Other values are left by a former attribute of the name."""
+
+    def has(item: Wire, name: str) -> bool:
+        kind = wire_kind(meta.attributes[name])
+        return name in item and is_readable(item[name], lambda cell: decoded(kind, cell))
+
+    return [name for name in names if any(has(item, name) for item in items)]
 
 
 def table_faults(store: str, expected: Mapping[str, Any], table: Mapping[str, Any] | None) -> Iterator[Fault]:

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from msgspec import UNSET
 
 from ...errors import Conflict, Fault, SchemaMismatch
@@ -34,7 +33,7 @@ from ...store.migration import Report
 from .guard_backfill import LISTED, Tables
 from .parallel import in_parallel
 from .resumable_scans import ResumableScans
-from .wire_kinds import WIRE, Wire, WireKind, wire_kind
+from .wire_kinds import WIRE, Wire, WireKind, decoded, wire_kind
 
 Cell = dict[str, Any]
 """A tagged value such as `{"S": "text"}`."""
@@ -79,12 +78,6 @@ def conversion_of(stored: Schema, declared: StoreMeta[Any], name: str) -> ValueC
     attribute = next(one for one in declared.schema.attributes if one.name == name)
     before, after = form(stored, known), form(declared.schema, attribute)
     return ValueConversion(declared, name, before, after) if (before, after) in CONVERSIONS else None
-
-
-def decoded(kind: WireKind, cell: Cell) -> Any:
-    """Return the value of a cell. Raises one of `FAULTS` if it is not of the kind."""
-    value = msgspec.convert(cell[kind.tag], kind.type)
-    return value if kind.decode is None else kind.decode(value)
 
 
 def _exact(kind: WireKind, cell: Cell) -> Any:
@@ -157,8 +150,8 @@ class ConversionBackfill:
     def _scan(self) -> dict[str, Any]:
         before, after = self._conversion.tags
         names = {"#0": self._place, **self._keys}
-        kind = ("NULL", "attribute_exists(#0) AND NOT attribute_type(#0, :0)")
-        tag, condition = kind if before == after else (before, "attribute_type(#0, :0)")
+        filled = ("NULL", "attribute_exists(#0) AND NOT attribute_type(#0, :0)")
+        tag, condition = filled if before == after else (before, "attribute_type(#0, :0)")
         return {
             "TableName": self._table,
             "ConsistentRead": True,

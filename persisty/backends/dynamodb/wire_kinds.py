@@ -9,7 +9,7 @@ DynamoDB can append to it.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -139,3 +139,9 @@ def wire_kind(attribute: Attribute) -> WireKind:
     read = {row.encode(value): member for value, member in members.items()}
     spelled = StoredChoices({member: text for text, member in read.items()}, row.encode)
     return WireKind(row.tag, spelled.__getitem__ if attribute.kind is Kind.ENUM else row.encode, read.__getitem__)
+
+
+def decoded(kind: WireKind, cell: Mapping[str, Any]) -> Any:
+    """Return the value of a cell. Raises one of `FAULTS` if it is not of the kind."""
+    value = msgspec.convert(cell[kind.tag], kind.type)
+    return value if kind.decode is None else kind.decode(value)

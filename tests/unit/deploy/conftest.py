@@ -35,9 +35,11 @@ class Place:
             app.store(item).create(row)
         return app
 
-    def migrated(self, *items: type[Any], allow: tuple[str, ...] = ()) -> tuple[App, list[Planned]]:
+    def migrated(
+        self, *items: type[Any], allow: tuple[str, ...] = (), unknown_allowed: bool = False
+    ) -> tuple[App, list[Planned]]:
         app = self.app(*items)
-        planned = Migration(app, allow).apply()
+        planned = Migration(app, allow, unknown_allowed=unknown_allowed).apply()
         assert not [one for one in Migration(app).plan() if one.steps], "a second migration has something to do"
         app.prepare()
         return app, planned

@@ -15,6 +15,7 @@ from persisty.deploy.migration import Migration
 from persisty.model.value_conversions import CONVERSIONS, INEXACT
 
 from .conftest import Place
+from .test_dynamodb_migration import Tables
 
 
 class Level(enum.IntEnum):
@@ -81,19 +82,19 @@ def attribute(rand: random.Random) -> tuple[Any, bool, Any]:
     return type_, optional, [] if isinstance(default, list) else default
 
 
-def extras(rand: random.Random, attributes: dict[str, tuple[Any, bool, Any]]) -> dict[str, Any]:
+def extras(rand: random.Random, attributes: dict[str, tuple[Any, bool, Any]], *, keys: bool) -> dict[str, Any]:
     able = [name for name, (type_, *_) in attributes.items() if type_ not in (list[str], bytes, bool)]
     indexes = [Index(name) for name in able if rand.random() < 0.3]
     if able and rand.random() < 0.2:
         indexes.append(Unique(rand.choice(able), "id"))
     key = ("id",)
     keyable = [name for name in able if attributes[name][0] in (int, datetime, Level) and not attributes[name][1]]
-    if keyable and rand.random() < 0.2:
+    if keys and keyable and rand.random() < 0.2:
         key = (rand.choice(keyable), "id")
     return {"indexes": indexes, "key": key}
 
 
-def changed(rand: random.Random, before: Declared) -> Declared:
+def changed(rand: random.Random, before: Declared, *, keys: bool) -> Declared:
     attributes, former = {}, {}
     for name, one in before.attributes.items():
         what = rand.random()
@@ -113,7 +114,7 @@ def changed(rand: random.Random, before: Declared) -> Declared:
     for name in NAMES:
         if name not in attributes and name not in before.attributes and rand.random() < 0.2:
             attributes[name] = attribute(rand)
-    return Declared(attributes, former, extras(rand, attributes))
+    return Declared(attributes, former, extras(rand, attributes, keys=keys))
 
 
 def expected(before: Declared, after: Declared, row: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def converted(old: Any, new: Any, value: Any) -> Any:
         raise LookupError(value) from error
 
 
-def play(place: Place, seed: int, rounds: int = 4) -> None:
+def play(place: Place, seed: int, rounds: int = 4, *, keys: bool = True) -> None:
     rand = random.Random(seed)
     names = rand.sample(NAMES, 4)
     declared = Declared({name: attribute(rand) for name in names}, {}, {})
@@ -170,7 +171,7 @@ def play(place: Place, seed: int, rounds: int = 4) -> None:
         app.store(item).create(row)
         rows[row["id"]] = row
     for _ in range(rounds):
-        after = changed(rand, declared)
+        after = changed(rand, declared, keys=keys)
         try:
             wanted = {key: expected(declared, after, row) for key, row in rows.items()}
         except LookupError:
@@ -180,7 +181,7 @@ def play(place: Place, seed: int, rounds: int = 4) -> None:
             try:
                 _, planned = place.migrated(after.item())
                 left = tuple(str(change.allow) for one in planned for change in one.left)
-                app, planned = place.migrated(after.item(), allow=left)
+                app, planned = place.migrated(after.item(), allow=left, unknown_allowed=True)
                 left = tuple(str(change.allow) for one in Migration(app).plan() for change in one.left)
                 app, _ = place.migrated(after.item(), allow=left)  # columns of former names
             except SchemaMismatch as error:
@@ -203,3 +204,11 @@ def play(place: Place, seed: int, rounds: int = 4) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_random_changes_of_a_declaration_keep_every_value(place: Place, seed: int) -> None:
     play(place, seed)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_changes_of_a_declaration_keep_every_value_on_dynamodb(moto_endpoint: str, seed: int) -> None:
+    tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
+    play(tables, seed, keys=False)
+    assert tables.opened is not None
+    tables.opened.close()
