@@ -13,6 +13,7 @@ those whose refusal does not say enough. Source: "PartiQL for DynamoDB" in the D
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from ...model.expressions import ALL, Filter, Or
@@ -76,11 +77,48 @@ class Statements:
         puts = [one for one in writes if isinstance(one, Put) and not one.requires]
         columns = self._codec.columns([one.item for one in puts]) if len(puts) == len(writes) > 1 else None
         if columns is None:
-            return [self._of(one) for one in writes]
+            return self._alike(writes) or [self._of(one) for one in writes]
         text = self._text(("insert", *columns), puts[0])
         if len(text) > MAX_TEXT:
             return [None] * len(puts)
         return [{"Statement": text, "Parameters": [*values]} for values in zip(*columns.values(), strict=True)]
+
+    def _alike(self, writes: Sequence[Write]) -> list[dict[str, Any] | None] | None:
+        """Return the statements of updates of the same attributes, or of deletes, under one condition. None for other writes, and for writes that PartiQL
+        cannot express. This takes half the time of `_of` for each."""
+        first = writes[0]
+        if isinstance(first, Put) or len(writes) == 1:
+            return None
+        some = [
+            one for one in writes if isinstance(one, type(first)) and one.when is first.when and not required_by(one)
+        ]
+        statement = self._of(first) if len(some) == len(writes) else None
+        if statement is None or not all(self._codec.storable(one.key) for one in some):
+            return None
+        columns = self._changed_columns([one.changes for one in some if isinstance(one, Patch)])
+        if columns is None:
+            return None
+        columns += self._codec.key_columns([one.key for one in some])
+        of_condition = statement["Parameters"][len(columns) :]
+        return [{**statement, "Parameters": [*values, *of_condition]} for values in zip(*columns, strict=True)]
+
+    def _changed_columns(self, changes: Sequence[Mapping[str, Any]]) -> list[Sequence[dict[str, Any]]] | None:
+        """Return the values of changes of the same attributes, a list for each attribute. None if the changes differ in more than values."""
+        names = tuple(changes[0]) if changes else ()
+        if any(tuple(one) != names for one in changes):
+            return None
+        columns: list[Sequence[dict[str, Any]]] = []
+        for name in names:
+            values = [one[name] for one in changes]
+            kinds = {*map(type, values)}
+            if kinds == {Add}:
+                tag, encode = self._codec.cells[name]
+                columns.append([{tag: encode(one.amount)} for one in values])
+            elif kinds.isdisjoint(OF_ONE):
+                columns.append(self._codec.column(name, values))
+            else:
+                return None
+        return columns
 
     def _of(self, write: Write) -> dict[str, Any] | None:
         """Return the statement of a write, None if PartiQL cannot express it."""
@@ -173,6 +211,8 @@ class Statements:
 
 OPERATORS: dict[type, str] = {Add: "add", Append: "append"}
 """Change → its row in `CHANGES`; every other value is set."""
+OF_ONE = frozenset({NoneType, *OPERATORS})
+"""Types of changes that are not set to their values."""
 CHANGES = {"set": "SET {0} = ?", "add": "SET {0} = {0} + ?", "append": "SET {0} = list_append({0}, ?)"}
 """Kind of change → its clause."""
 

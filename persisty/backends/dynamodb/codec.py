@@ -130,16 +130,9 @@ class WireCodec:
         self._key = tuple(
             (stored[name], self._kinds[name].tag, self._kinds[name].encode) for name in meta.key.attributes
         )
-        self._encoders_of_all = tuple(
-            (
-                stored[name],
-                meta.attributes[name].get,
-                kind.tag,
-                kind.encode_all or partial(map, kind.encode),
-                name in self._optional,
-            )
-            for name, kind in self._kinds.items()
-        )
+        self._encoders_of_all = {
+            name: (kind.tag, kind.encode_all or partial(map, kind.encode)) for name, kind in self._kinds.items()
+        }
         self._short = not self._joined and all(one.kind not in UNBOUNDED for one in meta.key_attributes)
 
     def absent_matches(self, comparison: Compare) -> bool | None:
@@ -234,14 +227,26 @@ class WireCodec:
         if self._joined or self._nulls:
             return None
         found: dict[str, list[dict[str, Any]]] = {}
-        for name, get, tag, encode_all, optional in self._encoders_of_all:
+        for name, attribute in self._meta.attributes.items():
+            get = attribute.get
             values = [get(item) for item in items]
-            nulls = sum(value is None for value in values) if optional else 0
+            nulls = sum(value is None for value in values) if attribute.optional else 0
             if not nulls:
-                found[name] = [{tag: value} for value in encode_all(values)]
+                found[self.stored[name]] = self.column(name, values)
             elif nulls < len(values):
                 return None
         return found
+
+    def column(self, name: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """Encode several values of one attribute that are not None."""
+        tag, encode_all = self._encoders_of_all[name]
+        return [{tag: value} for value in encode_all(values)]
+
+    def key_columns(self, keys: Sequence[KeyValues]) -> list[Sequence[dict[str, Any]]]:
+        """Return the values of the table's key attributes in several keys, a list for each attribute."""
+        if self._joined:
+            return list(zip(*(self.key(key).values() for key in keys), strict=True))
+        return [self.column(name, [key[place] for key in keys]) for place, name in enumerate(self._meta.key.attributes)]
 
     def value(self, name: str, value: Any) -> dict[str, Any]:
         """Encode one value that is not None."""

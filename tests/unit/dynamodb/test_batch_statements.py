@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from persisty.backends.dynamodb.batch_statements import MAX_STATEMENTS, rounds
+from persisty.backends.dynamodb.batch_statements import MAX_STATEMENTS, Statements, rounds
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import AwsError
 from persisty.errors import BackendUnavailable
@@ -179,3 +180,26 @@ def test_another_refusal_of_a_whole_batch_is_an_error() -> None:
     backend, _ = backend_with(AwsError("ResourceNotFoundException", "", {}))
     with pytest.raises(BackendUnavailable):
         backend.write([Put(thing("1")), Put(thing("2"))], atomic=False)
+
+
+ALIKE: dict[str, list[Any]] = {
+    "set": [Patch(("1",), {"text": "a", "count": 1}), Patch(("2",), {"text": "b", "count": 2})],
+    "add": [Patch(("1",), {"count": Add(1)}), Patch(("2",), {"count": Add(2)})],
+    "nothing": [Patch(("1",), {}), Patch(("2",), {})],
+    "null": [Patch(("1",), {"text": "a"}), Patch(("2",), {"text": None})],
+    "set or add": [Patch(("1",), {"count": 1}), Patch(("2",), {"count": Add(2)})],
+    "append": [Patch(("1",), {"tags": Append(("a",))}), Patch(("2",), {"tags": Append(("b",))})],
+    "other attributes": [Patch(("1",), {"text": "a"}), Patch(("2",), {"count": 1})],
+    "a key that no item has": [Patch(("1",), {"text": "a"}), Patch(("x" * 3_000,), {"text": "b"})],
+    "deletes": [Delete(("1",)), Delete(("2",))],
+    "both": [Patch(("1",), {"text": "a"}), Delete(("2",))],
+}
+
+
+@pytest.mark.parametrize("condition", [None, T.count == 3, T.text.endswith("a")])
+@pytest.mark.parametrize("name", ALIKE)
+def test_statements_that_are_made_together_equal_those_of_each_write(name: str, condition: Any) -> None:
+    when = where(condition)
+    writes = [replace(one, when=when) for one in ALIKE[name]]
+    statements = Statements(THING, WIRE, "things")
+    assert statements.of_all(writes) == [Statements(THING, WIRE, "things").of_all([one])[0] for one in writes]
