@@ -17,7 +17,7 @@ from .access_paths import over_values
 from .codec import WireCodec
 from .planner import KeyPlan
 from .requests import Requests
-from .result_streams import Fields, Lanes
+from .result_streams import Fields, ResultStreams
 from .wire_answers import Sizes
 
 T = TypeVar("T")
@@ -26,13 +26,13 @@ MAX_READ = 100
 
 
 class Keyed(Generic[T]):
-    def __init__(self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, lanes: Lanes[T]) -> None:
-        self._meta, self._codec, self._requests, self._lanes = meta, codec, requests, lanes
+    def __init__(self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, streams: ResultStreams[T]) -> None:
+        self._meta, self._codec, self._requests, self._streams = meta, codec, requests, streams
         self._rank = sort_key(over_values(meta), tuple(OrderBy(name) for name in meta.key.attributes))
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         """Return the items of these keys, by position. A key may occur twice."""
-        whole = self._lanes.fields(None)
+        whole = self._streams.fields(None)
         if len(keys) == 1:
             return [self._one(keys[0], whole)]
         found: dict[KeyValues, T | None] = dict.fromkeys(keys)
@@ -50,24 +50,24 @@ class Keyed(Generic[T]):
 
         `sizes` receives the size of each response of several items.
         """
-        fields = self._lanes.fields(None if names is None else {*names, *names_in(plan.rest)})
-        wanted = matcher(self._meta, plan.rest)
+        fields = self._streams.fields(None if names is None else {*names, *names_in(plan.rest)})
+        is_match = matcher(self._meta, plan.rest)
         keys = [key for key in plan.keys if self._codec.storable(key)]
         if len(keys) == 1 and after is None:
             item = self._one(keys[0], fields)
-            yield [] if item is None or not wanted(item) else [item]
+            yield [] if item is None or not is_match(item) else [item]
             return
         places = {key: self._rank(dict(zip(self._meta.key.attributes, key, strict=True))) for key in keys}
         if after is not None:
             places = {key: place for key, place in places.items() if place > self._rank(after)}
         for batch in self._batches(sorted(places, key=places.__getitem__), fields, sizes):
-            found = [item for item in batch if wanted(item)]
+            found = [item for item in batch if is_match(item)]
             yield sorted(found, key=lambda item: places[self._meta.key_values(item)])
 
     def _one(self, key: KeyValues, fields: Fields) -> T | None:
         if not self._codec.storable(key):
             return None
-        row = self._lanes.call("GetItem", self._requests.read(key, fields.names), self._codec.got).Item
+        row = self._streams.call("GetItem", self._requests.read(key, fields.names), self._codec.got).Item
         return None if row is None else fields.item(row)
 
     def _batches(self, keys: Sequence[KeyValues], fields: Fields, sizes: Sizes) -> Iterator[list[T]]:
@@ -80,19 +80,19 @@ class Keyed(Generic[T]):
         request: Any = self._requests.read_batch(keys, fields.names)
         attempt = 0
         while attempt < ATTEMPTS:
-            answer = self._lanes.call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
+            answer = self._streams.call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
             sizes.append(answer.size)
             found = answer.Responses.get(self._requests.table, ())
             yield from map(fields.item, found)
             if not answer.UnprocessedKeys:
                 return
-            before, request = _asked(request), answer.UnprocessedKeys
+            before, request = _key_count(request), answer.UnprocessedKeys
             if not found:  # otherwise the items did not fit into 16 MB
                 sleep(backoff(attempt))
-            attempt = 0 if _asked(request) < before else attempt + 1
+            attempt = 0 if _key_count(request) < before else attempt + 1
         raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
 
 
-def _asked(request: Mapping[str, Any]) -> int:
+def _key_count(request: Mapping[str, Any]) -> int:
     """Return the number of keys of a BatchGetItem."""
     return sum(len(one["Keys"]) for one in request.values())

@@ -22,7 +22,7 @@ SEGMENT = 4 * 1024 * 1024
 """Bytes of a segment when a whole table is scanned."""
 
 
-class Asked(Struct, frozen=True):
+class PageRequest(Struct, frozen=True):
     """A page. `after`: the position to continue from without an order; with one, the plan has it. `names`: the attributes to fetch,
     None for all. `max_bytes`: the size at which the page ends, None for any size. `sizes`: the sizes of the responses that were read for it."""
 
@@ -36,18 +36,18 @@ class Asked(Struct, frozen=True):
     """Matches without a place in the order, because a value of the order cannot be decoded. They are part of the first page."""
 
 
-def length_of_page(meta: StoreMeta[Any], found: list[Any], asked: Asked) -> int:
+def length_of_page(meta: StoreMeta[Any], found: list[Any], request: PageRequest) -> int:
     """Return how many of the matches make a page. If these are all of them, the page may go on."""
-    if asked.max_bytes is None or sum(asked.sizes) <= asked.max_bytes:
-        return min(len(found), asked.limit)
-    return items_of_page(meta, found[: asked.limit], asked.max_bytes)
+    if request.max_bytes is None or sum(request.sizes) <= request.max_bytes:
+        return min(len(found), request.limit)
+    return items_of_page(meta, found[: request.limit], request.max_bytes)
 
 
-def up_to_bytes(meta: StoreMeta[Any], items: Iterator[T], asked: Asked) -> Iterator[T]:
+def up_to_bytes(meta: StoreMeta[Any], items: Iterator[T], request: PageRequest) -> Iterator[T]:
     """Yield the items, which have been read, until a page is complete with them, and one more."""
-    if asked.max_bytes is None or sum(asked.sizes) <= asked.max_bytes:
+    if request.max_bytes is None or sum(request.sizes) <= request.max_bytes:
         return items
-    return enough_for_page(items, item_size(meta), asked.max_bytes)
+    return enough_for_page(items, item_size(meta), request.max_bytes)
 
 
 def distinct(meta: StoreMeta[Any], items: Iterable[T]) -> Iterator[T]:

@@ -44,11 +44,11 @@ from .explain import advised, explained
 from .key_reads import Keyed
 from .local_order import Groups, Unplaced, merged, with_sorted_ties
 from .page_positions import Positions
-from .page_requests import Asked, distinct, length_of_page, segments_of, through_index, ties, up_to_bytes
+from .page_requests import PageRequest, distinct, length_of_page, segments_of, through_index, ties, up_to_bytes
 from .parallel import MAX_THREADS, in_parallel, side_by_side
 from .planner import KeyPlan, Plan, Planner, UnionPlan
 from .requests import Requests
-from .result_streams import Lane, Lanes
+from .result_streams import ResultStream, ResultStreams
 from .statistics import Statistics
 from .transport import Transport
 from .wire_answers import Sizes
@@ -75,13 +75,13 @@ class Reads(Generic[T]):
         self._codec = codec
         self._planner = planner
         self._max_scan = max_scan
-        self._lanes: Lanes[T] = Lanes(meta, codec, requests, transport)
-        self._keyed = Keyed(meta, codec, requests, self._lanes)
+        self._streams: ResultStreams[T] = ResultStreams(meta, codec, requests, transport)
+        self._keyed = Keyed(meta, codec, requests, self._streams)
         self._positions = Positions(meta, codec)
         self._statistics = Statistics(requests.table, transport)
         self.read = self._keyed.read
 
-    def steady(self, changes: Mapping[str, Any]) -> Reads[T]:
+    def for_changes(self, changes: Mapping[str, Any]) -> Reads[T]:
         """Return reads in which an item that is changed so does not appear again: they use no index in which the item would move,
         and no union in which it could leave one query and appear in a later one."""
 
@@ -89,74 +89,74 @@ class Reads(Generic[T]):
             partition, *sorts = index.attributes
             return not changes.keys().isdisjoint(sorts) or isinstance(changes.get(partition), Add)
 
-        kept = tuple([index for index in self.meta.indexes if not moves(index)])
-        moving = frozenset(index.attributes[0] for index in kept) & changes.keys()
-        if kept == self.meta.indexes and not moving:
+        unmoved = tuple([index for index in self.meta.indexes if not moves(index)])
+        moving = frozenset(index.attributes[0] for index in unmoved) & changes.keys()
+        if unmoved == self.meta.indexes and not moving:
             return self
         found = copy(self)
-        meta = self.meta.altered(indexes=kept)
+        meta = self.meta.altered(indexes=unmoved)
         found._planner = Planner(meta, self._codec, self._planner.index_attributes, moving)
         return found
 
-    def query(self, asked: Query) -> Page[T]:
-        return self._query(asked, [])
+    def query(self, query: Query) -> Page[T]:
+        return self._query(query, [])
 
-    def _query(self, asked: Query, sizes: Sizes) -> Page[T]:
+    def _query(self, query: Query, sizes: Sizes) -> Page[T]:
         """Return a page. `sizes` receives the size of each response."""
-        where, order, after, limit = asked.where, asked.order, asked.after, asked.limit
+        where, order, after, limit = query.where, query.order, query.after, query.limit
         following = beyond(self.meta, order, after) if order and after is not None else ALL
         chosen = self._planner.plan(where, order, following)
         names = None
-        if asked.select is not None:
-            names = frozenset((*asked.select, *self._positions.names(chosen, order)))
-        max_bytes = None if limit <= COMPLETE_PAGE else asked.max_bytes
-        wanted = Asked(order, None if order else after, limit, names, max_bytes, sizes)
+        if query.select is not None:
+            names = frozenset((*query.select, *self._positions.names(chosen, order)))
+        max_bytes = None if limit <= COMPLETE_PAGE else query.max_bytes
+        request = PageRequest(order, None if order else after, limit, names, max_bytes, sizes)
         match chosen:
             case KeyPlan():
-                found = self._of_keys(chosen, wanted)
+                found = self._of_keys(chosen, request)
             case UnionPlan():
-                found = self._of_union(chosen, wanted)
+                found = self._of_union(chosen, request)
             case _:
                 if not (chosen.ordered and chosen.exact):  # otherwise a page reads exactly its items
-                    self._allow(chosen, where, order, asked.allow_scan)
-                found = self._of_query(chosen, wanted)
+                    self._allow(chosen, where, order, query.allow_scan)
+                found = self._of_query(chosen, request)
         if max_bytes is not None:
-            limit = length_of_page(self.meta, found, wanted)
-        if wanted.unplaced:
+            limit = length_of_page(self.meta, found, request)
+        if request.unplaced:
             found = found[: limit + 1]
-            page = self._page(chosen, order, found[:limit], asked, sizes) if len(found) > limit else Page(found, None)
-            return page if after is not None else Page([*wanted.unplaced, *page.items], page.position)
+            page = self._page(chosen, order, found[:limit], query, sizes) if len(found) > limit else Page(found, None)
+            return page if after is not None else Page([*request.unplaced, *page.items], page.position)
         if len(found) <= limit:
             return Page(found, None)
-        return self._page(chosen, order, found[:limit], asked, sizes)
+        return self._page(chosen, order, found[:limit], query, sizes)
 
-    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
+    def query_each(self, attribute: str, values: Sequence[Any], query: Query) -> list[Page[T]]:
         """Return a page for each value: queries in parallel, or one scan for all if no index begins with the attribute."""
-        each = [combine(And, [Compare(attribute, "eq", value), asked.where]) for value in values]
-        plans = [self._planner.plan(one, asked.order) for one in each[:1]]
+        each = [combine(And, [Compare(attribute, "eq", value), query.where]) for value in values]
+        plans = [self._planner.plan(one, query.order) for one in each[:1]]
         if any(isinstance(one, QueryPlan) and one.path is None for one in plans):
-            return self._scan_each(attribute, values, asked)
+            return self._scan_each(attribute, values, query)
         pages: list[Page[T]] = [Page([])] * len(values)
-        one_page = replace(asked, after=None, max_bytes=None)
-        loaded = Total(asked.max_bytes)
+        one_page = replace(query, after=None, max_bytes=None)
+        loaded = Total(query.max_bytes)
 
         def run(position: int) -> None:
             sizes: Sizes = []
             page = pages[position] = self._query(replace(one_page, where=each[position]), sizes)
-            if asked.limit * len(values) > COMPLETE_PAGE:
+            if query.limit * len(values) > COMPLETE_PAGE:
                 loaded.add_at_most(sum(sizes), partial(size_of_all, self.meta, page.items))
 
         in_parallel(run, range(len(values)))
         return pages
 
-    def _scan_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
-        where, order, limit = asked.where, asked.order, asked.limit
-        wanted = combine(And, [among(attribute, values), where])
-        chosen = self._planner.plan(wanted)
-        self._allow(chosen, wanted, order, False)
+    def _scan_each(self, attribute: str, values: Sequence[Any], query: Query) -> list[Page[T]]:
+        where, order, limit = query.where, query.order, query.limit
+        of_values = combine(And, [among(attribute, values), where])
+        chosen = self._planner.plan(of_values)
+        self._allow(chosen, of_values, order, False)
         get = self.meta.attributes[attribute].get
         groups = Groups(
-            self.meta, order, values, limit, asked.max_bytes if limit * len(values) > COMPLETE_PAGE else None
+            self.meta, order, values, limit, query.max_bytes if limit * len(values) > COMPLETE_PAGE else None
         )
         unplaced: list[T] = []
         # without an order, the next page continues from the position of the scan
@@ -172,14 +172,14 @@ class Reads(Generic[T]):
             pages.append(Page([*first, *page.items], page.position) if first else page)
         return pages
 
-    def _page(self, chosen: Plan, order: tuple[OrderBy, ...], items: list[T], asked: Query, sizes: Sizes) -> Page[T]:
+    def _page(self, chosen: Plan, order: tuple[OrderBy, ...], items: list[T], query: Query, sizes: Sizes) -> Page[T]:
         """Return a page that is not the last one."""
         return unfinished_page(
             self.meta,
             self._positions.names(chosen, order),
             items,
             lambda last: self._positions.of(chosen, order, last),
-            asked,
+            query,
             lambda again: self._query(again, sizes),
         )
 
@@ -188,7 +188,7 @@ class Reads(Generic[T]):
         self._allow(chosen, where, (), allow_scan)
         if isinstance(chosen, KeyPlan):
             return sum(map(len, self._keyed.matches(chosen, (), [])))
-        counts = [self._lanes.counts(lane) for lane in self._all(chosen, ())]
+        counts = [self._streams.counts(stream) for stream in self._all(chosen, ())]
         return sum(side_by_side(counts))
 
     def aggregate(
@@ -226,8 +226,8 @@ class Reads(Generic[T]):
             ends.append(self.meta.attributes[name].get(page.items[0]) if page.items else None)
         return tuple(ends)
 
-    def explain(self, asked: Query) -> Explanation:
-        return explained(self._planner, asked.where, asked.order, asked.limit, self._statistics.size())
+    def explain(self, query: Query) -> Explanation:
+        return explained(self._planner, query.where, query.order, query.limit, self._statistics.size())
 
     def _allow(self, chosen: Plan, where: Filter, order: tuple[OrderBy, ...], allow_scan: bool) -> None:
         """Raise `ScanNotAllowed` for a plan that may read all of a table that is too large."""
@@ -245,85 +245,87 @@ class Reads(Generic[T]):
 
     # A page of each kind of plan: more than `limit` matches, or all
 
-    def _of_query(self, chosen: QueryPlan, asked: Asked) -> list[T]:
+    def _of_query(self, chosen: QueryPlan, request: PageRequest) -> list[T]:
         if not chosen.ordered:
-            return self._top(self._every(chosen, asked.names, asked.sizes), asked)
-        start = None if asked.after is None else self._positions.start(chosen, asked.after)
-        return self._first(chosen, self._lanes.lane(chosen, asked.names), asked, start)
+            return self._top(self._every(chosen, request.names, request.sizes), request)
+        start = None if request.after is None else self._positions.start(chosen, request.after)
+        return self._first(chosen, self._streams.stream(chosen, request.names), request, start)
 
-    def _of_union(self, chosen: UnionPlan, asked: Asked) -> list[T]:
-        if not asked.order:
-            return self._one_after_another(chosen, asked)
+    def _of_union(self, chosen: UnionPlan, request: PageRequest) -> list[T]:
+        if not request.order:
+            return self._one_after_another(chosen, request)
         if not all(one.ordered for one in chosen.queries):
-            return self._top(self._every(chosen, asked.names, asked.sizes), asked)
-        firsts = self._firsts((one, self._lanes.lane(one, asked.names), asked, None) for one in chosen.queries)
-        found = merged(self.meta, asked.order, firsts)
-        matches = islice(found if chosen.disjoint else distinct(self.meta, found), asked.limit + 1)
-        return list(up_to_bytes(self.meta, matches, asked))
+            return self._top(self._every(chosen, request.names, request.sizes), request)
+        firsts = self._firsts((one, self._streams.stream(one, request.names), request, None) for one in chosen.queries)
+        found = merged(self.meta, request.order, firsts)
+        matches = islice(found if chosen.disjoint else distinct(self.meta, found), request.limit + 1)
+        return list(up_to_bytes(self.meta, matches, request))
 
-    def _one_after_another(self, chosen: UnionPlan, asked: Asked) -> list[T]:
+    def _one_after_another(self, chosen: UnionPlan, request: PageRequest) -> list[T]:
         """Yield the matches of one query after another. A few queries run at a time, which saves the latency of small ones."""
-        lanes = self._lanes.of_union(chosen, asked.names)
-        position, start = (0, None) if asked.after is None else self._positions.resume(chosen, asked.after)
-        starts = [start, *[None] * (len(lanes) - position - 1)]
-        waiting = list(zip(chosen.queries[position:], lanes[position:], repeat(asked), starts, strict=False))
+        streams = self._streams.of_union(chosen, request.names)
+        position, start = (0, None) if request.after is None else self._positions.resume(chosen, request.after)
+        starts = [start, *[None] * (len(streams) - position - 1)]
+        waiting = list(zip(chosen.queries[position:], streams[position:], repeat(request), starts, strict=False))
         found: list[T] = []
-        while waiting and length_of_page(self.meta, found, asked) == len(found):
+        while waiting and length_of_page(self.meta, found, request) == len(found):
             found += chain.from_iterable(self._firsts(waiting[:MAX_THREADS]))
             del waiting[:MAX_THREADS]
         return found
 
-    def _of_keys(self, chosen: KeyPlan, asked: Asked) -> list[T]:
-        if asked.order:
-            return self._top(self._every(chosen, asked.names, asked.sizes), asked)
-        if asked.after is not None:
-            self._positions.check(chosen, asked.after)
+    def _of_keys(self, chosen: KeyPlan, request: PageRequest) -> list[T]:
+        if request.order:
+            return self._top(self._every(chosen, request.names, request.sizes), request)
+        if request.after is not None:
+            self._positions.check(chosen, request.after)
         found: list[T] = []
-        for some in self._keyed.matches(chosen, asked.names, asked.sizes, asked.after):
+        for some in self._keyed.matches(chosen, request.names, request.sizes, request.after):
             found += some
-            if length_of_page(self.meta, found, asked) < len(found):
+            if length_of_page(self.meta, found, request) < len(found):
                 break
         return found
 
-    def _top(self, items: Iterable[T], asked: Asked) -> list[T]:
-        placed = Unplaced(self.meta, asked.order, asked.unplaced).without(items)
-        return heapq.nsmallest(asked.limit + 1, placed, sort_key(self.meta, asked.order))
+    def _top(self, items: Iterable[T], request: PageRequest) -> list[T]:
+        placed = Unplaced(self.meta, request.order, request.unplaced).without(items)
+        return heapq.nsmallest(request.limit + 1, placed, sort_key(self.meta, request.order))
 
-    def _firsts(self, queries: Iterable[tuple[QueryPlan, Lane[T], Asked, Wire | None]]) -> list[list[T]]:
+    def _firsts(self, queries: Iterable[tuple[QueryPlan, ResultStream[T], PageRequest, Wire | None]]) -> list[list[T]]:
         """Run `_first` for several queries in parallel."""
-        given = list(queries)
-        firsts: list[list[T]] = [[] for _ in given]
+        arguments = list(queries)
+        firsts: list[list[T]] = [[] for _ in arguments]
 
         def run(position: int) -> None:
-            firsts[position] = self._first(*given[position])
+            firsts[position] = self._first(*arguments[position])
 
-        in_parallel(run, range(len(given)))
+        in_parallel(run, range(len(arguments)))
         return firsts
 
-    def _first(self, one: QueryPlan, lane: Lane[T], asked: Asked, start: Wire | None) -> list[T]:
+    def _first(self, one: QueryPlan, stream: ResultStream[T], request: PageRequest, start: Wire | None) -> list[T]:
         """Return more than `limit` matches of a query that returns them in the requested order."""
         enough = (
-            asked.limit + 2
+            request.limit + 2
         )  # one more match shows that the page is not the last one, another that the ties are complete
-        pages = self._lanes.items(lane, asked.sizes, enough if one.exact else enough * LOOKAHEAD, start)
-        if asked.order:
-            return self._complete_ties(one, lane, pages, asked)
+        pages = self._streams.items(stream, request.sizes, enough if one.exact else enough * LOOKAHEAD, start)
+        if request.order:
+            return self._complete_ties(one, stream, pages, request)
         found: list[T] = []
-        while length_of_page(self.meta, found, asked) == len(found) and (page := next(pages, None)) is not None:
-            found += lane.chosen(page)
+        while length_of_page(self.meta, found, request) == len(found) and (page := next(pages, None)) is not None:
+            found += stream.chosen(page)
         return found
 
-    def _complete_ties(self, one: QueryPlan, lane: Lane[T], pages: Iterator[list[T]], asked: Asked) -> list[T]:
+    def _complete_ties(
+        self, one: QueryPlan, stream: ResultStream[T], pages: Iterator[list[T]], request: PageRequest
+    ) -> list[T]:
         """Return more than `limit` matches in the order, with all ties of the last one. DynamoDB does not define the order
         of ties, so they are sorted here once they are complete."""
         group = ties(self.meta, one.grouping)
         found: list[T] = []
         for page in pages:
-            found += lane.chosen(page)
-            end = length_of_page(self.meta, found, asked)
+            found += stream.chosen(page)
+            end = length_of_page(self.meta, found, request)
             if len(found) > end and page and group(page[-1]) != group(found[end]):
                 break
-        return with_sorted_ties(self.meta, asked.order, group, found)
+        return with_sorted_ties(self.meta, request.order, group, found)
 
     # All matches
 
@@ -331,18 +333,18 @@ class Reads(Generic[T]):
         """Yield every match of a plan, in no particular order. `sizes` receives the size of each response."""
         if isinstance(chosen, KeyPlan):
             return chain.from_iterable(self._keyed.matches(chosen, names, sizes))
-        lanes = self._all(chosen, names)
-        return chain.from_iterable(side_by_side([self._lanes.matches(lane, sizes) for lane in lanes]))
+        streams = self._all(chosen, names)
+        return chain.from_iterable(side_by_side([self._streams.matches(stream, sizes) for stream in streams]))
 
     def _in_turn(self, chosen: Plan) -> Iterator[T]:
         """Yield every match of a plan, in the order of its pages."""
         if isinstance(chosen, QueryPlan):
-            return chain.from_iterable(self._lanes.matches(self._lanes.lane(chosen), []))
+            return chain.from_iterable(self._streams.matches(self._streams.stream(chosen), []))
         return self._every(chosen, None, [])
 
-    def _all(self, chosen: QueryPlan | UnionPlan, names: Iterable[str] | None) -> list[Lane[T]]:
-        """Return the lanes that together read each match once."""
+    def _all(self, chosen: QueryPlan | UnionPlan, names: Iterable[str] | None) -> list[ResultStream[T]]:
+        """Return the streams that together read each match once."""
         if isinstance(chosen, UnionPlan):
-            return self._lanes.of_union(chosen, names)
+            return self._streams.of_union(chosen, names)
         segments = segments_of(self._statistics.size()) if chosen.path is None else 1
-        return self._lanes.segments(chosen, segments, names)
+        return self._streams.segments(chosen, segments, names)

@@ -1,6 +1,6 @@
-"""Lanes: each reads one Query or Scan page by page, and evaluates the rest of the filter.
+"""Streams of results: each reads one Query or Scan page by page, and evaluates the rest of the filter.
 
-A plan is read through one lane, or through several in parallel: the queries of a union, the segments of a large table.
+A plan is read through one stream, or through several in parallel: the queries of a union, the segments of a large table.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .wire_kinds import Wire
 T = TypeVar("T")
 GROWTH = 4
 """Growth of the next request of a filtered query. DynamoDB charges for the items it reads, and a request costs a round trip."""
-MAX_LOOK = 1_000_000
+MAX_READ_LIMIT = 1_000_000
 """A limit above the number of items in the megabyte of a request. DynamoDB takes limits of 32 bits only."""
 
 
@@ -39,21 +39,21 @@ class Fields(Struct, frozen=True):
     item: Callable[[Any], Any]
 
 
-class Lane(Struct, Generic[T]):
-    """`wanted`: decides the part of the filter that DynamoDB does not; None if there is none."""
+class ResultStream(Struct, Generic[T]):
+    """The results of one Query or Scan. `local_filter`: decides the part of the filter that DynamoDB does not; None if there is none."""
 
     operation: str
     payload: dict[str, Any]
     item: Callable[[Any], T]
-    wanted: Predicate | None
+    local_filter: Predicate | None
 
     def chosen(self, items: list[T]) -> list[T]:
         """Return the items that match."""
-        return items if self.wanted is None else list(filter(self.wanted, items))
+        return items if self.local_filter is None else list(filter(self.local_filter, items))
 
 
-class Lanes(Generic[T]):
-    """Makes the lanes of plans and reads them."""
+class ResultStreams(Generic[T]):
+    """Makes the streams of plans and reads them."""
 
     def __init__(self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, transport: Transport) -> None:
         self._meta, self._codec, self._requests, self._transport = meta, codec, requests, transport
@@ -63,12 +63,12 @@ class Lanes(Generic[T]):
         """Return the attributes to fetch for these attributes and the keys, or None for whole items."""
         if names is None:
             return self._whole
-        wanted = {*names, *self._meta.key.attributes}
-        listed = tuple(name for name in self._meta.attributes if name in wanted)
+        selected = {*names, *self._meta.key.attributes}
+        listed = tuple(name for name in self._meta.attributes if name in selected)
         return Fields(listed, self._codec.partial(listed)) if len(listed) < len(self._meta.attributes) else self._whole
 
-    def lane(self, one: QueryPlan, names: Iterable[str] | None = None, *also: Filter) -> Lane[T]:
-        """Return the lane of a query or a scan for items with these attributes, None for all of them, () to count them.
+    def stream(self, one: QueryPlan, names: Iterable[str] | None = None, *also: Filter) -> ResultStream[T]:
+        """Return the stream of a query or a scan for items with these attributes, None for all of them, () to count them.
 
         `also`: a second filter, which is evaluated here.
         """
@@ -77,68 +77,72 @@ class Lanes(Generic[T]):
             local = combine(And, [local, *also])
         if local == ALL and names == ():
             operation, payload = self._requests.query(one, native)
-            return Lane(operation, {**payload, "Select": "COUNT"}, self._whole.item, None)
+            return ResultStream(operation, {**payload, "Select": "COUNT"}, self._whole.item, None)
         fields = self._whole if names is None else self.fields({*names, *names_in(local)})
         operation, payload = self._requests.query(one, native, fields.names)
-        return Lane(operation, payload, fields.item, None if local == ALL else self._wanted(one, local))
+        return ResultStream(operation, payload, fields.item, None if local == ALL else self._local_filter(one, local))
 
-    def _wanted(self, one: QueryPlan, local: Filter) -> Predicate:
+    def _local_filter(self, one: QueryPlan, local: Filter) -> Predicate:
         """Return the function that decides the local part of a filter. An unreadable item whose place in the order is unknown is after any cursor: the
         key condition has excluded the items before."""
-        wanted, cursor = matcher(self._meta, local), parts_of(one.following)
-        others = [part for part in parts_of(local) if part not in cursor]
-        if one.path is None or not one.grouping or len(others) == len(parts_of(local)):
-            return wanted
-        unplaced, names, readable = matcher(self._meta, combine(And, others)), frozenset(one.grouping), self._meta.item
+        is_match, cursor = matcher(self._meta, local), parts_of(one.following)
+        not_cursor = [part for part in parts_of(local) if part not in cursor]
+        if one.path is None or not one.grouping or len(not_cursor) == len(parts_of(local)):
+            return is_match
+        unplaced, names, readable = (
+            matcher(self._meta, combine(And, not_cursor)),
+            frozenset(one.grouping),
+            self._meta.item,
+        )
         return lambda item: (
-            wanted(item) if type(item) is readable or names.isdisjoint(unreadable(item)) else unplaced(item)
+            is_match(item) if type(item) is readable or names.isdisjoint(unreadable(item)) else unplaced(item)
         )
 
-    def of_union(self, union: UnionPlan, names: Iterable[str] | None = None) -> list[Lane[T]]:
-        """Return a lane for each query, without the items that belong to an earlier one."""
+    def of_union(self, union: UnionPlan, names: Iterable[str] | None = None) -> list[ResultStream[T]]:
+        """Return a stream for each query, without the items that belong to an earlier one."""
         if union.disjoint:
-            return [self.lane(one, names) for one in union.queries]
+            return [self.stream(one, names) for one in union.queries]
         return [
-            self.lane(one, names, *(Not(membership(before)) for before in union.queries[:position]))
+            self.stream(one, names, *(Not(membership(before)) for before in union.queries[:position]))
             for position, one in enumerate(union.queries)
         ]
 
-    def segments(self, scan: QueryPlan, count: int, names: Iterable[str] | None = None) -> list[Lane[T]]:
-        """Return the lanes that scan the table together."""
-        whole: Lane[T] = self.lane(scan, names)
+    def segments(self, scan: QueryPlan, count: int, names: Iterable[str] | None = None) -> list[ResultStream[T]]:
+        """Return the streams that scan the table together."""
+        whole: ResultStream[T] = self.stream(scan, names)
         if count < 2:
             return [whole]
         parts = ({**whole.payload, "Segment": segment, "TotalSegments": count} for segment in range(count))
-        return [Lane(whole.operation, payload, whole.item, whole.wanted) for payload in parts]
+        return [ResultStream(whole.operation, payload, whole.item, whole.local_filter) for payload in parts]
 
     def items(
-        self, lane: Lane[T], sizes: Sizes, look: int | None = None, start: Wire | None = None
+        self, stream: ResultStream[T], sizes: Sizes, limit: int | None = None, start: Wire | None = None
     ) -> Iterator[list[T]]:
-        """Yield the items of a lane before the filter is evaluated, a list for each request: to process a list costs half
+        """Yield the items of a stream before the filter is evaluated, a list for each request: to process a list costs half
         of processing each item.
 
-        `sizes` receives the size of each response. `look`: the number of items that the first request reads; None for as many as possible.
+        `sizes` receives the size of each response. `limit`: the number of items that the first request reads; None for as many as possible.
         """
-        payload = lane.payload
-        if look is not None:
-            payload = {**payload, "Limit": look}
+        payload = stream.payload
+        if limit is not None:
+            payload = {**payload, "Limit": limit}
         if start is not None:
             payload = {**payload, "ExclusiveStartKey": start}
-        for page in self.pages(lane.operation, payload):
+        for page in self.pages(stream.operation, payload):
             sizes.append(page.size)
-            yield list(map(lane.item, page.Items))
+            yield list(map(stream.item, page.Items))
 
-    def matches(self, lane: Lane[T], sizes: Sizes) -> Iterator[list[T]]:
+    def matches(self, stream: ResultStream[T], sizes: Sizes) -> Iterator[list[T]]:
         """Yield the matches, a list for each request. `sizes` receives the size of each response."""
-        for items in self.items(lane, sizes):
-            yield lane.chosen(items)
+        for items in self.items(stream, sizes):
+            yield stream.chosen(items)
 
-    def counts(self, lane: Lane[T]) -> Iterator[int]:
+    def counts(self, stream: ResultStream[T]) -> Iterator[int]:
         """Yield the number of matches of each request."""
-        if lane.wanted is not None:
-            yield from map(len, self.matches(lane, []))
+        if stream.local_filter is not None:
+            yield from map(len, self.matches(stream, []))
         else:
-            for page in self.pages(lane.operation, lane.payload):
+            for page in self.pages(stream.operation, stream.payload):
                 yield page.Count
 
     def pages(self, operation: str, payload: dict[str, Any]) -> Iterator[Found[Any]]:
@@ -149,7 +153,7 @@ class Lanes(Generic[T]):
                 return
             payload = {**payload, "ExclusiveStartKey": page.LastEvaluatedKey}
             if "Limit" in payload:
-                payload["Limit"] = min(payload["Limit"] * GROWTH, MAX_LOOK)
+                payload["Limit"] = min(payload["Limit"] * GROWTH, MAX_READ_LIMIT)
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any) -> Any:
         try:

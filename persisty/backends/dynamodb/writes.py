@@ -115,7 +115,7 @@ class Writes(Generic[T]):
 
     def write_all(self, bulk: BulkWrite) -> Bulk:
         """Write the matches in pages, each in the fewest requests, after reading their keys."""
-        reads = self._reads.steady(bulk.changes or {})
+        reads = self._reads.for_changes(bulk.changes or {})
         changed, position = 0, None if bulk.after is None else dict(bulk.after)
         try:
             for page in walk(self.meta, reads.query, bulk, CHUNK):
