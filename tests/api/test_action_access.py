@@ -123,7 +123,7 @@ def test_an_action_without_access_control_stops_the_start_with_a_hint(case: str,
     assert "everyone, authenticated, scope(" in str(caught.value)
 
 
-def test_every_faulty_action_is_named_at_once() -> None:
+def test_all_faulty_actions_are_named_together() -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         Server(app_of(..., everyone, ...))
     assert [fault.path for fault in caught.value.faults] == [f"/actions/act{n}/access_control" for n in (0, 2)]

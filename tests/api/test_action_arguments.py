@@ -137,7 +137,7 @@ def test_a_rule_decides_for_the_caller() -> None:
     assert (SENT[-1].rank, SENT[-1].password) == (3, "p")
 
 
-def test_every_fault_of_a_call_at_once() -> None:
+def test_all_faults_of_a_call_are_reported_together() -> None:
     found = faults_of("several", [{**GOOD, "version": 1, "digest": "x"}, GOOD, {**GOOD, "state": "x"}])
     assert [path for path, _ in found] == ["/given/0/version", "/given/0/digest", "/given/2/state"]
 
@@ -159,7 +159,7 @@ def test_graphql_has_no_such_member(appsync: bool) -> None:
     ]
 
 
-def test_openapi_describes_what_a_creator_may_send() -> None:
+def test_openapi_describes_the_arguments_that_a_creator_may_send() -> None:
     found = document(app)
     components = found["components"]["schemas"]
     of = {
@@ -175,11 +175,11 @@ def test_openapi_describes_what_a_creator_may_send() -> None:
     assert of["foreign"]["items"] == {"$ref": "#/components/schemas/ForeignInput"}
     assert set(components["ForeignInput"]["properties"]) == {"id"}
     assert "Bundle" not in components
-    [asked] = [one for one in found["paths"]["/actions/asked"]["get"]["parameters"] if one.get("name") == "given"]
-    assert asked["content"]["application/json"]["schema"] == created
+    [parameter] = [one for one in found["paths"]["/actions/asked"]["get"]["parameters"] if one.get("name") == "given"]
+    assert parameter["content"]["application/json"]["schema"] == created
 
 
-def test_clients_take_what_a_creator_may_send() -> None:
+def test_clients_accept_the_arguments_that_a_creator_may_send() -> None:
     client = describe(app)
     types = {one.operation.name: one.parameters[0].type for one in client.actions}
     assert types["one"].name == "LetterCreate"

@@ -218,58 +218,60 @@ def club() -> Iterator[None]:
     app.close()
 
 
-def get(name: str, who: str = "nobody") -> tuple[int, dict[str, str], Any]:
+def get(name: str, subject: str = "nobody") -> tuple[int, dict[str, str], Any]:
     path = f"/actions/{name.replace(' ', '-').replace('_', '-')}"
-    response = Rest(app).handle(Request("GET", path, caller=CALLERS[who]))
+    response = Rest(app).handle(Request("GET", path, caller=CALLERS[subject]))
     return response.status, dict(response.headers), json.loads(response.body)
 
 
-def ask(field: str, who: str, text: str) -> Any:
+def ask(field: str, subject: str, text: str) -> Any:
     body = json.dumps({"query": f"{{ {field} {text} }}"}).encode()
     sent = {"content-type": "application/json"}
-    response = GraphqlEndpoint(app).handle(Request("POST", "/graphql", headers=sent, body=body, caller=CALLERS[who]))
+    response = GraphqlEndpoint(app).handle(
+        Request("POST", "/graphql", headers=sent, body=body, caller=CALLERS[subject])
+    )
     return json.loads(response.body)
 
 
-@pytest.mark.parametrize("who", CALLERS)
+@pytest.mark.parametrize("subject", CALLERS)
 @pytest.mark.parametrize("name", RESULTS)
-def test_rest_returns_no_hidden_attribute(name: str, who: str) -> None:
-    status, _, found = get(name, who)
+def test_rest_returns_no_hidden_attribute(name: str, subject: str) -> None:
+    status, _, found = get(name, subject)
     text = json.dumps(found)
     assert status == 200, text
     assert SECRET not in text
     assert "rank" not in text
-    assert (MAIL in text) == (who == "ann" and name != "other"), text
-    assert ("DRAFT" in text) == (who == "ann" and "link" in name), text
-    assert ('"badge_id"' in text) == (who == "admin" and name != "other"), text
+    assert (MAIL in text) == (subject == "ann" and name != "other"), text
+    assert ("DRAFT" in text) == (subject == "ann" and "link" in name), text
+    assert ('"badge_id"' in text) == (subject == "admin" and name != "other"), text
     assert ("always" in text) == (name != "other")
 
 
-@pytest.mark.parametrize("who", CALLERS)
-def test_an_item_of_an_action_is_the_item_of_its_store(who: str) -> None:
+@pytest.mark.parametrize("subject", CALLERS)
+def test_an_item_of_an_action_is_the_item_of_its_store(subject: str) -> None:
     rest = Rest(app)
-    stored = rest.handle(Request("GET", "/api/member/m", caller=CALLERS[who])).body
-    assert rest.handle(Request("GET", "/actions/item", caller=CALLERS[who])).body == stored
+    stored = rest.handle(Request("GET", "/api/member/m", caller=CALLERS[subject])).body
+    assert rest.handle(Request("GET", "/actions/item", caller=CALLERS[subject])).body == stored
 
 
-@pytest.mark.parametrize("who", CALLERS)
-def test_graphql_and_appsync_return_the_same_redacted_result(who: str) -> None:
-    mail = MAIL if who == "ann" else None
-    assert ask("item", who, "{ id mail motto }") == {"data": {"item": {"id": "m", "mail": mail, "motto": "always"}}}
-    nested = ask("inAStruct", who, "{ members { mail } sole { mail } }")
+@pytest.mark.parametrize("subject", CALLERS)
+def test_graphql_and_appsync_return_the_same_redacted_result(subject: str) -> None:
+    mail = MAIL if subject == "ann" else None
+    assert ask("item", subject, "{ id mail motto }") == {"data": {"item": {"id": "m", "mail": mail, "motto": "always"}}}
+    nested = ask("inAStruct", subject, "{ members { mail } sole { mail } }")
     assert nested["data"]["inAStruct"] == {"members": [{"mail": mail}], "sole": {"mail": mail}}
     appsync = AppSync(app)
     for name in RESULTS.keys() - {"results of edits"}:  # whose error has no form in AWSJSON
         field = "".join(one.capitalize() for one in name.split())
-        envelope = appsync.handle({"fieldName": field[0].lower() + field[1:]}, CALLERS[who])
+        envelope = appsync.handle({"fieldName": field[0].lower() + field[1:]}, CALLERS[subject])
         text = json.dumps(envelope)
         assert not [one for one in (SECRET, "rank", '"error') if one in text], name
-        assert MAIL not in text or who == "ann"
+        assert MAIL not in text or subject == "ann"
     for name in ("inAnything", "inAPlainDict"):  # any JSON: a field without a selection
-        text = json.dumps(ask(name, who, ""))
+        text = json.dumps(ask(name, subject, ""))
         assert SECRET not in text
         assert "errors" not in text
-        assert (MAIL in text) == (who == "ann")
+        assert (MAIL in text) == (subject == "ann")
 
 
 def test_items_within_errors_are_redacted() -> None:
@@ -280,10 +282,10 @@ def test_items_within_errors_are_redacted() -> None:
         assert MAIL not in json.dumps(found)
         assert MAIL in json.dumps(get(name, "ann")[2])
         assert MAIL not in json.dumps(ask(name, "ben", "{ id }"))
-    for who in ("ben", "ann"):
-        found = ask("partly", who, "{ mail }")
-        assert found["data"]["partly"] == [None, {"mail": MAIL if who == "ann" else None}]
-        assert (MAIL in json.dumps(found["errors"])) == (who == "ann")
+    for subject in ("ben", "ann"):
+        found = ask("partly", subject, "{ mail }")
+        assert found["data"]["partly"] == [None, {"mail": MAIL if subject == "ann" else None}]
+        assert (MAIL in json.dumps(found["errors"])) == (subject == "ann")
 
 
 def test_a_value_that_contains_itself_is_redacted_everywhere() -> None:
@@ -312,11 +314,11 @@ def test_a_replay_repeats_the_redacted_response() -> None:
 
 def test_servey_gets_redacted_results() -> None:
     actions = {one.name: one for one in servey_actions(app)}
-    for who, mail in (("ann", MAIL), ("ben", None)):
-        found = actions["in_a_struct"].fn(authorization=authorization_of(CALLERS[who]))
+    for subject, mail in (("ann", MAIL), ("ben", None)):
+        found = actions["in_a_struct"].fn(authorization=authorization_of(CALLERS[subject]))
         assert {one.mail or None for one in (*found.members, found.sole)} == {mail}
         with pytest.raises(PreconditionFailed) as caught:
-            actions["raised"].fn(authorization=authorization_of(CALLERS[who]))
+            actions["raised"].fn(authorization=authorization_of(CALLERS[subject]))
         assert caught.value.item.mail == mail or mail is None
     assert "authorization" not in actions["public_number"].fn.__annotations__
 

@@ -65,16 +65,16 @@ def ask(rest: Rest, path: str, method: str = "GET", body: bytes = b"", **headers
 @pytest.mark.parametrize("path", ["/api/essay/large", "/api/essay", "/api/essay-batch", "/openapi.json"])
 def test_a_large_response_is_compressed_and_has_the_same_content(rest: Rest, path: str) -> None:
     query = "key=large" if path.endswith("-batch") else ""
-    plain = rest.handle(Request("GET", path, query))
+    uncompressed = rest.handle(Request("GET", path, query))
     answer = rest.handle(Request("GET", path, query, GZIP))
     assert (answer.status, answer.headers["content-encoding"]) == (200, "gzip")
-    assert gzip.decompress(answer.body) == plain.body
-    assert len(answer.body) < len(plain.body) / 4
-    assert "content-encoding" not in plain.headers
-    assert "accept-encoding" in plain.headers["vary"].split(", ")  # a cache must not give one client another's
+    assert gzip.decompress(answer.body) == uncompressed.body
+    assert len(answer.body) < len(uncompressed.body) / 4
+    assert "content-encoding" not in uncompressed.headers
+    assert "accept-encoding" in uncompressed.headers["vary"].split(", ")  # a cache must not give one client another's
     assert "accept-encoding" in answer.headers["vary"].split(", ")
-    if "etag" in plain.headers:
-        assert answer.headers["etag"] == coded_tag(plain.headers["etag"]) != plain.headers["etag"]
+    if "etag" in uncompressed.headers:
+        assert answer.headers["etag"] == coded_tag(uncompressed.headers["etag"]) != uncompressed.headers["etag"]
     assert rest.handle(Request("GET", path, query, GZIP)).body == answer.body
 
 
@@ -113,16 +113,16 @@ def test_head_has_the_headers_of_the_compressed_response(rest: Rest) -> None:
 @pytest.mark.parametrize("store", ["essay", "draft", "dated"])
 def test_a_client_with_the_compressed_response_gets_304_with_its_etag(rest: Rest, store: str) -> None:
     path = f"/api/{store}/large"
-    plain, answer = ask(rest, path).headers["etag"], ask(rest, path, **GZIP).headers["etag"]
-    for known, told in (
+    etag, answer = ask(rest, path).headers["etag"], ask(rest, path, **GZIP).headers["etag"]
+    for sent, expected in (
         (answer, answer),
-        (plain, plain),
+        (etag, etag),
         (f"W/{answer}", answer),
-        (f'"other", {plain}, {answer}', answer),
+        (f'"other", {etag}, {answer}', answer),
         ("*", answer),
     ):
-        found = ask(rest, path, if_none_match=known, **GZIP)
-        assert (found.status, found.headers["etag"], found.body) == (304, told, b"")
+        found = ask(rest, path, if_none_match=sent, **GZIP)
+        assert (found.status, found.headers["etag"], found.body) == (304, expected, b"")
         assert "accept-encoding" in found.headers["vary"].split(", ")
         assert "content-encoding" not in found.headers
     assert ask(rest, path, if_none_match='"other+gzip"', **GZIP).status == 200
@@ -130,19 +130,19 @@ def test_a_client_with_the_compressed_response_gets_304_with_its_etag(rest: Rest
 
 def test_a_request_without_gzip_is_not_304_for_the_etag_of_a_compressed_response(rest: Rest) -> None:
     path = "/api/essay/large"
-    plain, answer = ask(rest, path), ask(rest, path, **GZIP)
-    assert ask(rest, path, if_none_match=answer.headers["etag"]) == plain
-    both = ask(rest, path, if_none_match=f"{answer.headers['etag']}, {plain.headers['etag']}")
-    assert (both.status, both.headers["etag"]) == (304, plain.headers["etag"])
+    uncompressed, answer = ask(rest, path), ask(rest, path, **GZIP)
+    assert ask(rest, path, if_none_match=answer.headers["etag"]) == uncompressed
+    two_etags = ask(rest, path, if_none_match=f"{answer.headers['etag']}, {uncompressed.headers['etag']}")
+    assert (two_etags.status, two_etags.headers["etag"]) == (304, uncompressed.headers["etag"])
 
 
 def test_a_304_by_time_has_the_etag_of_its_200(rest: Rest) -> None:
-    plain, answer = ask(rest, "/api/dated/large"), ask(rest, "/api/dated/large", **GZIP)
+    uncompressed, answer = ask(rest, "/api/dated/large"), ask(rest, "/api/dated/large", **GZIP)
     since = answer.headers["last-modified"]
     found = ask(rest, "/api/dated/large", if_modified_since=since, **GZIP)
     assert (found.status, found.headers["etag"]) == (304, answer.headers["etag"])
     found = ask(rest, "/api/dated/large", if_modified_since=since)
-    assert (found.status, found.headers["etag"]) == (304, plain.headers["etag"])
+    assert (found.status, found.headers["etag"]) == (304, uncompressed.headers["etag"])
 
 
 @pytest.mark.parametrize("store", ["essay", "draft"])

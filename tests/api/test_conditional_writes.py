@@ -84,9 +84,9 @@ def send(app: App) -> Send:
     def sent(line: str, body: Any = None, caller: Caller = ANN, **headers: str) -> Response:
         method, _, target = line.partition(" ")
         path, _, query = target.partition("?")
-        told = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
         raw = b"" if body is None else json.dumps(body).encode()
-        return rest.handle(Request(method, path, query, {"content-type": "application/json", **told}, raw, caller))
+        return rest.handle(Request(method, path, query, {"content-type": "application/json", **named}, raw, caller))
 
     return sent
 
@@ -211,8 +211,8 @@ def test_items_without_conditional_writes_need_no_condition(send: Send) -> None:
 def test_openapi_lists_precondition_required_for_conditional_writes(app: App) -> None:
     offered = store_operations(app)
     described = document(app)["paths"]
-    told = {name for name, one in offered.items() if "428" in described[one.path][one.method.lower()]["responses"]}
-    assert told == {
+    listed = {name for name, one in offered.items() if "428" in described[one.path][one.method.lower()]["responses"]}
+    assert listed == {
         "page_update", "page_delete", "page_edit_batch", "scrap_update", "scrap_delete", "scrap_edit_batch",
         "letter_update", "letter_delete", "letter_edit_batch",
     }  # fmt: skip

@@ -13,7 +13,7 @@ from persisty.security.authenticator import authenticator_of
 from persisty.settings import Settings
 
 PAGE, OTHER = "https://app.example.com", "https://evil.example.com"
-ASKS = {"access-control-request-method": "PATCH", "access-control-request-headers": "authorization,content-type"}
+REQUESTED = {"access-control-request-method": "PATCH", "access-control-request-headers": "authorization,content-type"}
 
 
 def surface(app: App, origins: str | None) -> Identified:
@@ -33,15 +33,15 @@ def cors_headers(response: Response) -> dict[str, str]:
 
 @pytest.mark.parametrize("origins", [PAGE, f"http://localhost:3000  {PAGE}", "*"])
 def test_a_preflight_is_answered_without_authentication(app: App, origins: str) -> None:
-    answer = ask(app, origins, "OPTIONS", "/api/thing/x", origin=PAGE, authorization="Bearer nonsense", **ASKS)
+    answer = ask(app, origins, "OPTIONS", "/api/thing/x", origin=PAGE, authorization="Bearer nonsense", **REQUESTED)
     assert (answer.status, answer.body) == (204, b"")
-    told = cors_headers(answer)
-    assert told["access-control-allow-origin"] == ("*" if origins == "*" else PAGE)
-    assert set(METHODS) == set(told["access-control-allow-methods"].split(", "))
+    headers = cors_headers(answer)
+    assert headers["access-control-allow-origin"] == ("*" if origins == "*" else PAGE)
+    assert set(METHODS) == set(headers["access-control-allow-methods"].split(", "))
     assert {"Authorization", "Content-Type", "If-Match", "Idempotency-Key"} <= set(
-        told["access-control-allow-headers"].split(", ")
+        headers["access-control-allow-headers"].split(", ")
     )
-    assert told["access-control-max-age"] == "7200"
+    assert headers["access-control-max-age"] == "7200"
     assert answer.headers.get("vary") == (None if origins == "*" else "origin")
     assert ask(app, None, "OPTIONS", "/api/thing/x", origin=PAGE, authorization="Bearer nonsense").status == 401
 
@@ -50,11 +50,13 @@ TRACING = "authorization, Baggage,sentry-trace,  traceparent,x-datadog-parent-id
 
 
 @pytest.mark.parametrize("origins", [PAGE, "*"])
-def test_a_preflight_allows_the_headers_that_it_asks_for(app: App, origins: str) -> None:
-    def allowed(asked: str, origin: str = PAGE) -> set[str]:
-        headers = {**ASKS, "access-control-request-headers": asked}
+def test_a_preflight_allows_the_requested_headers(app: App, origins: str) -> None:
+    def allowed(requested: str, origin: str = PAGE) -> set[str]:
+        headers = {**REQUESTED, "access-control-request-headers": requested}
         answer = ask(app, origins, "OPTIONS", "/api/thing", origin=origin, **headers)
-        assert ("access-control-request-headers" in answer.headers.get("vary", "")) == (asked not in ("", "if-match"))
+        assert ("access-control-request-headers" in answer.headers.get("vary", "")) == (
+            requested not in ("", "if-match")
+        )
         return set(cors_headers(answer)["access-control-allow-headers"].split(", "))
 
     assert {"baggage", "sentry-trace", "traceparent", "x-datadog-parent-id", "Authorization"} <= allowed(TRACING)
@@ -64,7 +66,7 @@ def test_a_preflight_allows_the_headers_that_it_asks_for(app: App, origins: str)
 
 
 def test_a_preflight_of_another_origin_allows_no_header(app: App) -> None:
-    headers = {**ASKS, "access-control-request-headers": TRACING}
+    headers = {**REQUESTED, "access-control-request-headers": TRACING}
     assert cors_headers(ask(app, PAGE, "OPTIONS", "/api/thing", origin=OTHER, **headers)) == {}
 
 
@@ -82,9 +84,9 @@ def test_successes_and_errors_are_exposed_to_the_page(app: App, origins: str, va
     assert answer.headers["access-control-allow-origin"] == (PAGE if origins == PAGE else "*")
     assert answer.headers["access-control-expose-headers"] == ", ".join(EXPOSED)
     assert answer.headers.get("vary") == vary
-    plain = ask(app, None, "GET", path, origin=PAGE)
-    assert (answer.status, answer.body) == (plain.status, plain.body)
-    assert plain.headers.items() <= answer.headers.items()
+    response = ask(app, None, "GET", path, origin=PAGE)
+    assert (answer.status, answer.body) == (response.status, response.body)
+    assert response.headers.items() <= answer.headers.items()
 
 
 def test_a_page_can_read_the_error_of_invalid_credentials(app: App) -> None:
@@ -96,7 +98,7 @@ def test_a_page_can_read_the_error_of_invalid_credentials(app: App) -> None:
 def test_a_page_of_another_origin_gets_no_cors_headers(app: App, origin: str) -> None:
     for answer in (
         ask(app, PAGE, "GET", "/api/thing", origin=origin),
-        ask(app, PAGE, "OPTIONS", "/api/thing", origin=origin, **ASKS),
+        ask(app, PAGE, "OPTIONS", "/api/thing", origin=origin, **REQUESTED),
     ):
         assert cors_headers(answer) == {}
         assert "origin" in answer.headers["vary"].split(", ")
@@ -114,7 +116,7 @@ def test_a_response_without_an_origin_varies_by_origin(app: App) -> None:
 def test_no_response_allows_credentials(app: App) -> None:
     for origins in (PAGE, "*"):
         for method in ("GET", "OPTIONS"):
-            answer = ask(app, origins, method, "/api/thing", origin=PAGE, **ASKS)
+            answer = ask(app, origins, method, "/api/thing", origin=PAGE, **REQUESTED)
             assert "access-control-allow-credentials" not in answer.headers
 
 

@@ -52,7 +52,7 @@ def _post(app: App, body: dict[str, Any]) -> Response:
     return Rest(app).handle(Request("POST", "/api/table", "", JSON, json.dumps(body).encode()))
 
 
-def test_rest_accepts_what_it_returns(app: App) -> None:
+def test_rest_accepts_the_values_that_it_returns(app: App) -> None:
     first = _post(app, {"id": "1", **WRITTEN})
     assert first.status == 201, first.body
     assert app.store(Table).read("1").by_int == {1: "a", -7: "b"}
@@ -64,7 +64,7 @@ def test_rest_accepts_what_it_returns(app: App) -> None:
     assert app.store(Table).create({"id": "3", "by_int": {1: "x"}, "by_float": {2.5: "y"}}).by_float == {2.5: "y"}
 
 
-def test_graphql_accepts_what_it_returns(app: App) -> None:
+def test_graphql_accepts_the_values_that_it_returns(app: App) -> None:
     query = 'mutation($x: AWSJSON) { tableCreate(item: {id: "1", byInt: $x}) { byInt } }'
     query = query.replace("byInt", "by_int")
     body = json.dumps({"query": query, "variables": {"x": '{"1": "a"}'}}).encode()

@@ -96,10 +96,10 @@ def test_an_invalid_export_request_has_an_error_status(served: Served, query: st
 def fail_after(app: App, calls: int, error: Exception) -> None:
     """Let the engine answer this many queries and then fail."""
     backend: Any = context_of(app.store(Entry)).backend
-    query, left = backend.query, iter(range(calls))
+    query, remaining = backend.query, iter(range(calls))
 
     def failing(*given: Any, **named: Any) -> Any:
-        if next(left, None) is None:
+        if next(remaining, None) is None:
             raise error
         return query(*given, **named)
 
@@ -121,7 +121,7 @@ def test_a_later_error_is_the_last_line(error: Exception, code: str) -> None:
     *found, problem = exported(response)
     assert [one["number"] for one in found] == list(range(2 * PAGE))
     assert (problem["code"], problem["status"], "secret" in str(problem)) == (code, error_status(code), False)
-    assert response.headers["cache-control"] == "no-store"  # a cache would keep half of it
+    assert response.headers["cache-control"] == "no-store"  # a cache would store an incomplete export
 
 
 def error_status(code: str) -> int:
@@ -130,23 +130,23 @@ def error_status(code: str) -> int:
 
 def test_a_page_is_read_only_after_the_previous_one_was_taken() -> None:
     app = entries("memory://", 5 * PAGE)
-    asked = []
+    queries = []
     backend: Any = context_of(app.store(Entry)).backend
     query = backend.query
-    backend.query = lambda *given, **named: (asked.append(1), query(*given, **named))[1]
+    backend.query = lambda *given, **named: (queries.append(1), query(*given, **named))[1]
     response = lines(app)
-    assert (len(asked), response.chunks is None) == (1, False)
+    assert (len(queries), response.chunks is None) == (1, False)
     assert response.chunks is not None
     assert len(next(response.chunks).splitlines()) == PAGE
-    assert len(asked) == 1
+    assert len(queries) == 1
     next(response.chunks)
-    assert len(asked) == 2
+    assert len(queries) == 2
     close(response.chunks)
     assert list(response.chunks) == []
-    assert len(asked) == 2
+    assert len(queries) == 2
     head = Rest(app).handle(Request("HEAD", "/api/entry", "", {"accept": LINES}))
     assert (head.status, head.headers, head.chunks, head.body) == (200, response.headers, None, b"")
-    assert len(asked) == 3
+    assert len(queries) == 3
 
 
 def test_a_compressed_export_is_the_same_lines() -> None:
@@ -154,10 +154,10 @@ def test_a_compressed_export_is_the_same_lines() -> None:
     response = lines(app, **{"accept-encoding": "gzip"})
     assert response.headers["content-encoding"] == "gzip"
     assert response.headers["vary"] == "accept, accept-encoding"
-    plain = lines(app)
+    uncompressed = lines(app)
     assert response.chunks is not None
-    assert plain.chunks is not None
-    assert gzip.decompress(b"".join(response.chunks)) == b"".join(plain.chunks)
+    assert uncompressed.chunks is not None
+    assert gzip.decompress(b"".join(response.chunks)) == b"".join(uncompressed.chunks)
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])

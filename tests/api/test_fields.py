@@ -43,7 +43,7 @@ def test_pages_and_batches_have_their_items_in_their_positions(served: Served, k
     status, page = served.get("/api/post", query)
     assert (status, page["items"]) == (200, [{"title": "cleo2"}, {"title": "cleo1"}])
     assert served.get("/api/post", f"{query}&cursor={page['cursor']}")[1]["items"][0] == {"title": "cleo0"}
-    # a page does not depend on what is shown of it: a cursor is good for either
+    # a cursor is valid with and without `fields`
     assert served.get("/api/post", f"order=-title&limit=1&cursor={page['cursor']}")[1]["items"][0]["title"] == "cleo0"
     batch = f"fields=title&key=nothing&key={key}&key={key}"
     assert served.get("/api/post-batch", batch) == (200, {"items": [None, {"title": "ann0"}, {"title": "ann0"}]})
@@ -62,11 +62,11 @@ def test_a_linked_item_is_included_by_the_name_of_its_link(served: Served, key: 
     assert deep["writer"].keys() == {"posts"}
     assert {one["title"] for one in deep["writer"]["posts"]["items"]} == {"ann0", "ann1", "ann2"}
     assert all(one.keys() == {"title"} for one in deep["writer"]["posts"]["items"])
-    beside = served.get(path, "fields=writer,writer.posts.title")[1]["writer"]
-    assert beside == {**whole, "posts": deep["writer"]["posts"]}
-    both = served.get(path, "fields=title&include=writer.latest")[1]
-    assert both["writer"].keys() == {*whole, "latest"}
-    assert both["writer"]["latest"].keys() == {"id", "title", "price", "raw", "tags", "writer_name", "version"}
+    limited = served.get(path, "fields=writer,writer.posts.title")[1]["writer"]
+    assert limited == {**whole, "posts": deep["writer"]["posts"]}
+    with_include = served.get(path, "fields=title&include=writer.latest")[1]
+    assert with_include["writer"].keys() == {*whole, "latest"}
+    assert with_include["writer"]["latest"].keys() == {"id", "title", "price", "raw", "tags", "writer_name", "version"}
 
 
 def test_fields_of_links_have_the_form_of_included_links(served: Served) -> None:
@@ -84,8 +84,8 @@ def test_fields_of_links_have_the_form_of_included_links(served: Served) -> None
 
 def test_attributes_that_a_caller_may_not_read_are_left_out(served: Served) -> None:
     query = "order=name&fields=name,mail"
-    _, mine = served.get("/api/writer", query, ANN)
-    assert mine["items"] == [{"name": "ann", "mail": "ann@x"}, {"name": "ben"}, {"name": "cleo"}]
+    _, own = served.get("/api/writer", query, ANN)
+    assert own["items"] == [{"name": "ann", "mail": "ann@x"}, {"name": "ben"}, {"name": "cleo"}]
     _, his = served.get("/api/writer", query, BEN)
     assert his["items"] == [{"name": "ann"}, {"name": "ben", "mail": "ben@x"}, {"name": "cleo"}]
     assert served.get("/api/writer/ann", "fields=mail", BEN) == (200, {})
@@ -179,18 +179,18 @@ def test_a_response_limited_by_fields_has_its_own_etag_with_the_version(served: 
 
 
 def test_the_engine_reads_only_the_named_attributes(served: Served) -> None:
-    asked: list[Any] = []
+    queries: list[Any] = []
     backend: Any = context_of(served.app.store(Post)).backend
     query = backend.query
 
     def noted(*given: Any, **named: Any) -> Any:
-        asked.append(given[0].select)
+        queries.append(given[0].select)
         return query(*given, **named)
 
     backend.query = noted
     assert served.get("/api/post", "fields=title,id")[0] == 200
     assert served.get("/api/post", "fields=title,writer.name")[0] == 200
-    assert asked == [("title", "id"), None]  # a link needs what leads to it
+    assert queries == [("title", "id"), None]  # a link needs the attributes of the whole item
 
 
 def test_fields_are_for_reading_items(served: Served, key: str) -> None:

@@ -169,8 +169,8 @@ DOMAINS: dict[str, list[Any]] = {
 }
 WORDS = ["apple", "APP", "ss", "pie", "rome", "e", "x"]
 META = meta_of(Thing)
-ASKED = questions(META, DOMAINS, WORDS)
-BESIDE = st.lists(
+QUESTIONS = questions(META, DOMAINS, WORDS)
+CONJUNCTIONS = st.lists(
     comparisons(META, DOMAINS) | st.sampled_from(WORDS).map(Words), max_size=3
 )  # fmt: skip
 
@@ -191,43 +191,43 @@ KEYS = [f"00000000-0000-4000-8000-{number:012}" for number in range(len(STOCK))]
 
 
 @FUZZ
-@given(asked=ASKED)
-def test_a_filter_in_json_means_what_it_means_in_python(rest: Rest, app: App, asked: Any) -> None:
+@given(question=QUESTIONS)
+def test_a_filter_in_json_matches_the_same_items_as_in_python(rest: Rest, app: App, question: Any) -> None:
     store = stocked(rest, app)
     try:
-        wanted = {str(one.id) for one in store.search_all(as_filter(asked))}
+        expected = {str(one.id) for one in store.search_all(as_filter(question))}
     except InvalidQuery:
-        wanted = None
-    edits = [{"update": {"key": key, "changes": {}, "when": as_json(asked)}} for key in KEYS]
+        expected = None
+    edits = [{"update": {"key": key, "changes": {}, "when": as_json(question)}} for key in KEYS]
     response = rest.handle(posted("/api/thing-batch", {"edits": edits}))
     answer = json.loads(response.body)
-    if wanted is None:
+    if expected is None:
         assert answer["code"] == "invalid_input"
         assert {fault["path"].split("/when")[0] for fault in answer["faults"]} == {
             f"/edits/{number}/update" for number in range(len(KEYS))
         }
     else:
         codes = [result["code"] for result in answer["results"]]
-        assert [key in wanted for key in KEYS] == [code == "ok" for code in codes]
+        assert [key in expected for key in KEYS] == [code == "ok" for code in codes]
         assert set(codes) <= {"ok", "precondition_failed"}
 
 
 @FUZZ
-@given(asked=BESIDE)
-def test_a_filter_in_a_url_means_what_it_means_in_python(rest: Rest, app: App, asked: list[Any]) -> None:
+@given(conjunction=CONJUNCTIONS)
+def test_a_filter_in_a_url_matches_the_same_items_as_in_python(rest: Rest, app: App, conjunction: list[Any]) -> None:
     store = stocked(rest, app)
-    spelled = [one for one in asked if in_a_url(one)]
+    spelled = [one for one in conjunction if in_a_url(one)]
     sets = [one.name for one in spelled if isinstance(one, Asked) and one.operator == "oneof"]
     assume(len(set(sets)) == len(sets))  # a set that is spelled twice is one
     try:
-        wanted = [str(one.id) for one in store.search_all(And(tuple(map(as_filter, spelled))), order="-name")]
+        expected = [str(one.id) for one in store.search_all(And(tuple(map(as_filter, spelled))), order="-name")]
     except InvalidQuery:
-        wanted = None
+        expected = None
     query = urlencode(as_parameters(spelled))
     found = rest.handle(Request("GET", "/api/thing", f"{query}&order=-name&limit=100"))
     count = rest.handle(Request("GET", "/api/thing-count", query))
-    if wanted is None:
+    if expected is None:
         assert (found.status, count.status) == (400, 400)
     else:
-        assert [one["id"] for one in json.loads(found.body)["items"]] == wanted
-        assert json.loads(count.body) == {"count": len(wanted)}
+        assert [one["id"] for one in json.loads(found.body)["items"]] == expected
+        assert json.loads(count.body) == {"count": len(expected)}

@@ -152,7 +152,7 @@ POOL = {
 
 
 @pytest.mark.parametrize(
-    ("told", "subject", "scopes"),
+    ("event", "subject", "scopes"),
     [
         ({}, None, []),
         ({"identity": None, "request": {"headers": {}}}, None, []),
@@ -164,9 +164,9 @@ POOL = {
     ],
 )
 def test_an_appsync_event_identifies_the_caller(
-    told: dict[str, Any], subject: str | None, scopes: list[str], app: App
+    event: dict[str, Any], subject: str | None, scopes: list[str], app: App
 ) -> None:
-    assert AppSync(app).handle({**EVENT, **told}) == {"data": {"subject": subject, "scopes": scopes}}
+    assert AppSync(app).handle({**EVENT, **event}) == {"data": {"subject": subject, "scopes": scopes}}
 
 
 def test_a_token_in_an_appsync_event_is_verified_like_any_other(app: App) -> None:

@@ -70,7 +70,7 @@ def test_a_page_of_many_items_without_links_has_the_limit_too(rest: Rest, monkey
     assert ask(rest, "limit=100").status == 200
 
 
-def test_the_bytes_are_those_of_a_response_that_is_encoded_at_once(rest: Rest) -> None:
+def test_a_response_in_parts_has_the_bytes_of_one_encoded_as_a_whole(rest: Rest) -> None:
     for query in (
         "limit=26",
         "limit=1000",

@@ -25,7 +25,7 @@ def post(app: App, body: Any, caller: Caller = ANN, *, path: str = PATH, **heade
     return response, json.loads(response.body)
 
 
-BOTH = [
+EDITS = [
     {"store": "account", "update": {"key": "a", "changes": {"balance": {"add": -2}}, "when": {"balance": {"ge": 2}}}},
     {"store": "entry", "create": {"text": "coffee", "amount": -2}},
 ]
@@ -33,7 +33,7 @@ BOTH = [
 
 @pytest.mark.parametrize("atomic", [False, True])
 def test_edits_of_several_stores_are_executed_with_a_result_each(app: App, atomic: bool) -> None:
-    response, body = post(app, {"edits": BOTH, "atomic": atomic})
+    response, body = post(app, {"edits": EDITS, "atomic": atomic})
     assert response.status == 200, body
     assert [one["code"] for one in body["results"]] == ["ok", "ok"]
     assert body["results"][0]["item"]["balance"] == 3
@@ -70,7 +70,7 @@ def test_every_fault_has_its_path_and_nothing_is_written(app: App) -> None:
 
 
 def test_each_edit_needs_the_access_of_its_store(app: App) -> None:
-    response, body = post(app, {"edits": BOTH}, ANONYMOUS)
+    response, body = post(app, {"edits": EDITS}, ANONYMOUS)
     assert (response.status, body["code"]) == (401, "unauthenticated")
     assert app.store(Account).read("a") == Account(id="a", balance=5)
 
@@ -84,8 +84,8 @@ def test_an_item_with_conditional_writes_requires_a_condition(app: App) -> None:
 
 
 def test_a_repeated_request_with_a_key_is_executed_once(app: App) -> None:
-    first, _ = post(app, {"edits": BOTH}, idempotency_key="one")
-    again, _ = post(app, {"edits": BOTH}, idempotency_key="one")
+    first, _ = post(app, {"edits": EDITS}, idempotency_key="one")
+    again, _ = post(app, {"edits": EDITS}, idempotency_key="one")
     assert (again.status, again.body, again.headers["idempotency-replayed"]) == (200, first.body, "true")
     assert app.store(Entry).count() == 1
 

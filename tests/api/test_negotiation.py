@@ -136,8 +136,8 @@ def test_404_and_405_take_precedence_over_406(rest: Rest) -> None:
     ],
 )
 def test_options_and_405_have_the_same_allow_and_every_method_in_it_works(rest: Rest, path: str, allowed: str) -> None:
-    told = ask(rest, "OPTIONS", path, "text/html")
-    assert (told.status, told.headers, told.body) == (204, {"allow": allowed}, b"")
+    answer = ask(rest, "OPTIONS", path, "text/html")
+    assert (answer.status, answer.headers, answer.body) == (204, {"allow": allowed}, b"")
     refused = ask(rest, "TRACE", path)
     assert (refused.status, refused.headers["allow"]) == (405, allowed)
     methods = {"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"}

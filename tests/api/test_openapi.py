@@ -177,7 +177,7 @@ def test_errors_are_described_with_their_status_and_fit_the_problem_schema(
     validator(openapi, described["content"]["application/problem+json"]["schema"]).validate(problem)
 
 
-def test_the_create_schema_accepts_what_a_create_accepts_and_nothing_else(
+def test_the_create_schema_accepts_exactly_the_items_that_a_create_accepts(
     openapi: dict[str, Any], call: Caller
 ) -> None:
     schema = openapi["paths"]["/api/thing"]["post"]["requestBody"]["content"]["application/json"]["schema"]

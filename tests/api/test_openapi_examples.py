@@ -107,7 +107,7 @@ def test_examples_are_made_from_the_declaration() -> None:
     answer = found["paths"]["/api/box"]["post"]["responses"]["201"]["content"]["application/json"]["example"]
     assert body.items() <= answer.items()
     assert "version" in answer
-    assert answer["odd"] is None  # rather none than a wrong one
+    assert answer["odd"] is None  # no example is better than a wrong one
     [key] = [one for one in found["paths"]["/api/box/{key}"]["get"]["parameters"] if one["name"] == "key"]
     assert key["example"] == "AB-12~10"
     crate = found["paths"]["/api/crate"]["post"]["requestBody"]["content"]["application/json"]["example"]
@@ -149,7 +149,7 @@ def test_an_example_that_cannot_be_made_is_left_out_with_those_that_contain_it()
     }  # fmt: skip
 
 
-ASKED = [(method, path) for path, one in described(BOXES)["paths"].items() for method in one]
+REQUESTS = [(method, path) for path, one in described(BOXES)["paths"].items() for method in one]
 
 
 def test_the_server_accepts_the_examples_of_requests() -> None:

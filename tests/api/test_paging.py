@@ -48,9 +48,9 @@ def test_following_the_next_links_returns_every_match_once(served: Served, query
         link = LINK.fullmatch(response.headers["link"])
         assert link is not None
         path, following = link.groups()
-        asked, before = parse_qsl(following), parse_qsl(query)
-        assert asked[:-1] == before
-        assert asked[-1] == ("cursor", page["cursor"])
+        parameters, before = parse_qsl(following), parse_qsl(query)
+        assert parameters[:-1] == before
+        assert parameters[-1] == ("cursor", page["cursor"])
     where = Post.title.startswith("ann") if "startswith" in query else None
     assert len(seen) == len(set(seen)) == served.app.store(Post).count(where)
 

@@ -157,10 +157,10 @@ def test_surfaces_do_not_reference_removed_items(app: App) -> None:
         app.remove(item)
         return ref(item)
 
-    gone = cycle()
+    reference = cycle()
     get(rest, "/api/plant")
     endpoint.schema.execute("{ plantCount }")
     for clear in typing._cleanups:  # type: ignore[attr-defined]  # typing caches the last 128 of `ResultPage[...]`
         clear()
     gc.collect()
-    assert gone() is None
+    assert reference() is None

@@ -18,7 +18,7 @@ from persisty.errors import (
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "told"),
+    ("error", "status", "added"),
     [
         (RateLimited(retry_after=7), 429, {"retry-after": "7"}),
         (RateLimited(retry_after=0.2), 429, {"retry-after": "1"}),
@@ -35,9 +35,9 @@ from persisty.errors import (
     ids=lambda value: f"{type(value).__name__} {value.details}" if isinstance(value, PersistyError) else "",
 )
 def test_an_error_has_the_headers_that_its_status_requires(
-    error: PersistyError, status: int, told: dict[str, str]
+    error: PersistyError, status: int, added: dict[str, str]
 ) -> None:
     response = refusal(error)
     assert response.status == status
     always = {"content-type": "application/problem+json", "cache-control": "no-store"}
-    assert response.headers == {**always, **told}
+    assert response.headers == {**always, **added}

@@ -39,7 +39,7 @@ def test_signatures_are_complete_and_typed(actions: dict[str, Action]) -> None:
         assert all(one.annotation is not inspect.Parameter.empty for one in signature.parameters.values())
 
 
-def test_actions_return_what_rest_returns(actions: dict[str, Action], call: Caller) -> None:
+def test_actions_return_the_same_values_as_rest(actions: dict[str, Action], call: Caller) -> None:
     kind: Any = inspect.signature(actions["thing_create"].fn).parameters["item"].annotation
     made = actions["thing_create"].fn(item=kind(name="x", weight=3))
     status, item = call("GET", f"/api/thing/{made.id}")

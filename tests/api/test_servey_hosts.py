@@ -232,8 +232,8 @@ def test_every_standard_action_answers_to_aws_events(app: App, call: Caller, ser
     assert [one and one["id"] for one in hosts.direct("thing_read_batch", keys=["nothing", key])] == [None, key]
     edits = [{"create": {"name": "two"}}, {"delete": {"key": key}}]
     assert [one["code"] for one in hosts.direct("thing_edit_batch", edits=edits)] == ["ok", "ok"]
-    [left] = hosts.direct("thing_search")["items"]
-    assert hosts.direct("thing_delete", key=left["id"]) is True
+    [remaining] = hosts.direct("thing_search")["items"]
+    assert hosts.direct("thing_delete", key=remaining["id"]) is True
     assert hosts.direct("add", left=1, right=2) == {"total": 3}
 
 
@@ -254,16 +254,16 @@ def test_every_standard_action_answers_to_api_gateway(app: App, servey: Any) -> 
     hosts = servey(app)
     status, made = hosts.gateway("thing_create", {"item": FULL})
     assert status == 200
-    there = {"pathParameters": {"key": made["id"]}}
-    assert hosts.gateway("thing_read", **there) == (200, made)
-    assert hosts.gateway("thing_update", {"changes": {"weight": 7}}, **there)[1]["weight"] == 7
+    path = {"pathParameters": {"key": made["id"]}}
+    assert hosts.gateway("thing_read", **path) == (200, made)
+    assert hosts.gateway("thing_update", {"changes": {"weight": 7}}, **path)[1]["weight"] == 7
     assert [one["id"] for one in hosts.gateway("thing_search", queryStringParameters={"limit": "5"})[1]["items"]] == [
         made["id"]
     ]
     assert hosts.gateway("thing_count") == (200, 1)
     assert hosts.gateway("thing_edit_batch", {"edits": [{"create": {"name": "two"}}]})[1][0]["code"] == "ok"
     assert hosts.gateway("thing_read_batch", queryStringParameters={"keys": [made["id"]]})[1][0]["id"] == made["id"]
-    assert hosts.gateway("thing_delete", **there) == (200, True)
+    assert hosts.gateway("thing_delete", **path) == (200, True)
 
 
 def test_a_token_identifies_the_caller_in_every_host(servey: Any, monkeypatch: pytest.MonkeyPatch) -> None:

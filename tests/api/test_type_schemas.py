@@ -148,7 +148,7 @@ CASES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def ours(annotation: Any) -> Any:
+def schema_of(annotation: Any) -> Any:
     found = described(annotation)
     names = component_names(classes_in(annotation), {})
     schemas = TypeSchemas(found, names.__getitem__)
@@ -178,7 +178,7 @@ def as_accepted(schema: Any) -> Any:
 @pytest.mark.parametrize("annotation", CASES, ids=str)
 def test_the_schema_of_a_type_is_that_of_msgspec(annotation: Any) -> None:
     [schema], components = msgspec.json.schema_components([annotation], ref_template=REF)
-    assert json.loads(encode(ours(annotation))) == json.loads(encode(as_accepted([schema, components])))
+    assert json.loads(encode(schema_of(annotation))) == json.loads(encode(as_accepted([schema, components])))
 
 
 def test_every_record_of_a_type_has_a_row() -> None:
@@ -197,7 +197,7 @@ class Basket:
 
 def test_defaults_of_dataclasses_and_paragraphs_of_docstrings_are_described() -> None:
     """msgspec leaves out the first, and gives the second as they are indented."""
-    _, components = ours(Basket)
+    _, components = schema_of(Basket)
     assert components["Basket"]["properties"]["contents"]["default"] == []
     assert components["Basket"]["description"] == "A basket.\n\nIt is empty at first."
 
@@ -215,7 +215,7 @@ class Other(Struct):
     [(Untagged | Other, {}), (complex, {}), (list[complex], {"type": "array", "items": {}})],
 )
 def test_a_type_that_msgspec_does_not_convert_is_any_json(annotation: Any, expected: Any) -> None:
-    assert ours(annotation) == (expected, {})
+    assert schema_of(annotation) == (expected, {})
 
 
 @stored(name="address", key="id", access=public)

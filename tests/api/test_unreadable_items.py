@@ -157,8 +157,8 @@ def test_graphql_returns_the_other_items_and_an_error_for_each_unreadable_one(ap
     answer = graphql(app, "{ dressSearch(order: [id_asc]) { items { id color shop { id } } } }")
     assert [one["id"] for one in answer["data"]["dressSearch"]["items"]] == ["d0", "d2", "d3"]
     assert [one["shop"] and one["shop"]["id"] for one in answer["data"]["dressSearch"]["items"]] == ["s0", None, None]
-    told = [(one["path"], one["extensions"]["store"], one["extensions"]["key"]) for one in answer["errors"]]
-    assert told == [
+    errors = [(one["path"], one["extensions"]["store"], one["extensions"]["key"]) for one in answer["errors"]]
+    assert errors == [
         (["dressSearch"], "dress", "d1"),
         (["dressSearch", "items", 1, "shop"], "shop", "s1"),
         (["dressSearch", "items", 2, "shop"], "shop", "s1"),
@@ -189,8 +189,10 @@ def test_appsync_returns_the_other_items_and_an_error_for_each_unreadable_one(ap
 def test_a_generated_client_yields_the_other_items_and_raises_at_the_end(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def send(_: Any, asked: httpx.Request) -> httpx.Response:
-        given = Request(asked.method, asked.url.path, asked.url.query.decode(), dict(asked.headers), asked.content)
+    def send(_: Any, request: httpx.Request) -> httpx.Response:
+        given = Request(
+            request.method, request.url.path, request.url.query.decode(), dict(request.headers), request.content
+        )
         found = Rest(app).handle(given)
         return httpx.Response(found.status, headers=dict(found.headers), content=found.body)
 

@@ -92,13 +92,13 @@ class ChecksThenWrites(Sound):
         results = []
         for write in writes:
             current = self.inner.read((self.key(write),))[0]
-            holds = isinstance(write, Put) or self.inner.count(write.when) > 0
+            is_match = isinstance(write, Put) or self.inner.count(write.when) > 0
             meet()
             if isinstance(write, Put):
                 if current is None:
                     self.inner.write((Delete(self.key(write)),), atomic=False)
                 results += self.inner.write((write,), atomic=False)
-            elif current is not None and not holds:
+            elif current is not None and not is_match:
                 results.append(WriteResult(Outcome.FAILED, current))
             else:
                 results += self.inner.write((msgspec.structs.replace(write, when=ALL),), atomic=False)

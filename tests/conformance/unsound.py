@@ -126,9 +126,9 @@ class AllocatesOneNumberForMany(Sound):
 
 class AddsToAStaleValue(Sound):
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
-        return self.inner.write([self.plain(one) for one in writes], atomic=atomic)
+        return self.inner.write([self.without_operators(one) for one in writes], atomic=atomic)
 
-    def plain(self, write: Write) -> Write:
+    def without_operators(self, write: Write) -> Write:
         if not isinstance(write, Patch):
             return write
         [item] = self.inner.read((write.key,))
@@ -142,9 +142,9 @@ class AddsToAStaleValue(Sound):
 
 class OverwritesLists(Sound):
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
-        return self.inner.write([self.plain(one) for one in writes], atomic=atomic)
+        return self.inner.write([self.without_operators(one) for one in writes], atomic=atomic)
 
-    def plain(self, write: Write) -> Write:
+    def without_operators(self, write: Write) -> Write:
         if not isinstance(write, Patch):
             return write
         values = {
@@ -182,8 +182,8 @@ class SelectsTheKeyOnly(Sound):
         page = self.inner.query(replace(query, select=None))
         if query.select is None:
             return page
-        others = self.meta.attributes.keys() - set(self.meta.key.attributes)
-        return Page([msgspec.structs.replace(one, **dict.fromkeys(others)) for one in page.items], page.position)
+        unselected = self.meta.attributes.keys() - set(self.meta.key.attributes)
+        return Page([msgspec.structs.replace(one, **dict.fromkeys(unselected)) for one in page.items], page.position)
 
 
 class CountsNulls(Sound):

@@ -116,9 +116,9 @@ class StandIn:
     def _linked(self, source: dict[str, Any], info: GraphQLResolveInfo, **arguments: Any) -> Any:
         """The resolver of a link, as in `link.js`."""
         name, written = info.field_name, json.loads(json.dumps(arguments))
-        held = source.get(name, UNSET)
-        if held is not UNSET and alike(source.get(f"{name}()"), written):
-            return held
+        value = source.get(name, UNSET)
+        if value is not UNSET and is_stored(source.get(f"{name}()"), written):
+            return value
         type_ = info.parent_type.name
         event = {"typeName": type_, "fieldName": name, "source": source.get(f":{name}"), "arguments": written}
         return self._batched(
@@ -149,17 +149,17 @@ class StandIn:
     def _data(self, envelope: dict[str, Any], path: list[Any]) -> Any:
         for one in envelope.get("errors", ()):
             below, rest = one["info"]["path"], {name: x for name, x in one["info"].items() if name != "path"}
-            told_ = {"message": one["message"], "path": [*path, *below], "extensions": {"code": one["code"], **rest}}
-            self._added.append(told_)
+            entry = {"message": one["message"], "path": [*path, *below], "extensions": {"code": one["code"], **rest}}
+            self._added.append(entry)
         if "error" in envelope:
             error = envelope["error"]
             raise GraphQLError(error["message"], extensions={"code": error["code"], **error["info"]})
         return envelope["data"]
 
 
-def alike(held: dict[str, str] | None, given: dict[str, Any]) -> bool:
+def is_stored(stored: dict[str, str] | None, given: dict[str, Any]) -> bool:
     """Return whether a link is loaded for these arguments."""
-    return held is None or {name: write_json(value) for name, value in given.items()} == held
+    return stored is None or {name: write_json(value) for name, value in given.items()} == stored
 
 
 def write_json(value: Any) -> str:
@@ -201,9 +201,9 @@ def document_of(schema: GraphQLSchema, name: str, arguments: Any) -> str:
     kind = "query" if schema.query_type and name in schema.query_type.fields else "mutation"
     root = schema.query_type if kind == "query" else schema.mutation_type
     assert root is not None
-    known = root.fields[name].args
+    parameters = root.fields[name].args
     types = {
-        one: argument.type for one, argument in known.items() if one in arguments or is_required_argument(argument)
+        one: argument.type for one, argument in parameters.items() if one in arguments or is_required_argument(argument)
     }
     declared = ", ".join(f"${one}: {type_}" for one, type_ in types.items())
     passed = ", ".join(f"{one}: ${one}" for one in types)

@@ -134,8 +134,8 @@ class Generator:
         if not isinstance(type_, GraphQLInputObjectType):
             return random.choice(self._values[type_.name])
         needed = [name for name, one in type_.fields.items() if is_non_null_type(one.type)]
-        others = sorted(set(type_.fields) - set(needed))
-        chosen = random.sample(others, k=min(len(others), random.randint(0, 2))) if depth > 0 else []
+        optional = sorted(set(type_.fields) - set(needed))
+        chosen = random.sample(optional, k=min(len(optional), random.randint(0, 2))) if depth > 0 else []
         return {name: self._value(type_.fields[name].type, depth - 1) for name in [*needed, *chosen]}
 
     def _spelled(self, type_: Any, value: Any) -> str:

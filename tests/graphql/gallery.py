@@ -118,7 +118,7 @@ class Leaving:
 
 @stored
 class Secret:
-    """Not offered to anybody."""
+    """Offered to no caller."""
 
     id: UUID
     text: str
@@ -163,13 +163,13 @@ class Everything:
 
 @action(access_control=everyone, triggers=WEB_POST)
 def echo(everything: Everything, tags: list[Status] | None = None, times: int = 1) -> list[Everything]:
-    """Give back what was given."""
+    """Return the argument."""
     return [everything] * times if tags is None or Status.DONE in tags else []
 
 
 @action(access_control=everyone, triggers=WEB_GET)
 def describe(status: Status, point: Point | None = None, times: int = 2) -> str:
-    """Tell in words what arrived."""
+    """Return the received arguments as text."""
     return f"{status!r} {point!r} {times!r}"
 
 

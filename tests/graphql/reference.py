@@ -30,11 +30,13 @@ class Reference:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._known = operations(app).values()
-        self._planner = Planner(Dialect(lambda leaf: str, str), offered_in(self._known))
-        self.schema: GraphQLSchema = ExecutableSchema({one.field: one for one in self._known}, {}, self._planner).whole
+        self._operations = operations(app).values()
+        self._planner = Planner(Dialect(lambda leaf: str, str), offered_in(self._operations))
+        self.schema: GraphQLSchema = ExecutableSchema(
+            {one.field: one for one in self._operations}, {}, self._planner
+        ).whole
         self._seen: set[str] = set()
-        for operation in self._known:
+        for operation in self._operations:
             root = self.schema.mutation_type if operation.mutation else self.schema.query_type
             root.fields[operation.field].resolve = self._called(operation)  # type: ignore[union-attr]
             self._attach(result_ref(operation))

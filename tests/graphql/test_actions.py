@@ -43,14 +43,14 @@ def test_arguments_and_results_of_every_type(hosted: Hosted) -> None:
 
 def test_null_means_the_default_for_a_parameter_without_none(hosted: Hosted) -> None:
     query = "query ($point: PointInput, $times: Float) { describe(status: open, point: $point, times: $times) }"
-    told = hosted.data(query, point={"x": 1, "seen": None, "label": None}, times=None)["describe"]
-    assert told == "<Status.OPEN: 'open'> Point(x=1.0, y=0, label=None, seen=1) 2"
+    described = hosted.data(query, point={"x": 1, "seen": None, "label": None}, times=None)["describe"]
+    assert described == "<Status.OPEN: 'open'> Point(x=1.0, y=0, label=None, seen=1) 2"
     assert hosted.data(query, point=None)["describe"] == "<Status.OPEN: 'open'> None 2"
 
 
 def test_enums_and_records_as_literals(hosted: Hosted) -> None:
-    told = hosted.data('{ describe(status: done, point: {x: 1, y: 2.5, label: "here"}) }')["describe"]
-    assert told == "<Status.DONE: 'done'> Point(x=1.0, y=2.5, label='here', seen=1) 2"
+    described = hosted.data('{ describe(status: done, point: {x: 1, y: 2.5, label: "here"}) }')["describe"]
+    assert described == "<Status.DONE: 'done'> Point(x=1.0, y=2.5, label='here', seen=1) 2"
 
 
 def test_a_type_that_contains_itself(hosted: Hosted) -> None:

@@ -99,11 +99,11 @@ def test_a_request_has_the_same_response_and_effect_through_appsync(
 
 def errors_of(answer: dict[str, Any]) -> list[Any]:
     """Return path, code and faults of errors. An error that AppSync itself raises, for a value that is too large, has no code there."""
-    told = [
+    errors = [
         (error["path"], error["extensions"].get("code", "unsupported"), error["extensions"].get("faults"))
         for error in answer.get("errors", ())
     ]
-    return sorted(told, key=json.dumps)
+    return sorted(errors, key=json.dumps)
 
 
 @pytest.mark.parametrize(

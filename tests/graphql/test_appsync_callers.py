@@ -41,7 +41,7 @@ ROLES = {"realm_access": {"roles": ["admin"]}, "nested": {"list": [1, 2.5, None,
 TOKENS: dict[str, str] = {
     "own": tokens.own(),
     "own, with claims": tokens.own(tenant="x", deep={"a": [1, {"b": None}]}, scope="admin"),
-    "own, of nobody in particular": tokens.own(sub=None, scope="admin"),
+    "own, without a subject": tokens.own(sub=None, scope="admin"),
     "own, no scopes": tokens.own(scope=None),
     "the issuer's": tokens.issued(**ROLES),
     "the issuer's, several audiences": tokens.issued(aud=["account", tokens.AUDIENCE]),
@@ -57,9 +57,9 @@ def claims_of(token: str) -> dict[str, Any]:
 
 def by_authorizer(token: str) -> dict[str, Any]:
     """Return the identity that AppSync makes from the result of its Lambda authorizer."""
-    said = json.loads(json.dumps(verdict(authenticator(), {"authorizationToken": token, "requestContext": {}})))
-    assert said["isAuthorized"] is True
-    return {"identity": {"resolverContext": said["resolverContext"]}}
+    answer = json.loads(json.dumps(verdict(authenticator(), {"authorizationToken": token, "requestContext": {}})))
+    assert answer["isAuthorized"] is True
+    return {"identity": {"resolverContext": answer["resolverContext"]}}
 
 
 def by_oidc(token: str) -> dict[str, Any]:
@@ -121,9 +121,9 @@ def test_a_token_gets_the_same_responses_in_every_way(name: str | None, door: st
     appsync = AppSync(app)
     found = rest.handle(Request("GET", "/api/paper", "order=owner", headers))
     answer = appsync.handle({**event, "fieldName": "paperSearch", "arguments": {"order": ["owner_asc"]}})
-    told = [{"secret": None, **one} for one in json.loads(found.body)["items"]]
-    assert [{"secret": None, **one} for one in answer["data"]["items"]] == told
-    for one in told:
+    items = [{"secret": None, **one} for one in json.loads(found.body)["items"]]
+    assert [{"secret": None, **one} for one in answer["data"]["items"]] == items
+    for one in items:
         body = b'{"owner": "%s"}' % one["owner"].encode()
         kind = {"content-type": "application/json"}
         changed = rest.handle(Request("PATCH", f"/api/paper/{one['id']}", "", {**headers, **kind}, body))
@@ -154,12 +154,12 @@ def test_a_missing_token_is_not_authorized(event: dict[str, Any]) -> None:
     assert verdict(authenticator(), event) == {"isAuthorized": False}
 
 
-@pytest.mark.parametrize(("left", "kept"), [(3600, CACHED), (120, 120), (1, 1), (0, 0), (-30, 0)])
-def test_a_result_is_cached_no_longer_than_the_token_is_valid(left: int, kept: int) -> None:
+@pytest.mark.parametrize(("seconds_left", "ttl"), [(3600, CACHED), (120, 120), (1, 1), (0, 0), (-30, 0)])
+def test_a_result_is_cached_no_longer_than_the_token_is_valid(seconds_left: int, ttl: int) -> None:
     now = float(tokens.now())
-    token = tokens.own(exp=int(now) + left)
-    said = verdict(authenticator(), {"authorizationToken": token}, lambda: now)
-    assert (said["isAuthorized"], said["ttlOverride"], said["deniedFields"]) == (True, kept, [])
+    token = tokens.own(exp=int(now) + seconds_left)
+    answer = verdict(authenticator(), {"authorizationToken": token}, lambda: now)
+    assert (answer["isAuthorized"], answer["ttlOverride"], answer["deniedFields"]) == (True, ttl, [])
 
 
 def test_an_unreachable_issuer_raises_instead_of_rejecting_the_token() -> None:
@@ -174,8 +174,8 @@ def test_an_unreachable_issuer_raises_instead_of_rejecting_the_token() -> None:
 def test_claims_of_another_issuer_or_audience_are_rejected() -> None:
     good = claims_of(TOKENS["own"])
     for wrong in ({"iss": "somebody"}, {"iss": None}, {"aud": "other"}, {"aud": None}, {"sub": ""}, {"sub": 7}):
-        told = {**good, **wrong}
-        for identity in ({"claims": told}, {"resolverContext": {"claims": json.dumps(told)}}):
+        claims = {**good, **wrong}
+        for identity in ({"claims": claims}, {"resolverContext": {"claims": json.dumps(claims)}}):
             with pytest.raises(Unauthenticated):
                 caller_of_event(authenticator(), {"identity": identity})
 

@@ -19,7 +19,7 @@ BAD: list[tuple[str, str, dict[str, Any], str, list[str]]] = [
      ["/item/version"]),
     ("missing attribute", "specimenCreate", {"item": {"count": 1}}, "invalid_input", ["/item/text"]),
     ("missing item", "specimenCreate", {}, "invalid_input", ["/item"]),
-    ("item that is none", "specimenCreate", {"item": 3}, "invalid_input", ["/item"]),
+    ("item that is a number", "specimenCreate", {"item": 3}, "invalid_input", ["/item"]),
     ("wrong type", "specimenCreate", {"item": {"text": 5}}, "invalid_input", ["/item/text"]),
     ("wrong types", "specimenCreate", {"item": {"text": [], "count": "1", "done": "yes"}}, "invalid_input",
      ["/item/count", "/item/done", "/item/text"]),
@@ -32,7 +32,7 @@ BAD: list[tuple[str, str, dict[str, Any], str, list[str]]] = [
     ("no decimal", "specimenCreate", {"item": {"text": "a", "price": "1,5"}}, "invalid_input", ["/item/price"]),
     ("no base64", "specimenCreate", {"item": {"text": "a", "blob": "?"}}, "invalid_input", ["/item/blob"]),
     ("no member", "specimenCreate", {"item": {"text": "a", "status": "lost"}}, "invalid_input", ["/item/status"]),
-    ("no member of values that are no names", "specimenCreate", {"item": {"text": "a", "shade": "lost"}},
+    ("no member of an enum without GraphQL names", "specimenCreate", {"item": {"text": "a", "shade": "lost"}},
      "invalid_input", ["/item/shade"]),
     ("constraints broken", "specimenCreate", {"item": {"text": "", "wide": 2**40 + 1}}, "invalid_input",
      ["/item/text", "/item/wide"]),
@@ -43,7 +43,7 @@ BAD: list[tuple[str, str, dict[str, Any], str, list[str]]] = [
     ("bad changes and a bad condition", "specimenUpdate",
      {"key": "a", "changes": {"text": ""}, "when": {"ref": {"eq": "x"}}}, "invalid_input", ["/changes/text", "/when/ref/eq"]),
     ("missing key", "specimenRead", {}, "invalid_input", ["/key"]),
-    ("key that is none", "specimenRead", {"key": {}}, "invalid_input", ["/key"]),
+    ("key that is an object", "specimenRead", {"key": {}}, "invalid_input", ["/key"]),
     ("missing keys", "specimenReadBatch", {}, "invalid_input", ["/keys"]),
     ("too many keys", "specimenReadBatch", {"keys": ["a"] * 101}, "batch_too_large", []),
     ("too many edits", "specimenEditBatch", {"edits": [{"delete": {"key": "a"}}] * 101}, "batch_too_large", []),
@@ -64,7 +64,7 @@ BAD: list[tuple[str, str, dict[str, Any], str, list[str]]] = [
     ("wrong text in a filter", "specimenSearch", {"where": {"ref": {"eq": "x"}}}, "invalid_query", ["/where/ref/eq"]),
     ("null where there is no comparison", "specimenSearch", {"where": {"count": {"lt": None}}}, "invalid_query",
      ["/where/count/lt"]),
-    ("filter that is none", "specimenCount", {"where": "text"}, "invalid_query", ["/where"]),
+    ("filter that is a text", "specimenCount", {"where": "text"}, "invalid_query", ["/where"]),
     ("filter that is a list", "specimenCount", {"where": ["ab"]}, "invalid_query", None),
     ("fault inside connectives", "specimenCount",
      {"where": {"or": [{"text": {"eq": "a"}}, {"not": {"ref": {"eq": "x"}}}]}}, "invalid_query",
@@ -78,19 +78,19 @@ BAD: list[tuple[str, str, dict[str, Any], str, list[str]]] = [
     ("field that is null", "specimenCount", {"where": {"or": [{"place": {"city": None}}]}}, "invalid_query",
      ["/where/or/0/place/city"]),
     ("filter in a list that is null", "specimenCount", {"where": {"and": [None]}}, "invalid_query", ["/where/and/0"]),
-    ("text that is none", "specimenCount", {"query": 5}, "invalid_query", ["/query"]),
-    ("text inside a filter that is none", "specimenCount", {"where": {"not": {"query": []}}}, "invalid_query",
+    ("text that is a number", "specimenCount", {"query": 5}, "invalid_query", ["/query"]),
+    ("text inside a filter that is a list", "specimenCount", {"where": {"not": {"query": []}}}, "invalid_query",
      ["/where/not/query"]),
-    ("text in a size that is none", "specimenCreate", {"item": {"text": "a", "size": "xl"}}, "invalid_input",
+    ("unknown size", "specimenCreate", {"item": {"text": "a", "size": "xl"}}, "invalid_input",
      ["/item/size"]),
-    ("grade that is none", "specimenCreate", {"item": {"text": "a", "grade": 7}}, "invalid_input", ["/item/grade"]),
+    ("unknown grade", "specimenCreate", {"item": {"text": "a", "grade": 7}}, "invalid_input", ["/item/grade"]),
     ("unknown order", "specimenSearch", {"order": ["nope_asc"]}, "invalid_query", ["/order/0"]),
     ("unsortable order", "specimenSearch", {"order": ["text_asc", "tags_asc"]}, "invalid_query", ["/order/1"]),
     ("no limit", "specimenSearch", {"limit": 0}, "invalid_query", ["/limit"]),
     ("limit too large", "specimenSearch", {"limit": 1001}, "invalid_query", ["/limit"]),
-    ("limit that is none", "specimenSearch", {"limit": "ten"}, "invalid_query", ["/limit"]),
+    ("limit that is a text", "specimenSearch", {"limit": "ten"}, "invalid_query", ["/limit"]),
     ("foreign cursor", "specimenSearch", {"cursor": "WyJhIix7fV0"}, "invalid_cursor", []),
-    ("cursor that is none", "specimenSearch", {"cursor": "?"}, "invalid_cursor", []),
+    ("invalid cursor", "specimenSearch", {"cursor": "?"}, "invalid_cursor", []),
     ("cursor of a wrong type", "specimenSearch", {"cursor": 5}, "invalid_cursor", None),
     ("missing argument of an action", "describe", {}, "invalid_input", ["/status"]),
     ("wrong argument of an action", "describe", {"status": "lost"}, "invalid_input", ["/status"]),
@@ -122,8 +122,8 @@ def test_bad_input_has_the_same_code_and_paths_everywhere(
     assert not (answer.get("data") or {}).get(field)
     if paths is not None:
         assert sorted(fault["path"] for fault in event["error"]["info"].get("faults", ())) == paths
-        told = [fault["path"] for error in answer["errors"] for fault in error["extensions"].get("faults", ())]
-        assert sorted(told) == paths
+        found_paths = [fault["path"] for error in answer["errors"] for fault in error["extensions"].get("faults", ())]
+        assert sorted(found_paths) == paths
     assert app.store(Specimen).count() == 0
 
 
@@ -173,11 +173,11 @@ def test_faults_of_literals_have_their_paths(hosted: Hosted) -> None:
           specimenDelete(key: "a", when: {text: {like: "a"}})
         }"""
     )
-    told = [
+    reported = [
         (error["extensions"]["code"], error["extensions"]["faults"][0]["path"], error["locations"][0]["line"])
         for error in answer["errors"]
     ]
-    assert sorted(told) == [
+    assert sorted(reported) == [
         ("invalid_input", "/item/nope", 2), ("invalid_input", "/item/text", 2), ("invalid_query", "/when/text/like", 3),
     ]  # fmt: skip
 

@@ -56,8 +56,8 @@ def test_a_mutation_by_get_is_rejected(endpoint: GraphqlEndpoint, app: App) -> N
     text = 'mutation { membershipCreate(item: {person: "a", club: 1}) { club } }'
     response = get(endpoint, query=text)
     assert (response.status, response.headers["allow"], code(response)) == (405, "POST", "method_not_allowed")
-    both = get(endpoint, query=f"query A {COUNT} {text.replace('mutation', 'mutation B')}", operationName="B")
-    assert both.status == 405
+    named = get(endpoint, query=f"query A {COUNT} {text.replace('mutation', 'mutation B')}", operationName="B")
+    assert named.status == 405
     assert app.store("membership").count() == 0
 
 
@@ -69,22 +69,22 @@ def test_other_methods_are_not_allowed(endpoint: GraphqlEndpoint, app: App, meth
 
 
 def test_options_and_head_respond_as_over_rest(endpoint: GraphqlEndpoint) -> None:
-    told = endpoint.handle(Request("OPTIONS", "/graphql"))
-    assert (told.status, told.headers, told.body) == (204, {"allow": "GET, HEAD, OPTIONS, POST"}, b"")
-    asked = Request("GET", "/graphql", urlencode({"query": COUNT}))
-    whole, head = endpoint.handle(asked), endpoint.handle(replace(asked, method="HEAD"))
+    options = endpoint.handle(Request("OPTIONS", "/graphql"))
+    assert (options.status, options.headers, options.body) == (204, {"allow": "GET, HEAD, OPTIONS, POST"}, b"")
+    request = Request("GET", "/graphql", urlencode({"query": COUNT}))
+    whole, head = endpoint.handle(request), endpoint.handle(replace(request, method="HEAD"))
     assert head == Response(200, {**whole.headers, "content-length": str(len(whole.body))})
 
 
 def test_a_large_response_is_compressed_for_clients_that_accept_gzip(endpoint: GraphqlEndpoint) -> None:
     body = json.dumps({"query": "{ __schema { types { name } } }"}).encode()
-    plain = endpoint.handle(Request("POST", "/graphql", "", JSON, body))
+    uncompressed = endpoint.handle(Request("POST", "/graphql", "", JSON, body))
     answer = endpoint.handle(Request("POST", "/graphql", "", {**JSON, "accept-encoding": "gzip"}, body))
-    assert (plain.headers["vary"], answer.headers["content-encoding"]) == (
+    assert (uncompressed.headers["vary"], answer.headers["content-encoding"]) == (
         "authorization, accept, accept-encoding",
         "gzip",
     )
-    assert gzip.decompress(answer.body) == plain.body
+    assert gzip.decompress(answer.body) == uncompressed.body
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,11 @@ def test_the_status_of_a_rejected_document_depends_on_accept(endpoint: GraphqlEn
 
 
 def test_operation_names(hosted: Hosted) -> None:
-    both = f"query A {COUNT} query B {COUNT}"
+    document = f"query A {COUNT} query B {COUNT}"
     execute = hosted.endpoint.schema.execute
-    assert execute(both, operation_name="B") == {"data": {"specimenCount": 0}}
+    assert execute(document, operation_name="B") == {"data": {"specimenCount": 0}}
     for name in (None, "C"):
-        [error] = execute(both, operation_name=name)["errors"]
+        [error] = execute(document, operation_name=name)["errors"]
         assert error["extensions"]["code"] == "malformed_graphql"
 
 
@@ -165,7 +165,7 @@ SMALL = Limits(tokens=60, depth=3, fields=8, aliases=2)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{ specimenSearch { items { id } } }", None),
         ("{ tree(depth: 3) { below { below { ownName } } } }", "levels"),
@@ -180,14 +180,14 @@ SMALL = Limits(tokens=60, depth=3, fields=8, aliases=2)
         ("{ specimenSearch(where: {text: {oneof: [" + '"a" ' * 60 + "]}}) { cursor } }", "tokens"),
     ],
 )  # fmt: skip
-def test_a_document_that_exceeds_a_limit_is_rejected(app: App, text: str, told: str | None) -> None:
+def test_a_document_that_exceeds_a_limit_is_rejected(app: App, text: str, message: str | None) -> None:
     answer = GraphqlEndpoint(gallery.app, limits=SMALL).schema.execute(text)
-    if told is None:
+    if message is None:
         assert "errors" not in answer
     else:
         assert "data" not in answer
         assert {error["extensions"]["code"] for error in answer["errors"]} == {"malformed_graphql"}
-        assert any(told in error["message"] for error in answer["errors"])
+        assert any(message in error["message"] for error in answer["errors"])
 
 
 def test_nested_fragments_are_counted_in_linear_time(hosted: Hosted) -> None:
@@ -206,9 +206,9 @@ def test_a_document_is_validated_once(app: App) -> None:
     for text in (COUNT, COUNT, COUNT + " " * 20_000):
         assert "errors" not in schema.execute(text)
     assert len(schema._documents) == 2
-    kept = schema._documents.get(COUNT)
+    cached = schema._documents.get(COUNT)
     assert "errors" not in schema.execute(COUNT)
-    assert schema._documents.get(COUNT) is kept
+    assert schema._documents.get(COUNT) is cached
 
 
 def test_documents_are_cached_by_cost_and_not_by_number(app: App) -> None:

@@ -65,11 +65,11 @@ def _present(type_: Any, depth: int) -> st.SearchStrategy[Any]:
     if not isinstance(type_, GraphQLInputObjectType):
         return SCALARS[type_.name]
     needed = {name: field for name, field in type_.fields.items() if isinstance(field.type, GraphQLNonNull)}
-    others = sorted(set(type_.fields) - set(needed))
+    optional = sorted(set(type_.fields) - set(needed))
 
     @st.composite
     def record(draw: st.DrawFn) -> dict[str, Any]:
-        chosen = draw(st.lists(st.sampled_from(others), max_size=3, unique=True)) if others and depth else []
+        chosen = draw(st.lists(st.sampled_from(optional), max_size=3, unique=True)) if optional and depth else []
         return {name: draw(values_of(type_.fields[name].type, depth - 1)) for name in [*needed, *chosen]}
 
     return record()
@@ -111,8 +111,8 @@ def test_a_valid_request_has_a_response_without_internal_errors(
 def timeless(data: Any) -> Any:
     """Return the content without times and generated values, which differ in each run."""
     if isinstance(data, dict):
-        gone = {"created_at", "updated_at", "id", "cursor"}
-        return {name: timeless(value) for name, value in data.items() if name not in gone}
+        changing = {"created_at", "updated_at", "id", "cursor"}
+        return {name: timeless(value) for name, value in data.items() if name not in changing}
     return [timeless(one) for one in data] if isinstance(data, list) else data
 
 
@@ -191,16 +191,16 @@ FOUND = """query ($where: SpecimenWhere, $query: String) {
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(asked=questions(meta_of(gallery.Specimen), DOMAINS, WORDS), words=st.none() | st.sampled_from(WORDS))
-def test_a_filter_finds_what_it_finds_in_python(
-    hosted: Hosted, stand_in: StandIn, app: App, asked: Any, words: str | None
+@given(question=questions(meta_of(gallery.Specimen), DOMAINS, WORDS), words=st.none() | st.sampled_from(WORDS))
+def test_a_filter_matches_the_same_items_as_in_python(
+    hosted: Hosted, stand_in: StandIn, app: App, question: Any, words: str | None
 ) -> None:
     store = app.store(gallery.Specimen)
     store.delete_all()
     for item in ITEMS:
         store.create(item)
-    wanted = [one.text for one in store.search_all(as_filter(asked), query=words, order="-text")]
+    expected = [one.text for one in store.search_all(as_filter(question), query=words, order="-text")]
     for ask in (hosted, stand_in):
-        assert ask(FOUND, where=as_json(asked), query=words) == {
-            "data": {"specimenCount": len(wanted), "specimenSearch": {"items": [{"text": one} for one in wanted]}}
+        assert ask(FOUND, where=as_json(question), query=words) == {
+            "data": {"specimenCount": len(expected), "specimenSearch": {"items": [{"text": one} for one in expected]}}
         }

@@ -175,12 +175,12 @@ def test_a_conflict_is_an_outcome(asking: Asking) -> None:
 def test_a_mutation_with_one_executed_field_is_not_executed_again(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = WRITE.replace("{ entry", '{ accountUpdate(key: "a", changes: {balance: 1}) { balance } entry')
+    document = WRITE.replace("{ entry", '{ accountUpdate(key: "a", changes: {balance: 1}) { balance } entry')
     with monkeypatch.context() as patch:
         fail_to_create(patch, "entry")
-        assert asking.code(both, t="coffee") == "backend_unavailable"
+        assert asking.code(document, t="coffee") == "backend_unavailable"
     asking.app.store(Account).update("a", {"balance": 5})
-    assert replayed(asking.post(both, t="coffee"))
+    assert replayed(asking.post(document, t="coffee"))
     assert asking.app.store(Account).read("a") == Account(id="a", balance=5)
 
 

@@ -186,9 +186,9 @@ def test_an_app_that_declares_its_documents_executes_no_other(
     file.write_text(json.dumps(declared if manifest else {"people": TEXT}))
     monkeypatch.setenv("PERSISTY_GRAPHQL_DOCUMENTS", str(file))
     endpoint = GraphqlEndpoint(app)
-    wanted = (200, {"data": {"personCount": app.store("person").count()}})
+    expected = (200, {"data": {"personCount": app.store("person").count()}})
     for body in ({"query": TEXT}, {"documentId": "people"}, {"documentId": f"sha256:{HASH}"}, automatic()):
-        assert post(endpoint, body) == wanted
+        assert post(endpoint, body) == expected
     other = "{ houseCount }"
     named = automatic(other, sha256(other.encode()).hexdigest())
     for body in ({"query": other}, {"documentId": "houses"}, named):

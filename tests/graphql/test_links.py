@@ -23,9 +23,9 @@ def test_the_schema_has_a_field_for_each_link(town_schema: GraphqlSchema) -> Non
     schema: GraphQLSchema = town_schema.whole
     person = schema.type_map["Person"]
     assert isinstance(person, GraphQLObjectType)
-    told = {name: (str(one.type), sorted(one.args)) for name, one in person.fields.items()}
+    fields = {name: (str(one.type), sorted(one.args)) for name, one in person.fields.items()}
     of_many = ["cursor", "limit", "order", "where"]
-    assert {name: told[name] for name in ("house", "letters", "letter_count", "pet", "clubs", "notes")} == {
+    assert {name: fields[name] for name in ("house", "letters", "letter_count", "pet", "clubs", "notes")} == {
         "house": ("House", []),
         "letters": ("LetterPage", of_many),
         "letter_count": ("Int", ["where"]),
@@ -34,7 +34,7 @@ def test_the_schema_has_a_field_for_each_link(town_schema: GraphqlSchema) -> Non
         "notes": ("NotePage", of_many),
     }
     assert person.fields["letters"].description == "What they wrote"
-    assert "vault" not in told, "nobody may read what it leads to"
+    assert "vault" not in fields, "no caller may read its items"
     assert "Vault" not in schema.type_map
 
 
@@ -144,15 +144,15 @@ def test_links_of_written_items_and_of_results_of_actions(asked: Hosted) -> None
 
 def test_a_filter_follows_links(asked: Hosted) -> None:
     query = "query ($where: LetterWhere) { letterSearch(where: $where, order: [text_asc]) { items { text } } letterCount(where: $where) }"
-    for where, wanted in (
+    for where, expected in (
         ({"writer": {"name": {"eq": "p0"}}}, ["l0", "l4", "l8"]),
         ({"writer": {"house": {"street": {"eq": "Street 1"}}}, "rank": {"ge": 0}}, ["l1", "l5", "l9"]),
         ({"not": {"writer": {"name": {"lt": "p3"}}}}, ["l11", "l3", "l7"]),
         ({"writer": {"pet": {"name": {"oneof": ["pet2"]}}}}, ["l10", "l2", "l6"]),
     ):
         found = asked.data(query, where=where)
-        assert [one["text"] for one in found["letterSearch"]["items"]] == wanted
-        assert found["letterCount"] == len(wanted)
+        assert [one["text"] for one in found["letterSearch"]["items"]] == expected
+        assert found["letterCount"] == len(expected)
 
 
 def test_an_error_of_a_link_affects_neither_its_item_nor_other_fields(asked: Hosted) -> None:
@@ -163,9 +163,9 @@ def test_an_error_of_a_link_affects_neither_its_item_nor_other_fields(asked: Hos
         {"name": "p0", "letters": None, "pet": {"name": "pet0"}},
         {"name": "p1", "letters": None, "pet": {"name": "pet1"}},
     ]
-    told = [(error["path"], error["extensions"]["code"], error["locations"]) for error in answer["errors"]]
+    errors = [(error["path"], error["extensions"]["code"], error["locations"]) for error in answer["errors"]]
     where = [{"line": 1, "column": 60}]
-    assert told == [(["personSearch", "items", position, "letters"], "invalid_query", where) for position in (0, 1)]
+    assert errors == [(["personSearch", "items", position, "letters"], "invalid_query", where) for position in (0, 1)]
     assert answer["errors"][0]["extensions"]["faults"][0]["path"] == "/limit"
 
 

@@ -20,7 +20,7 @@ from .asking import Hosted, StandIn
 
 EDIT = """mutation ($e: [AnyStoreEdit!]!, $a: Boolean) { editBatch(edits: $e, atomic: $a) {
     code message attributes faults { path message } item { account { id balance entries { items { text } } } entry { text note } } } }"""
-BOTH: list[dict[str, Any]] = [
+EDITS: list[dict[str, Any]] = [
     {"account": {"update": {"key": "a", "changes": {"balance": 3}, "when": {"balance": {"ge": 2}}}}},
     {"entry": {"create": {"text": "coffee", "amount": -2, "account_id": "a"}}},
 ]
@@ -43,7 +43,7 @@ def results(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("atomic", [None, False, True])
 def test_edits_of_several_stores_are_executed_with_a_result_each(app: App, ask: Any, atomic: bool | None) -> None:
-    first, second = results(ask(EDIT, e=BOTH, a=atomic))
+    first, second = results(ask(EDIT, e=EDITS, a=atomic))
     assert (first["code"], second["code"]) == ("ok", "ok")
     assert first["item"] == {
         "account": {"id": "a", "balance": 3, "entries": {"items": [{"text": "coffee"}]}},
@@ -54,7 +54,7 @@ def test_edits_of_several_stores_are_executed_with_a_result_each(app: App, ask: 
 
 
 def test_an_atomic_batch_executes_all_edits_or_none(app: App, ask: Any) -> None:
-    edits = [BOTH[1], {"account": {"create": {"id": "a"}}}]
+    edits = [EDITS[1], {"account": {"create": {"id": "a"}}}]
     assert [one["code"] for one in results(ask(EDIT, e=edits, a=True))] == ["aborted", "conflict"]
     assert app.store(Entry).count() == 0
     assert [one["code"] for one in results(ask(EDIT, e=edits))] == ["ok", "conflict"]
@@ -70,12 +70,12 @@ def test_a_condition_that_fails_returns_the_current_item(ask: Any) -> None:
 def test_each_edit_needs_the_access_of_its_store(app: App, ask: Any) -> None:
     asker = ask if isinstance(ask, StandIn) else Hosted(ask.endpoint)
     asker.caller = ANONYMOUS
-    found = asker(EDIT, e=BOTH)
+    found = asker(EDIT, e=EDITS)
     assert found["data"] == {"editBatch": None}
     [error] = found["errors"]
     assert code_of(error) == "unauthenticated"
     assert app.store(Account).read("a") == Account(id="a", balance=5)
-    [result] = results(asker(EDIT, e=BOTH[:1]))
+    [result] = results(asker(EDIT, e=EDITS[:1]))
     assert result["code"] == "ok"
 
 

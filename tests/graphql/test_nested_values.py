@@ -73,12 +73,12 @@ def data(ask: Any, text: str, **variables: Any) -> Any:
     return answer["data"]
 
 
-def plain(answer: Any) -> Any:
+def without_typenames(answer: Any) -> Any:
     """Return the response with decoded AWSJSON, whose spaces differ on AppSync."""
     if isinstance(answer, dict):
-        return {name: plain(one) for name, one in answer.items()}
+        return {name: without_typenames(one) for name, one in answer.items()}
     if isinstance(answer, list):
-        return [plain(one) for one in answer]
+        return [without_typenames(one) for one in answer]
     return json.loads(answer) if isinstance(answer, str) and answer[:1] in ("{", "[") else answer
 
 
@@ -115,8 +115,8 @@ def test_the_types_have_the_fields_of_the_classes() -> None:
 
 
 def test_values_of_every_type_come_back_as_they_were_given(ask: Any, app: App) -> None:
-    assert plain(data(ask, CREATE, item=FULL)["machineCreate"]) == plain(ANSWERED)
-    assert plain(data(ask, READ, key="full")["machineRead"]) == plain(ANSWERED)
+    assert without_typenames(data(ask, CREATE, item=FULL)["machineCreate"]) == without_typenames(ANSWERED)
+    assert without_typenames(data(ask, READ, key="full")["machineRead"]) == without_typenames(ANSWERED)
     item = app.store(Machine).read("full")
     assert item is not None
     assert item.main == Part(
@@ -169,10 +169,12 @@ def test_faults_name_the_place_within_the_value(ask: Any) -> None:
     assert faults_of(ask, UPDATE, key="a", changes={"parts_append": [wrong]}) == [
         ("/changes/parts_append/0/size/width", expected)
     ]
-    both = {"parts": [], "parts_append": [{"name": "x"}]}
-    assert faults_of(ask, UPDATE, key="a", changes=both) == [("/changes/parts_append", "Not together with parts")]
+    conflicting = {"parts": [], "parts_append": [{"name": "x"}]}
+    assert faults_of(ask, UPDATE, key="a", changes=conflicting) == [
+        ("/changes/parts_append", "Not together with parts")
+    ]
     batch = "mutation ($e: [MachineEdit!]!) { machineEditBatch(edits: $e) { code } }"
-    for changes, path in (({"parts_append": [wrong]}, "/parts_append/0/size/width"), (both, "/parts_append")):
+    for changes, path in (({"parts_append": [wrong]}, "/parts_append/0/size/width"), (conflicting, "/parts_append")):
         [(found, _)] = faults_of(ask, batch, e=[{"update": {"key": "a", "changes": changes}}])
         assert found == f"/edits/0/update/changes{path}"
 
@@ -361,8 +363,8 @@ def test_hidden_lists_and_objects_are_null_and_unreadable_ones_are_absent(host: 
 
 
 def test_the_types_within_an_event_may_be_read_by_the_publisher() -> None:
-    known = tuple(operations(APP).values())
+    offered = tuple(operations(APP).values())
     modes = (AuthMode(LAMBDA), AuthMode(API_KEY), AuthMode(IAM))
-    found = with_publishers(directives(modes, known), modes, subscriptions(APP.metas.values()))
+    found = with_publishers(directives(modes, offered), modes, subscriptions(APP.metas.values()))
     for name in ("Machine", "Part", "Size", "Address", "AddressBoxed", "Card"):
         assert found.types[name].count("@aws_iam") >= 1, name

@@ -38,7 +38,7 @@ INFO = {
     "fieldName": "letters", "parentTypeName": "Person", "selectionSetGraphQL": "{ cursor }", "selectionSetList": ["cursor"],
     "variables": {"n": 1},
 }  # fmt: skip
-ASKED = {
+REQUEST = {
     "fieldName": "letters", "arguments": {}, "selectionSetGraphQL": "{ cursor }", "selectionSetList": ["cursor"], "variables": {"n": 1},
     "identity": {"sub": "ann"}, "request": {"headers": {"authorization": "Bearer x"}},
 }  # fmt: skip
@@ -63,7 +63,7 @@ def run(kind: str, folder: Path, *steps: tuple[str, dict[str, Any]]) -> list[Any
 
 
 PAGE = {"cursor": None}
-HELD: list[tuple[dict[str, Any], dict[str, Any], Any]] = [
+STORED: list[tuple[dict[str, Any], dict[str, Any], Any]] = [
     ({"letters": PAGE}, {}, PAGE),
     ({"letters": PAGE}, {"limit": 3}, PAGE),
     ({"letters": None}, {}, None),
@@ -78,7 +78,7 @@ HELD: list[tuple[dict[str, Any], dict[str, Any], Any]] = [
     ({"letters": PAGE, "letters()": {"limit": "null"}}, {"limit": None}, PAGE),
 ]
 """(object, arguments, expected value)."""
-LEFT: list[tuple[dict[str, Any], dict[str, Any]]] = [
+UNBATCHED: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({":letters": '"x"'}, {}),
     ({":letters": '"x"', "notes": PAGE}, {"limit": 1}),
     ({":letters": '"x"', "letters": PAGE, "letters()": {"limit": "3"}}, {"limit": 4}),
@@ -90,20 +90,22 @@ LEFT: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 def test_a_link_is_taken_from_its_object_if_loaded_for_these_arguments(tmp_path: Path) -> None:
-    found = run(LINK, tmp_path, *(("request", context(source, arguments)) for source, arguments, _ in HELD))
-    assert found == [{"early": value} for _, _, value in HELD]
+    found = run(LINK, tmp_path, *(("request", context(source, arguments)) for source, arguments, _ in STORED))
+    assert found == [{"early": value} for _, _, value in STORED]
 
 
-def test_a_link_that_was_left_out_is_requested_in_a_batch_by_its_source_value(tmp_path: Path) -> None:
-    found = run(LINK, tmp_path, *(("request", context(source, arguments)) for source, arguments in LEFT))
-    wanted = [{**ASKED, "arguments": arguments, "typeName": "Person", "source": '"x"'} for _, arguments in LEFT]
-    assert [one["value"] for one in found] == [{"operation": "BatchInvoke", "payload": one} for one in wanted]
+def test_a_link_that_is_not_loaded_is_requested_in_a_batch_by_its_source_value(tmp_path: Path) -> None:
+    found = run(LINK, tmp_path, *(("request", context(source, arguments)) for source, arguments in UNBATCHED))
+    expected = [
+        {**REQUEST, "arguments": arguments, "typeName": "Person", "source": '"x"'} for _, arguments in UNBATCHED
+    ]
+    assert [one["value"] for one in found] == [{"operation": "BatchInvoke", "payload": one} for one in expected]
 
 
 @pytest.mark.parametrize("kind", ["Query", "Mutation", "Subscription"])
 def test_a_root_field_is_one_invocation(tmp_path: Path, kind: str) -> None:
     [found] = run(kind, tmp_path, ("request", context()))
-    assert found["value"] == {"operation": "Invoke", "payload": ASKED}
+    assert found["value"] == {"operation": "Invoke", "payload": REQUEST}
 
 
 @pytest.mark.parametrize("kind", ["Query", LINK])
@@ -123,11 +125,11 @@ def test_envelopes_become_results_and_errors(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CODE)
-def test_the_code_uses_only_what_appsync_supports(kind: str) -> None:
+def test_the_code_uses_only_syntax_that_appsync_supports(kind: str) -> None:
     code = joined(CODE[kind])
     assert len(code.encode()) < 32_768
     lines = [line for line in code.splitlines() if line]
     imports = [line for line in lines if line.startswith("import ")]
     assert lines[: len(imports)] == imports
-    # what the APPSYNC_JS runtime does not know
+    # syntax that the APPSYNC_JS runtime lacks
     assert not re.search(r"\b(throw|try|class|while|async|await|new)\b|\+\+|--|for \(let", code.replace("//", ""))

@@ -187,7 +187,7 @@ def test_the_schema_for_appsync_has_the_same_types_and_only_syntax_that_its_pars
     assert '"' not in text, "quoted descriptions and default values have been refused"
     assert not re.search(r"=", text.replace("#", "")), "AppSync does not hand declared defaults to resolvers"
     for found in re.finditer(r"^enum \w+ \{\n(.*?)^\}", text, re.DOTALL | re.MULTILINE):
-        assert "#" not in found[1], "a comment beside an enum value breaks the parser if it has the word null"
+        assert "#" not in found[1], "a comment next to an enum value breaks the parser if it has the word null"
     scalars = "\n".join(f"scalar {name}" for name in ("AWSDate", "AWSDateTime", "AWSJSON"))
     other = build_schema(scalars + "\n" + text)
     assert set(other.type_map) == set(schema.type_map)
@@ -208,7 +208,7 @@ def test_descriptions_come_from_the_docs(schema: GraphQLSchema) -> None:
     assert types["Status"].description == "How far it is."
     search = schema.query_type.fields["specimenSearch"]  # type: ignore[union-attr]
     assert search.args["limit"].description == "The most items on a page. Default: 25"
-    assert schema.mutation_type.fields["echo"].description == "Give back what was given."  # type: ignore[union-attr]
+    assert schema.mutation_type.fields["echo"].description == "Return the argument."  # type: ignore[union-attr]
 
 
 def test_descriptions_survive_quotes_and_odd_characters() -> None:
@@ -253,7 +253,7 @@ def test_the_type_of_integers_follows_from_their_declared_bounds() -> None:
     ]  # fmt: skip
 
 
-# what does not fit into one schema
+# names that clash in one schema
 
 
 def test_an_enum_that_has_the_name_of_a_stores_type_is_a_fault() -> None:
@@ -265,7 +265,7 @@ def test_an_enum_that_has_the_name_of_a_stores_type_is_a_fault() -> None:
     assert faults_of(App("clash", items=[Stored])) == ["/NotePage"]
 
 
-def test_all_clashes_are_listed_at_once() -> None:
+def test_all_clashes_are_listed_together() -> None:
     @stored(name="clashing", access=public)
     class Stored:
         id: UUID
@@ -293,7 +293,7 @@ def test_two_operations_with_one_field_name_are_a_fault_even_if_one_is_a_mutatio
 
 def test_names_that_are_invalid_in_graphql_are_faults() -> None:
     @action(access_control=everyone, triggers=WEB_GET)
-    def measure(größe: int) -> int:  # noqa: PLC2401  what is tested
+    def measure(größe: int) -> int:  # noqa: PLC2401 - the test needs the name
         return größe
 
     assert faults_of(App("odd", items=[], actions=[measure])) == ["/measure/größe"]

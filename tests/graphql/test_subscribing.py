@@ -23,7 +23,9 @@ def surface() -> AppSync:
     return AppSync(town.app)
 
 
-def asked(field: str, selection: str = "{ id }", listed: tuple[str, ...] = ("id",), **arguments: Any) -> dict[str, Any]:
+def request(
+    field: str, selection: str = "{ id }", listed: tuple[str, ...] = ("id",), **arguments: Any
+) -> dict[str, Any]:
     """Return the event of a subscription that begins."""
     return {
         "fieldName": field,
@@ -34,9 +36,9 @@ def asked(field: str, selection: str = "{ id }", listed: tuple[str, ...] = ("id"
     }
 
 
-def told(surface: AppSync, caller: Caller, field: str, item: Any, **arguments: Any) -> bool:
+def is_delivered(surface: AppSync, caller: Caller, field: str, item: Any, **arguments: Any) -> bool:
     """Return whether a subscriber receives the item."""
-    answer = surface.handle(asked(field, **arguments), caller)
+    answer = surface.handle(request(field, **arguments), caller)
     check(answer["filter"])
     return lets_through(answer["filter"], published(item))
 
@@ -52,49 +54,49 @@ def test_a_subscriber_receives_only_items_that_it_may_read(surface: AppSync) -> 
         town.Note(id=UUID(int=9), text="a", owner=None),
     )
     for field in ("noteCreated", "noteUpdated", "noteDeleted"):
-        assert told(surface, ANN, field, hers)
-        assert not told(surface, BOB, field, hers)
-        assert not told(surface, ANN, field, nobodys)
+        assert is_delivered(surface, ANN, field, hers)
+        assert not is_delivered(surface, BOB, field, hers)
+        assert not is_delivered(surface, ANN, field, nobodys)
 
 
 def test_the_where_is_added_to_the_row_filter(surface: AppSync) -> None:
     note = town.Note(id=UUID(int=9), text="hello", owner=UUID(int=1))
-    assert told(surface, ANN, "noteCreated", note, where={"text": {"startswith": "he"}})
-    assert not told(surface, ANN, "noteCreated", note, where={"text": {"eq": "else"}})
+    assert is_delivered(surface, ANN, "noteCreated", note, where={"text": {"startswith": "he"}})
+    assert not is_delivered(surface, ANN, "noteCreated", note, where={"text": {"eq": "else"}})
     either = {"or": [{"text": {"eq": "hello"}}, {"owner": {"eq": str(UUID(int=2))}}]}
-    assert told(surface, ANN, "noteCreated", note, where=either)
-    assert not told(surface, BOB, "noteCreated", note, where=either)
+    assert is_delivered(surface, ANN, "noteCreated", note, where=either)
+    assert not is_delivered(surface, BOB, "noteCreated", note, where=either)
 
 
 def test_events_of_public_items_are_delivered_to_every_subscriber(surface: AppSync) -> None:
     house = town.House(id=UUID(int=9), street="a")
-    assert told(surface, ANONYMOUS, "houseCreated", house)
-    assert told(surface, ANONYMOUS, "houseCreated", house, where=None)
-    assert told(surface, ANONYMOUS, "houseCreated", house, where={})
+    assert is_delivered(surface, ANONYMOUS, "houseCreated", house)
+    assert is_delivered(surface, ANONYMOUS, "houseCreated", house, where=None)
+    assert is_delivered(surface, ANONYMOUS, "houseCreated", house, where={})
 
 
 def test_a_subscriber_without_read_access_is_rejected(surface: AppSync) -> None:
-    assert refusal(surface, ANONYMOUS, asked("slipCreated")) == ("unauthenticated", [])
-    assert refusal(surface, ANN, asked("slipCreated")) == ("forbidden", [])
-    assert "filter" in surface.handle(asked("slipCreated"), CLERK)
+    assert refusal(surface, ANONYMOUS, request("slipCreated")) == ("unauthenticated", [])
+    assert refusal(surface, ANN, request("slipCreated")) == ("forbidden", [])
+    assert "filter" in surface.handle(request("slipCreated"), CLERK)
 
 
 def test_an_attribute_that_the_caller_may_not_read_cannot_be_selected(surface: AppSync) -> None:
     hidden = ("forbidden", [("/selectionSetGraphQL", "diary")])
-    event = asked("personCreated", "{ id diary }", ("id", "diary"))
+    event = request("personCreated", "{ id diary }", ("id", "diary"))
     assert refusal(surface, ANN, event) == hidden
     assert "filter" in surface.handle(event, FRIEND)
-    aliased = asked("personCreated", "{ name: diary }", ("name",))
+    aliased = request("personCreated", "{ name: diary }", ("name",))
     assert refusal(surface, ANN, aliased) == hidden
-    inline = asked("personCreated", "{ ... on Person { mine: diary } }", ("mine",))
+    inline = request("personCreated", "{ ... on Person { mine: diary } }", ("mine",))
     assert refusal(surface, ANN, inline) == hidden
 
 
 def test_a_named_fragment_counts_as_a_selection_of_everything(surface: AppSync) -> None:
-    event = asked("personCreated", "{ ...it }", ("name",))
+    event = request("personCreated", "{ ...it }", ("name",))
     assert refusal(surface, ANN, event) == ("forbidden", [("/selectionSetGraphQL", "diary")])
     assert "filter" in surface.handle(event, FRIEND)
-    assert "filter" in surface.handle(asked("letterCreated", "{ ...it }", ("text",)), ANN)
+    assert "filter" in surface.handle(request("letterCreated", "{ ...it }", ("text",)), ANN)
 
 
 def test_an_event_without_a_selection_counts_as_a_selection_of_everything(surface: AppSync) -> None:
@@ -104,27 +106,27 @@ def test_an_event_without_a_selection_counts_as_a_selection_of_everything(surfac
 
 
 def test_links_are_not_part_of_an_event(surface: AppSync) -> None:
-    event = asked("letterCreated", "{ id writer { name } }", ("id", "writer", "writer/name"))
+    event = request("letterCreated", "{ id writer { name } }", ("id", "writer", "writer/name"))
     assert refusal(surface, ANN, event) == ("unsupported", [("/selectionSetGraphQL", "writer")])
-    counted = asked("personCreated", "{ letter_count }", ("letter_count",))
+    counted = request("personCreated", "{ letter_count }", ("letter_count",))
     assert refusal(surface, FRIEND, counted) == ("unsupported", [("/selectionSetGraphQL", "letter_count")])
 
 
 def test_a_filter_on_a_hidden_attribute_is_rejected(surface: AppSync) -> None:
-    event = asked("personCreated", where={"diary": {"eq": "x"}})
+    event = request("personCreated", where={"diary": {"eq": "x"}})
     assert refusal(surface, ANN, event) == ("invalid_query", [("/where/diary", "diary")])
     assert "filter" in surface.handle(event, FRIEND)
-    secret = asked("personCreated", where={"secret": {"eq": "x"}})
+    secret = request("personCreated", where={"secret": {"eq": "x"}})
     assert refusal(surface, FRIEND, secret) == ("invalid_query", [("/where/secret", "secret")])
 
 
 def test_faults_of_a_filter_have_the_paths_of_a_query(surface: AppSync) -> None:
     for where in ({"name": {"foo": 1}}, {"name": {"eq": 1}}, {"nothing": {"eq": 1}}):
-        code, [(path, _)] = refusal(surface, FRIEND, asked("personCreated", where=where))
+        code, [(path, _)] = refusal(surface, FRIEND, request("personCreated", where=where))
         assert (code, path.startswith("/where/")) == ("invalid_query", True)
-    assert refusal(surface, FRIEND, asked("personCreated", more=1))[0] == "invalid_input"
+    assert refusal(surface, FRIEND, request("personCreated", more=1))[0] == "invalid_input"
 
 
 def test_a_filter_that_appsync_cannot_express_is_unsupported(surface: AppSync) -> None:
-    event = asked("personCreated", where={"name": {"icontains": "a"}})
+    event = request("personCreated", where={"name": {"icontains": "a"}})
     assert refusal(surface, FRIEND, event) == ("unsupported", [("/where/name", None)])

@@ -97,11 +97,11 @@ ITEMS = st.builds(Event, **{name: st.sampled_from(domain) for name, domain in DO
 
 def _comparison(name: str, operator: str) -> st.SearchStrategy[Filter]:
     values = st.sampled_from([one for one in DOMAINS[name] if one is not None])
-    asked: dict[str, st.SearchStrategy[Any]] = {
+    strategies: dict[str, st.SearchStrategy[Any]] = {
         "null": st.booleans(),
         "oneof": st.lists(values, min_size=1, max_size=6).map(tuple),
     }
-    return asked.get(operator, values).map(lambda value: Compare(name, operator, value))
+    return strategies.get(operator, values).map(lambda value: Compare(name, operator, value))
 
 
 def _filters(names: Sequence[str]) -> st.SearchStrategy[Filter]:
@@ -125,17 +125,17 @@ compiled = 0
 @settings(max_examples=700, deadline=None, suppress_health_check=list(HealthCheck))
 @given(where=FEW, rule=st.just(ALL) | FEW, items=st.lists(ITEMS, min_size=1, max_size=6))
 def test_a_compiled_filter_passes_exactly_the_matching_events(where: Filter, rule: Filter, items: list[Event]) -> None:
-    asked, ruled = resolve_filter(META, where), resolve_filter(META, rule)
+    where_, ruled = resolve_filter(META, where), resolve_filter(META, rule)
     try:
-        found = subscription_filter(META, ruled, asked)
+        found = subscription_filter(META, ruled, where_)
     except Unsupported:
         return
     global compiled  # noqa: PLW0603 - a count for the test below
     compiled += 1
     check(found)
-    wanted, allowed = matcher(META, asked), matcher(META, ruled)
+    expected, allowed = matcher(META, where_), matcher(META, ruled)
     for item in items:
-        assert lets_through(found, published(item)) is (wanted(item) and allowed(item)), (found, item)
+        assert lets_through(found, published(item)) is (expected(item) and allowed(item)), (found, item)
 
 
 def test_most_of_the_generated_filters_compile() -> None:
@@ -150,22 +150,22 @@ def test_every_pair_of_comparisons_of_one_attribute_is_merged_or_rejected(name: 
     domain = [one for one in DOMAINS[name] if one is not None]
     attribute = META.attribute(name)
     single = [op for op in ("eq", "ne", "lt", "le", "gt", "ge") if attribute.kind in OPERATORS[op]]
-    asked = [Compare(name, op, value) for op in single for value in domain] + [
+    comparisons = [Compare(name, op, value) for op in single for value in domain] + [
         Compare(name, "oneof", tuple(domain[:2]))
     ]
     items = [Event(**{**SOME, name: value}) for value in DOMAINS[name]]
     events = [published(item) for item in items]
     drawn = 0
-    for left, right in product(asked, repeat=2):
+    for left, right in product(comparisons, repeat=2):
         where = resolve_filter(META, left & right)
-        wanted = list(map(matcher(META, where), items))
+        expected = list(map(matcher(META, where), items))
         try:
             found = subscription_filter(META, ALL, where)
         except Unsupported:
             continue
         check(found)
         drawn += 1
-        assert [lets_through(found, event) for event in events] == wanted, (left, right, found)
+        assert [lets_through(found, event) for event in events] == expected, (left, right, found)
     assert drawn
 
 

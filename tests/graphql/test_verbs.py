@@ -48,7 +48,7 @@ def texts(hosted: Hosted, **arguments: Any) -> list[str]:
     return [item["text"] for item in hosted.data(query, **arguments)["specimenSearch"]["items"]]
 
 
-def test_an_item_of_every_kind_comes_back_as_it_was_given(hosted: Hosted, app: App) -> None:
+def test_an_item_with_every_kind_of_attribute_is_returned_unchanged(hosted: Hosted, app: App) -> None:
     answer = made(hosted, **FULL)
     assert {name: answer[name] for name in FULL} == FULL
     assert answer["version"] == 1
@@ -279,7 +279,7 @@ def test_an_atomic_edit_batch_does_all_or_nothing(hosted: Hosted) -> None:
     assert texts(hosted) == ["a"]
 
 
-def test_faults_of_all_edits_are_told_with_their_paths(hosted: Hosted) -> None:
+def test_faults_of_all_edits_are_reported_with_their_paths(hosted: Hosted) -> None:
     edits = [{"create": {"text": ""}}, {}, {"create": {"text": "a"}, "delete": {"key": "b"}}, {"delete": {"key": "c"}}]
     error = hosted.error(BATCH, edits=edits)
     assert error["code"] == "invalid_input"

@@ -34,7 +34,7 @@ class Mood(enum.Enum):
 
 @stored(access=public)
 class Person:
-    """Somebody in town."""
+    """An inhabitant of the town."""
 
     id: UUID
     name: str
@@ -101,7 +101,7 @@ class Membership:
 
 @stored(access=Access(read=owned("owner"), create=everyone))
 class Note:
-    """Nobody but its owner reads it."""
+    """Readable by its owner only."""
 
     id: UUID
     text: str
@@ -110,7 +110,7 @@ class Note:
 
 @stored(access=Access(read=scope("clerk"), create=everyone))
 class Slip:
-    """Anybody drops one into the box; the clerk reads them."""
+    """Every caller may create one; only the clerk may read it."""
 
     id: UUID
     text: str
@@ -119,14 +119,14 @@ class Slip:
 
 @stored
 class Vault:
-    """Nobody reads it: no link leads there."""
+    """Not readable, so no link leads there."""
 
     id: UUID
     gold: int = 0
 
 
 class Odd(Struct):
-    """What an action answers: parts of it break their promises."""
+    """The result of an action, with values that break their declared types."""
 
     fine: int | None
     never: int
@@ -137,7 +137,7 @@ class Odd(Struct):
 
 @action(access_control=everyone, triggers=WEB_GET)
 def odd(depth: int = 2, seed: int = 1) -> Odd | None:
-    """Numbers that are too big and nulls where none may be, somewhere."""
+    """Return a result with numbers that are too large and nulls of required fields."""
     return _odd(depth, seed)
 
 

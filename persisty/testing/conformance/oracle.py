@@ -78,7 +78,7 @@ def ordered(rows: Iterable[Row], order: Iterable[str], key: Iterable[str]) -> li
     found = list(rows)
     for term in reversed([*order, *key]):
         name = term.removeprefix("-")
-        known = [row for row in found if row.get(name) is not None]
-        known.sort(key=lambda row: comparable(row[name]), reverse=term.startswith("-"))
-        found = known + [row for row in found if row.get(name) is None]
+        with_value = [row for row in found if row.get(name) is not None]
+        with_value.sort(key=lambda row: comparable(row[name]), reverse=term.startswith("-"))
+        found = with_value + [row for row in found if row.get(name) is None]
     return found

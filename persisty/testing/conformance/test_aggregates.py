@@ -26,7 +26,7 @@ EXACT = Context(prec=500)
 NUMBERS = ("count", "ratio", "price")
 EXTREMES = ("text", "count", "ratio", "at", "day", "ref", "price", "size", "grade")
 """Attributes with a minimum and a maximum: all but booleans, enums and bytes."""
-ASKED = [
+AGGREGATES = [
     COUNT,
     *(getattr(S, name).max() for name in EXTREMES),
     *(getattr(S, name).min() for name in EXTREMES),
@@ -68,19 +68,19 @@ def grouped(matches: Iterable[Row], by: Sequence[str]) -> dict[tuple[Any, ...], 
     return groups
 
 
-def check(store: Store[Specimen], asked: Sequence[Any], by: Sequence[str], where: Filter | None) -> None:
+def check(store: Store[Specimen], measures: Sequence[Any], by: Sequence[str], where: Filter | None) -> None:
     matches = [row for row in ROWS if where is None or holds(where, row)]
     expected = grouped(matches, by) if by else {(): matches}
-    found = store.aggregate(*asked, where=where, by=by or ())
+    found = store.aggregate(*measures, where=where, by=by or ())
     assert [one.by for one in found] == list(expected)
     for group, some in zip(found, expected.values(), strict=True):
-        for one, value in zip(asked, group.values, strict=True):
+        for one, value in zip(measures, group.values, strict=True):
             answer = expected_value(one.function, one.attribute, some)
             assert agree(value, answer, some), (one, group.by, value, answer)
 
 
 def test_every_aggregate_of_every_attribute_over_all_rows(dirty: Store[Specimen]) -> None:
-    check(dirty, ASKED, (), None)
+    check(dirty, AGGREGATES, (), None)
 
 
 @pytest.mark.parametrize("by", [(name,) for name in SORTABLE] + [("color", "done"), ("level", "color", "done")])
@@ -98,7 +98,7 @@ def test_aggregates_of_filtered_rows(dirty: Store[Specimen], by: tuple[str, ...]
         S.count.is_null(),
         (S.count == 1) & (S.count == 2),
     ):
-        check(dirty, ASKED, by, where)
+        check(dirty, AGGREGATES, by, where)
 
 
 def test_no_rows_give_one_empty_group_without_by_and_no_group_with_by(notes: Store[Note]) -> None:
@@ -165,14 +165,14 @@ def test_an_invalid_aggregate_is_rejected_with_its_path(dirty: Store[Specimen], 
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
-    asked=st.lists(st.sampled_from(ASKED), min_size=1, max_size=4),
+    measures=st.lists(st.sampled_from(AGGREGATES), min_size=1, max_size=4),
     by=st.lists(st.sampled_from(SORTABLE), max_size=3, unique=True),
     where=FILTERS,
 )
 def test_generated_aggregates_agree_with_the_oracle(
-    dirty: Store[Specimen], asked: list[Any], by: list[str], where: Filter
+    dirty: Store[Specimen], measures: list[Any], by: list[str], where: Filter
 ) -> None:
-    check(dirty, asked, by, where)
+    check(dirty, measures, by, where)
 
 
 @pytest.mark.parametrize("none", [(), [], {}], ids=["tuple", "list", "dict"])

@@ -151,9 +151,9 @@ def account(key: str, name: str | None, badge: int | None) -> Account:
     return Account(id=key, name=name, realm="a", badge=badge)
 
 
-def expected_code(rows: dict[str, Account], key: str, asked: tuple[str, Any, Any, str]) -> str:
+def expected_code(rows: dict[str, Account], key: str, drawn: tuple[str, Any, Any, str]) -> str:
     """Return the result of an edit applied to plain rows."""
-    verb, name, badge, condition = asked
+    verb, name, badge, condition = drawn
     if verb != "create":
         if key not in rows:
             return "not_found"
@@ -162,16 +162,16 @@ def expected_code(rows: dict[str, Account], key: str, asked: tuple[str, Any, Any
     if verb == "delete":
         del rows[key]
         return "ok"
-    others = [one for other, one in rows.items() if other != key]
-    names, badges = ({getattr(one, part) for one in others} - {None} for part in ("name", "badge"))
+    other_items = [one for other, one in rows.items() if other != key]
+    names, badges = ({getattr(one, part) for one in other_items} - {None} for part in ("name", "badge"))
     if (verb == "create" and key in rows) or name in names or badge in badges:
         return "conflict"
     rows[key] = account(key, name, badge)
     return "ok"
 
 
-def edit(key: str, asked: tuple[str, Any, Any, str]) -> Edit:
-    verb, name, badge, condition = asked
+def edit(key: str, drawn: tuple[str, Any, Any, str]) -> Edit:
+    verb, name, badge, condition = drawn
     when = CONDITIONS[condition][0]
     if verb == "create":
         return Create(account(key, name, badge))
@@ -190,11 +190,11 @@ def test_generated_batches_are_done_as_a_whole_or_name_the_failed_edits(
     rows: dict[str, Account] = {}
     for batch in batches:
         after = dict(rows)
-        codes = [expected_code(after, key, asked) for key, asked in batch.items()]
+        codes = [expected_code(after, key, drawn) for key, drawn in batch.items()]
         if set(codes) == {"ok"}:
             rows = after
         else:
             codes = ["aborted" if code == "ok" else code for code in codes]
-        results = accounts.edit_batch([edit(key, asked) for key, asked in batch.items()], atomic=True)
+        results = accounts.edit_batch([edit(key, drawn) for key, drawn in batch.items()], atomic=True)
         assert [one.code for one in results] == codes
         assert {one.id: one for one in accounts.search_all()} == rows

@@ -173,8 +173,8 @@ def test_edits_of_a_batch_see_those_before_them(linked: Stores) -> None:
     assert [one.code for one in people.edit_batch(ahead)] == ["precondition_failed", "ok", "ok"]
     together = [Update("z", {"age": 8}), Update("a", {"age": 3}, when)]
     assert [one.code for one in people.edit_batch(together, atomic=True)] == ["ok", "ok"]
-    gone = [Create(Person(name="b", boss_name="a")), Delete("a"), Update("z", {"boss_name": "a"})]
-    assert [one.code for one in people.edit_batch(gone)] == ["ok", "ok", "invalid_input"]
+    edits = [Create(Person(name="b", boss_name="a")), Delete("a"), Update("z", {"boss_name": "a"})]
+    assert [one.code for one in people.edit_batch(edits)] == ["ok", "ok", "invalid_input"]
     assert [(one.name, one.age) for one in people.search()] == [("z", 8)]
 
 

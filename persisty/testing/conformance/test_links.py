@@ -40,7 +40,7 @@ def through(name: str, test: Test) -> Test:
     return lambda person: any(map(test, behind(person, name)))
 
 
-ASKED: list[tuple[Filter, Test]] = [
+FILTERS: list[tuple[Filter, Test]] = [
     (Person.town.size > 3, through("town", lambda town: town.size > 3)),
     (Person.town.name == "Aix", through("town", lambda town: town.name == "Aix")),
     (ANY_PERSON.town.any(), through("town", lambda town: True)),
@@ -71,7 +71,7 @@ def names(people: Any) -> list[str]:
     return sorted(one.name for one in people)
 
 
-@pytest.mark.parametrize(("where", "test"), ASKED, ids=[str(where) for where, _ in ASKED])
+@pytest.mark.parametrize(("where", "test"), FILTERS, ids=[str(where) for where, _ in FILTERS])
 def test_a_filter_through_a_link_finds_items_with_a_matching_linked_item(
     county: Stores, where: Filter, test: Test
 ) -> None:
@@ -82,17 +82,19 @@ def test_a_filter_through_a_link_finds_items_with_a_matching_linked_item(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(picked=st.lists(st.tuples(st.sampled_from(ASKED), st.booleans()), min_size=2, max_size=4), either=st.booleans())
+@given(
+    picked=st.lists(st.tuples(st.sampled_from(FILTERS), st.booleans()), min_size=2, max_size=4), either=st.booleans()
+)
 def test_filters_through_links_combine(county: Stores, picked: list[Any], either: bool) -> None:
     terms = [(~where if negated else where, test, negated) for (where, test), negated in picked]
     where = terms[0][0]
     for term, _, _ in terms[1:]:
         where = where | term if either else where & term
 
-    def holds(person: Any) -> bool:
+    def matches(person: Any) -> bool:
         return (any if either else all)(test(person) is not negated for _, test, negated in terms)
 
-    assert names(county[Person].search(where)) == names(filter(holds, PEOPLE))
+    assert names(county[Person].search(where)) == names(filter(matches, PEOPLE))
 
 
 def test_pages_orders_and_aggregates_work_with_filters_through_links(county: Stores) -> None:

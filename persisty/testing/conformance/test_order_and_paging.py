@@ -60,9 +60,9 @@ def walk(store: Store[Any], where: Any, order: Any, limit: int) -> list[Any]:
 
 @pytest.mark.parametrize("order", ORDERS, ids="/".join)
 def test_an_order_is_total_with_nulls_last_and_ties_on_the_key(dirty: Store[Specimen], order: tuple[str, ...]) -> None:
-    wanted = [row["id"] for row in ordered(ROWS, order, ["id"])]
+    expected = [row["id"] for row in ordered(ROWS, order, ["id"])]
     found = dirty.search(order=order, limit=500).items
-    assert [one.id for one in found] == wanted
+    assert [one.id for one in found] == expected
     key = sort_key(dirty.meta, resolve_order(dirty.meta, order))
     assert all(key(a) < key(b) for a, b in pairwise(found))
 
@@ -70,21 +70,21 @@ def test_an_order_is_total_with_nulls_last_and_ties_on_the_key(dirty: Store[Spec
 @pytest.mark.parametrize("limit", [13, 65])
 @pytest.mark.parametrize("order", [("text",), ("-at",), ("-done", "price"), ("level", "-ratio")], ids="/".join)
 def test_pages_contain_every_item_in_order(dirty: Store[Specimen], order: tuple[str, ...], limit: int) -> None:
-    wanted = [row["id"] for row in ordered(ROWS, order, ["id"])]
-    assert [one.id for one in walk(dirty, None, order, limit)] == wanted
+    expected = [row["id"] for row in ordered(ROWS, order, ["id"])]
+    assert [one.id for one in walk(dirty, None, order, limit)] == expected
 
 
 @pytest.mark.parametrize("limit", [1, 4, 100])
 @pytest.mark.parametrize("order", [None, "at", "-at", ("at", "-id"), ("price", "-at")], ids=str)
 def test_pages_through_an_index(dirty: Store[Specimen], order: Any, limit: int) -> None:
     where = (Specimen.color == Color.RED) & Specimen.at.is_null(False)
-    wanted = [row for row in ROWS if row.get("color") is Color.RED and row.get("at")]
+    expected = [row for row in ROWS if row.get("color") is Color.RED and row.get("at")]
     found = [one.id for one in walk(dirty, where, order, limit)]
     if order is None:
-        assert sorted(found) == sorted(row["id"] for row in wanted)
+        assert sorted(found) == sorted(row["id"] for row in expected)
     else:
         terms = (order,) if isinstance(order, str) else order
-        assert found == [row["id"] for row in ordered(wanted, terms, ["id"])]
+        assert found == [row["id"] for row in ordered(expected, terms, ["id"])]
 
 
 def test_pages_without_an_order_contain_each_item_once(dirty: Store[Specimen]) -> None:
@@ -107,8 +107,8 @@ def test_pages_of_generated_queries_agree_with_the_oracle(
     dirty: Store[Specimen], where: Filter, order: list[str], limit: int
 ) -> None:
     terms = [term for n, term in enumerate(order) if term.lstrip("-") not in {one.lstrip("-") for one in order[:n]}]
-    wanted = [row["id"] for row in ordered((row for row in ROWS if holds(where, row)), terms, ["id"])]
-    assert [one.id for one in walk(dirty, where, order, limit)] == wanted
+    expected = [row["id"] for row in ordered((row for row in ROWS if holds(where, row)), terms, ["id"])]
+    assert [one.id for one in walk(dirty, where, order, limit)] == expected
 
 
 def test_order_by_attributes_and_their_directions(notes: Store[Note]) -> None:
@@ -121,9 +121,9 @@ def test_order_by_attributes_and_their_directions(notes: Store[Note]) -> None:
         Note.rank.asc(): [1, 2, 3],
         Note.rank.desc(): [3, 2, 1],
     }
-    for order, wanted in orders.items():
-        assert [one.rank for one in notes.search(order=order)] == wanted
-        assert [one.rank for one in notes.search(Note.topic == "a", order=order)] == wanted
+    for order, expected in orders.items():
+        assert [one.rank for one in notes.search(order=order)] == expected
+        assert [one.rank for one in notes.search(Note.topic == "a", order=order)] == expected
 
 
 def test_order_on_keys_of_two_and_three_parts(readings: Store[Reading], cells: Store[Cell]) -> None:
@@ -233,7 +233,7 @@ def test_a_cursor_of_another_query_is_rejected(notes: Store[Note], open_store: A
     where = Note.rank >= 0
     cursor = notes.search(where, order="rank", limit=2).cursor
     assert cursor is not None
-    others: list[tuple[Any, Any]] = [
+    other_queries: list[tuple[Any, Any]] = [
         (where, "-rank"),
         (where, None),
         (where, ("rank", "topic")),
@@ -242,7 +242,7 @@ def test_a_cursor_of_another_query_is_rejected(notes: Store[Note], open_store: A
         (Note.rank > 0, "rank"),
         (where & (Note.topic == "none"), "rank"),
     ]
-    for other, order in others:
+    for other, order in other_queries:
         with pytest.raises(InvalidCursor):
             notes.search(other, order=order, limit=2, cursor=cursor)
     with pytest.raises(InvalidCursor):

@@ -20,11 +20,11 @@ ROWS = [{**dict.fromkeys(DOMAINS), **row} for row in rows()]
 S = Specimen
 
 
-def walk(store: Store[Any], *asked: Any, **how: Any) -> Iterator[dict[str, Any]]:
+def walk(store: Store[Any], *arguments: Any, **how: Any) -> Iterator[dict[str, Any]]:
     """Yield every row, page by page."""
     cursor = None
     while True:
-        page = store.select(*asked, cursor=cursor, **how)
+        page = store.select(*arguments, cursor=cursor, **how)
         yield from page
         cursor = page.cursor
         if cursor is None:
@@ -33,9 +33,9 @@ def walk(store: Store[Any], *asked: Any, **how: Any) -> Iterator[dict[str, Any]]
 
 @pytest.mark.parametrize("name", ["id", *DOMAINS])
 def test_every_attribute_can_be_selected_alone(dirty: Store[Specimen], name: str) -> None:
-    wanted = {one.id: getattr(one, name) for one in dirty.search_all()}
+    expected = {one.id: getattr(one, name) for one in dirty.search_all()}
     found = dirty.select(["id", name], limit=500)
-    assert {row["id"]: row[name] for row in found} == wanted
+    assert {row["id"]: row[name] for row in found} == expected
     assert all(list(row) == list(dict.fromkeys(["id", name])) for row in found)
     for row, one in zip(dirty.select(name, order="id", limit=500), dirty.search(order="id", limit=500), strict=True):
         assert row == {name: getattr(one, name)}
@@ -54,8 +54,8 @@ def test_neither_the_filter_nor_the_order_needs_to_be_selected(
     dirty: Store[Specimen], order: tuple[str, ...], limit: int
 ) -> None:
     where = S.text.icontains("a") | (S.place.city == "Zürich") | (S.color == Color.RED)
-    wanted = [{"day": row["day"]} for row in ordered((r for r in ROWS if holds(where, r)), order, ["id"])]
-    assert list(walk(dirty, S.day, where, order=order, limit=limit)) == wanted
+    expected = [{"day": row["day"]} for row in ordered((r for r in ROWS if holds(where, r)), order, ["id"])]
+    assert list(walk(dirty, S.day, where, order=order, limit=limit)) == expected
 
 
 @pytest.mark.parametrize("order", [None, "at", "-at"])
@@ -84,7 +84,7 @@ def test_a_cursor_of_select_is_valid_for_search(notes: Store[Note]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "path"),
+    ("select", "path"),
     [
         ("colour", "/attributes/0"),
         (["text", "colour"], "/attributes/1"),
@@ -96,10 +96,10 @@ def test_a_cursor_of_select_is_valid_for_search(notes: Store[Note]) -> None:
     ids=repr,
 )
 def test_an_attribute_that_cannot_be_selected_is_rejected_with_its_path(
-    dirty: Store[Specimen], asked: Any, path: str
+    dirty: Store[Specimen], select: Any, path: str
 ) -> None:
     with pytest.raises(InvalidQuery) as caught:
-        dirty.select(asked)
+        dirty.select(select)
     assert [fault.path for fault in caught.value.faults] == [path]
 
 

@@ -145,10 +145,10 @@ def test_an_amount_that_moves_between_stores_is_neither_lost_nor_doubled(linked:
     done: list[bool] = []
 
     def move() -> None:
-        for there, back in ((1, -1), (-1, 1), (2, -2)):
+        for amount, reverse in ((1, -1), (-1, 1), (2, -2)):
             batch = (
-                Update("x", {"fee": add(there)}, when=Club.fee >= -there, store=Club),
-                Update("x", {"size": add(back)}, when=Town.size >= -back, store=Town),
+                Update("x", {"fee": add(amount)}, when=Club.fee >= -amount, store=Club),
+                Update("x", {"size": add(reverse)}, when=Town.size >= -reverse, store=Town),
             )
             with suppress(PersistyError):  # an engine may abort a batch that conflicts with others again and again
                 done.append(codes(edited(linked, *batch, atomic=True)) == ["ok", "ok"])

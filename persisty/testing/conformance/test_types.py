@@ -44,25 +44,25 @@ def same(found: Any, given: Any) -> bool:
 @pytest.mark.parametrize("name", DOMAINS)
 def test_values_are_read_as_they_were_written(shelf: Store[Specimen], name: str) -> None:
     values = DOMAINS[name]
-    keys, others = ([str(uuid4()) for _ in values] for _ in range(2))
+    keys, missing = ([str(uuid4()) for _ in values] for _ in range(2))
     creates = [Create({"id": key, name: value}) for key, value in zip(keys, values, strict=True)]
     made = [one.item for one in shelf.edit_batch(creates)]
-    shelf.edit_batch(Create({"id": key}) for key in others)
-    updates = [Update(key, {name: value}) for key, value in zip(others, values, strict=True)]
+    shelf.edit_batch(Create({"id": key}) for key in missing)
+    updates = [Update(key, {name: value}) for key, value in zip(missing, values, strict=True)]
     changed = [one.item for one in shelf.edit_batch(updates)]
     single = [shelf.read(keys[-1]), *shelf.search(Specimen.id == keys[-1])]
     assert [one and one.id for one in single] == [keys[-1]] * 2
-    for found in (made, shelf.read_batch(keys), changed, shelf.read_batch(others)):
+    for found in (made, shelf.read_batch(keys), changed, shelf.read_batch(missing)):
         for item, value, first in zip(found, values, made, strict=True):
             assert item is not None
             assert same(getattr(item, name), value)
             assert repr(getattr(item, name)) == repr(getattr(first, name))
     for item in single:
         assert same(getattr(item, name), values[-1])
-    cleared = shelf.update(others[-1], {name: None})
+    cleared = shelf.update(missing[-1], {name: None})
     assert cleared is not None
     assert getattr(cleared, name) is None
-    assert shelf.read(others[-1]) == cleared
+    assert shelf.read(missing[-1]) == cleared
 
 
 @pytest.mark.parametrize("value", [None, 0, "", "x", [], {"a": None}, [1, 2.5, [True]]], ids=repr)
@@ -144,14 +144,14 @@ def test_times_durations_sets_and_tuples_are_read_with_their_types(open_store: O
 def test_a_json_attribute_is_compared_with_null_only(open_store: OpenStore) -> None:
     shifts = open_store(Shift)
     untyped: Any = Shift  # a type checker rejects these, too
-    asked: list[Callable[[], Any]] = [
+    calls: list[Callable[[], Any]] = [
         lambda: shifts.search(untyped.length > timedelta(hours=1)),
         lambda: shifts.count(untyped.starts == time(8)),
         lambda: shifts.search(untyped.people.contains("ann")),
         lambda: shifts.search(order=untyped.length),
         lambda: shifts.aggregate(untyped.length.max()),
     ]
-    for ask in asked:
+    for ask in calls:
         with pytest.raises(InvalidQuery) as caught:
             ask()
         assert "attributes stored as JSON" in caught.value.faults[0].message

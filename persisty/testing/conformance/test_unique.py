@@ -266,8 +266,8 @@ def expected(rows: Rows, step: Any) -> str:
         return "not_found" if rows.pop(key, None) is None else "ok"
     if verb == "update" and key not in rows:
         return "not_found"
-    others = [value for other, value in rows.items() if other != key]
-    taken = [[value for value in column if value is not None] for column in zip(*others, strict=True)] or [[], []]
+    other_values = [value for other, value in rows.items() if other != key]
+    taken = [[value for value in column if value is not None] for column in zip(*other_values, strict=True)] or [[], []]
     if (verb == "create" and key in rows) or any(map(list.__contains__, taken, values)):
         return "conflict"
     rows[key] = (values[0], values[1])
@@ -312,8 +312,8 @@ def test_a_value_that_is_taken_twice_in_an_atomic_batch_hides_no_other_error(acc
     assert [one.code for one in accounts.edit_batch(free, atomic=True)] == ["conflict", "aborted"], (
         "the second edit alone would succeed"
     )
-    both = [Create(Account(id="3", name="1")), Create(Account(id="4", name="1")), Update("2", {"name": "1"})]
-    assert [one.code for one in accounts.edit_batch(both, atomic=True)] == ["conflict"] * 3
+    creates = [Create(Account(id="3", name="1")), Create(Account(id="4", name="1")), Update("2", {"name": "1"})]
+    assert [one.code for one in accounts.edit_batch(creates, atomic=True)] == ["conflict"] * 3
     third = [
         Create(Account(id="1", name="new")),
         Create(Account(id="3", name="new")),

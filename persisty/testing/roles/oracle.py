@@ -47,7 +47,7 @@ def attributes(kind: str) -> tuple[str, ...]:
 # Predicates
 
 
-def mine(role: Role, row: Row, world: World) -> bool:
+def is_own(role: Role, row: Row, world: World) -> bool:
     return role.subject is not None and row.get("owner_id") == role.subject
 
 
@@ -56,7 +56,7 @@ def admin(role: Role, row: Row, world: World) -> bool:
 
 
 def own(role: Role, row: Row, world: World) -> bool:
-    return mine(role, row, world) or role.admin
+    return is_own(role, row, world) or role.admin
 
 
 def of_tenant(role: Role, row: Row, world: World) -> bool:
@@ -68,7 +68,7 @@ def read_article(role: Role, row: Row, world: World) -> bool:
 
 
 def delete_article(role: Role, row: Row, world: World) -> bool:
-    return role.admin or (mine(role, row, world) and not row["published"])
+    return role.admin or (is_own(role, row, world) and not row["published"])
 
 
 def _article(row: Row, world: World) -> Row:
@@ -80,11 +80,11 @@ def read_comment(role: Role, row: Row, world: World) -> bool:
 
 
 def create_comment(role: Role, row: Row, world: World) -> bool:
-    return role.admin or (_article(row, world)["published"] and mine(role, row, world))
+    return role.admin or (_article(row, world)["published"] and is_own(role, row, world))
 
 
 def delete_comment(role: Role, row: Row, world: World) -> bool:
-    return own(role, row, world) or mine(role, _article(row, world), world)
+    return own(role, row, world) or is_own(role, _article(row, world), world)
 
 
 def anyone(role: Role, row: Row, world: World) -> bool:
@@ -109,7 +109,7 @@ RULES: dict[str, dict[str, Predicate]] = {
 """Kind → verb → whether a role may do it with a row. Trusted code may do everything (`allowed`)."""
 
 
-def _known(role: Role) -> bool:
+def _is_identified(role: Role) -> bool:
     return role.subject is not None or role.admin
 
 
@@ -134,15 +134,15 @@ def _each(might: Callable[[Role], bool], **other: Callable[[Role], bool]) -> dic
 
 
 MIGHT: dict[str, dict[str, Callable[[Role], bool]]] = {
-    "diary": _each(_known),
+    "diary": _each(_is_identified),
     "ledger": _each(_in_tenant),
-    "article": _each(_known, read=_always),
-    "comment": _each(_known, read=_always),
-    "profile": _each(_known, read=_always, delete=_admin),
+    "article": _each(_is_identified, read=_always),
+    "comment": _each(_is_identified, read=_always),
+    "profile": _each(_is_identified, read=_always, delete=_admin),
     "vault": _each(_never),
     "notice": _each(_always),
     "team": _each(_in_tenant),
-    "enrolment": _each(_never, read=_known),
+    "enrolment": _each(_never, read=_is_identified),
 }
 """Kind → verb → whether a row could exist with which the role may do it."""
 SEEN: dict[tuple[str, str], Predicate] = {
@@ -307,14 +307,14 @@ def without(world: World, kind: str, keys: Iterable[str]) -> World:
 
     Comments are deleted with their article; notices lose their diary.
     """
-    after, gone = deepcopy(world), set(keys)
-    for key in gone:
+    after, deleted = deepcopy(world), set(keys)
+    for key in deleted:
         del after[kind][key]
     if kind == "article":
-        after["comment"] = {key: row for key, row in after["comment"].items() if row["article_id"] not in gone}
+        after["comment"] = {key: row for key, row in after["comment"].items() if row["article_id"] not in deleted}
     if kind == "diary":
         for row in after["notice"].values():
-            row["diary_id"] = None if row["diary_id"] in gone else row["diary_id"]
+            row["diary_id"] = None if row["diary_id"] in deleted else row["diary_id"]
     return after
 
 

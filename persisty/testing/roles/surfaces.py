@@ -67,13 +67,13 @@ class Python(Surface):
 
     def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
         try:
-            return ("ok", _plain(PYTHON[verb](self.store(role, kind), **given)))
+            return ("ok", _as_json(PYTHON[verb](self.store(role, kind), **given)))
         except PersistyError as error:
             return ("error", error.code)
 
     def edit_stores(self, role: Role, edits: Sequence[StoreEdit], *, atomic: bool) -> Answer:
         try:
-            return ("ok", _plain(self.app.edit_batch(self.batch(role, edits), atomic=atomic, caller=role.caller)))
+            return ("ok", _as_json(self.app.edit_batch(self.batch(role, edits), atomic=atomic, caller=role.caller)))
         except PersistyError as error:
             return ("error", error.code)
 
@@ -90,7 +90,7 @@ class Python(Surface):
         return {**body, **when}
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     return msgspec.to_builtins([_result(one) for one in value] if isinstance(value, list) else value)
 
 

@@ -75,8 +75,8 @@ def test_a_hidden_attribute_is_like_an_unknown_one(stage: Stage, role: Role, kin
     for name in names_hidden_from(role, kind):
         nothing = name[::-1]  # of the same length, and unknown
         given = not givable(role, kind, name)
-        asked = zip(_misused(store, name, key, given), _misused(store, nothing, key, given), strict=True)
-        for (place, ask), (_, also) in asked:
+        pairs = zip(_misused(store, name, key, given), _misused(store, nothing, key, given), strict=True)
+        for (place, ask), (_, also) in pairs:
             assert words(ask).replace(name, nothing) == words(also), f"{place} of {kind}.{name}"
 
 
@@ -87,21 +87,21 @@ def test_no_error_names_a_hidden_attribute(stage: Stage, role: Role, kind: str) 
     store, key = Python(stage.app).store(role, kind), next(iter(stage.world[kind]))
     hidden = [name for name in names_hidden_from(role, kind) if not givable(role, kind, name)]
     changes = {"nothing": 1}
-    told = [words(ask) for _, ask in _misused(store, "nothing", key)]
-    told += [words(lambda: store.create({"id": "new", **changes})), words(lambda: store.update(key, changes))]
-    told += [
+    texts = [words(ask) for _, ask in _misused(store, "nothing", key)]
+    texts += [words(lambda: store.create({"id": "new", **changes})), words(lambda: store.update(key, changes))]
+    texts += [
         words(lambda: store.update_all(changes)),
         words(lambda: store.edit_batch([Update(key, changes), Create(changes)])),
     ]
-    told += [words(lambda: store.related("nothing", [])), words(lambda: store.select([]))]
+    texts += [words(lambda: store.related("nothing", [])), words(lambda: store.select([]))]
     rest = OverRest(stage.app).rest
     for verb, given in (
         ("search", {"where": {"nothing": "1"}}),
         ("create", {"item": changes}),
         ("update", {"key": key, "changes": changes}),
     ):
-        told.append(rest.handle(request(role, kind, verb, **given)).body.decode())
-    for text in told:
+        texts.append(rest.handle(request(role, kind, verb, **given)).body.decode())
+    for text in texts:
         assert not [name for name in hidden if f"{name}" in text], text
 
 
@@ -169,17 +169,17 @@ def test_a_forged_cursor_reveals_no_hidden_values(twins: Twins, variant: str) ->
     ):
 
         def ask(store: Any, name: str = name, value: Any = value) -> Any:
-            told = []
+            answers = []
             for where in (None, store.meta.item.owner_id == owned):
                 page = store.search(where, limit=1)
                 fingerprint, position = msgspec.json.decode(urlsafe_b64decode((page.cursor or "") + "==") or b'["",{}]')
                 raw = msgspec.json.encode((fingerprint, {**position, name: value}))
                 forged = urlsafe_b64encode(raw).rstrip(b"=").decode()
                 try:
-                    told.append(store.search(where, limit=5, cursor=forged))
+                    answers.append(store.search(where, limit=5, cursor=forged))
                 except InvalidCursor as error:
-                    told.append(error.message)
-            return told
+                    answers.append(error.message)
+            return answers
 
         same(one, other, lambda twin, kind=kind, ask=ask: twin.asks(OUTSIDER, kind, ask))
 
@@ -188,7 +188,7 @@ def test_a_conflict_names_no_hidden_attribute(stage: Stage) -> None:
     """The conflict reveals that a key or value is taken, which is unavoidable, but nothing about the other item."""
     taken = {"badge": "python-bob", "realm": "west"}
     store = Python(stage.app).store(OWNER, "profile")
-    told: list[PersistyError] = []
+    errors: list[PersistyError] = []
     edits: list[Callable[[], Any]] = [
         lambda: store.create({"id": "new", **taken}),
         lambda: store.update("python-ann", taken),
@@ -200,13 +200,13 @@ def test_a_conflict_names_no_hidden_attribute(stage: Stage) -> None:
     for edit in edits:
         with pytest.raises(Conflict) as raised:
             edit()
-        told.append(raised.value)
+        errors.append(raised.value)
     rest = OverRest(stage.app).rest
     bodies = [rest.handle(request(OWNER, "profile", "create", item={"id": "new", **taken})).body.decode()]
     document = "mutation ($i: ProfileCreate!) { profileCreate(item: $i) { id } }"
     bodies.append(OverGraphql(stage.app).send(OWNER, document, {"i": {"id": "new", **taken}}).body.decode())
     stage.settle(("profile",))
-    for text in [*bodies, *(msgspec.json.encode(error_details(one), enc_hook=repr).decode() for one in told)]:
+    for text in [*bodies, *(msgspec.json.encode(error_details(one), enc_hook=repr).decode() for one in errors)]:
         assert "conflict" in text
         assert "realm" not in text, text
 
@@ -219,10 +219,10 @@ def _raised(results: Any) -> None:
 
 def test_a_conflict_on_a_hidden_key_reveals_no_more_than_on_a_visible_one(stage: Stage) -> None:
     store = Python(stage.app).store(OUTSIDER, "diary")
-    mine = store.create({"id": "zoes"})
-    told = {words(partial(store.create, {"id": key})) for key in (mine.id, "python-anns")}
+    own = store.create({"id": "zoes"})
+    messages = {words(partial(store.create, {"id": key})) for key in (own.id, "python-anns")}
     stage.settle(("diary",))
-    assert len(told) == 1
+    assert len(messages) == 1
 
 
 @pytest.mark.parametrize("role", [OUTSIDER, OWNER, ANYBODY], ids=str)
@@ -264,8 +264,8 @@ def test_a_hidden_item_is_rejected_like_a_missing_one(stage: Stage, role: Role) 
     """Every verb with a key gives the same answer for both, with and without a condition."""
     for kind in KINDS:
         world, store = stage.world, Python(stage.app).store(role, kind)
-        there = {row["id"] for row in rows(role, kind, world)}
-        hidden = [key for key in world[kind] if key not in there]
+        visible = {row["id"] for row in rows(role, kind, world)}
+        hidden = [key for key in world[kind] if key not in visible]
         for key in hidden[:3]:
             for ask in (
                 store.read,

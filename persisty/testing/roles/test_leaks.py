@@ -82,7 +82,7 @@ def test_python_reveals_no_hidden_data(twins: Twins, role: Role, variant: str) -
 
     @settings(max_examples=tried(one, 25, 4), **QUIET)
     @given(st.data())
-    def asked(data: st.DataObject) -> None:
+    def compare(data: st.DataObject) -> None:
         kind = data.draw(kinds())
         where, order, limit = (
             data.draw(filters(kind) | st.none()),
@@ -90,17 +90,17 @@ def test_python_reveals_no_hidden_data(twins: Twins, role: Role, variant: str) -
             data.draw(st.integers(1, 5)),
         )
         name, word = data.draw(st.sampled_from(attributes(kind))), data.draw(st.none() | st.sampled_from(WORDS))
-        asks: list[Callable[[Any], Any]] = [
+        calls: list[Callable[[Any], Any]] = [
             lambda store: pages(store, where, order, limit),
             lambda store: store.count(_filter(store, where)),
             lambda store: store.aggregate(COUNT, by=name, where=_filter(store, where)),
             lambda store: store.select([name, "id"], _filter(store, where), order=order or None, limit=limit),
             lambda store: list(store.search_all(_filter(store, where), query=word)),
         ]
-        ask = data.draw(st.sampled_from(asks))
+        ask = data.draw(st.sampled_from(calls))
         same(one, other, lambda twin: twin.asks(role, kind, ask))
 
-    asked()
+    compare()
 
 
 @every_restricted_role
@@ -172,9 +172,9 @@ def test_filters_through_links_reveal_no_hidden_data(twins: Twins, role: Role, v
     for kind, links in LINKS.items():
         for link, target in links.items():
             names = few(one, attributes(target), ("owner_id", "reviewer_id", "score"))
-            asked: list[dict[str, Any]] = [{link: {}}, {"not": {link: {}}}]
-            asked += [{link: {name: {"null": null}}} for name in names for null in (True, False)]
-            for where in asked:
+            filters: list[dict[str, Any]] = [{link: {}}, {"not": {link: {}}}]
+            filters += [{link: {name: {"null": null}}} for name in names for null in (True, False)]
+            for where in filters:
                 same(one, other, _counted, role, kind, where)
 
 

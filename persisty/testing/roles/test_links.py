@@ -65,7 +65,7 @@ def target_of(kind: str, link: str) -> str:
     return THROUGH[kind, name][2] if (kind, name) in THROUGH else (MANY | ONE)[kind, name][1]
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     return msgspec.to_builtins(value.items if isinstance(value, ResultPage) else value)
 
 
@@ -73,9 +73,9 @@ def _plain(value: Any) -> Any:
 @pytest.mark.parametrize("place", LINKS, ids="-".join)
 def test_linked_items(stage: Stage, cells: Cells, role: Role, place: tuple[str, str]) -> None:
     (kind, link), world = place, stage.world
-    there = rows(role, kind, world)
+    visible = rows(role, kind, world)
     closed = not might(role, "read", target_of(kind, link))
-    right: list[Answer] = [("ok", [behind(role, kind, link, row, world) for row in there])]
+    right: list[Answer] = [("ok", [behind(role, kind, link, row, world) for row in visible])]
     if not might(role, "read", kind):
         right = [refused(role)]
     elif closed:
@@ -84,7 +84,7 @@ def test_linked_items(stage: Stage, cells: Cells, role: Role, place: tuple[str, 
         right.append(("error", "invalid_query"))
     elif _goes_by_what_is_hidden(role, kind, link):
         right = [("error", "invalid_query")]
-    if not there and might(role, "read", kind):
+    if not visible and might(role, "read", kind):
         right.append(("ok", []))
     answer: Answer
     for surface in cells.of(role):
@@ -92,7 +92,7 @@ def test_linked_items(stage: Stage, cells: Cells, role: Role, place: tuple[str, 
             try:
                 store = surface.store(role, kind)
                 found = store.related(link, store.search(order="id", limit=100).items, limit=100, **_by_key(kind, link))
-                answer = ("ok", [_plain(one) for one in found])
+                answer = ("ok", [_as_json(one) for one in found])
             except PersistyError as error:
                 answer = ("error", error.code)
             cells.check(surface, f"{kind}.{link}", answer, right)

@@ -43,9 +43,9 @@ def test_read_batch(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     right = found[0] if found[0][0] == "error" else ("ok", [value for _, value in found])
     for surface in cells.of(role):
         for some in (keys, [*keys[:2], keys[0]], [NOWHERE]):
-            wanted = right if right[0] == "error" else ("ok", [right[1][keys.index(key)] for key in some])
+            expected = right if right[0] == "error" else ("ok", [right[1][keys.index(key)] for key in some])
             answer = surface.ask(role, kind, "read_batch", keys=some)
-            cells.check(surface, f"read_batch {kind}", answer, right_answers(surface, kind, "read", [wanted]))
+            cells.check(surface, f"read_batch {kind}", answer, right_answers(surface, kind, "read", [expected]))
     cells.settle()
 
 
@@ -53,16 +53,16 @@ def test_read_batch(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
 @every_kind
 def test_search_and_count(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     world, text = stage.world, TEXTS[kind]
-    asked: list[dict[str, Any]] = [{}, {"id": f"python-{NOWHERE}"}, {"id": next(iter(world[kind]))}]
-    asked += [{"text": text}] if text else []
+    filters: list[dict[str, Any]] = [{}, {"id": f"python-{NOWHERE}"}, {"id": next(iter(world[kind]))}]
+    filters += [{"text": text}] if text else []
     for surface in cells.of(role):
-        for where in cells.some(asked):
+        for where in cells.some(filters):
             right = search(role, kind, world, lambda row, where=where: where.items() <= row.items())  # type: ignore[misc]
             given = where if surface.name == "rest" else {name: {"eq": value} for name, value in where.items()}
             for verb in ("search", "count"):
-                wanted = right if verb == "search" or right[0] == "error" else ("ok", len(right[1]))
+                expected = right if verb == "search" or right[0] == "error" else ("ok", len(right[1]))
                 answer = surface.ask(role, kind, verb, where=given or None)
-                cells.check(surface, f"{verb} {kind} {where}", answer, right_answers(surface, kind, verb, [wanted]))
+                cells.check(surface, f"{verb} {kind} {where}", answer, right_answers(surface, kind, verb, [expected]))
     cells.settle()
 
 
@@ -73,13 +73,15 @@ def test_pages_are_filled_with_visible_rows(stage: Stage, cells: Cells, role: Ro
     right = search(role, kind, stage.world)
     for surface in cells.of(role):
         for order, step in (("id", 1), ("-id", -1)):
-            wanted = right if right[0] == "error" else ("ok", right[1][::step][:2])
+            expected = right if right[0] == "error" else ("ok", right[1][::step][:2])
             answer = surface.ask(role, kind, "search", order=[order], limit=2)
-            cells.check(surface, f"search {kind} by {order}", answer, right_answers(surface, kind, "search", [wanted]))
+            cells.check(
+                surface, f"search {kind} by {order}", answer, right_answers(surface, kind, "search", [expected])
+            )
     cells.settle()
 
 
-def _asked(surface: Surface, role: Role, kind: str, ask: Callable[[Store[Any]], Any]) -> Answer:
+def _answer(surface: Surface, role: Role, kind: str, ask: Callable[[Store[Any]], Any]) -> Answer:
     assert isinstance(surface, Python)
     try:
         return ("ok", ask(surface.store(role, kind)))
@@ -96,7 +98,7 @@ def _grouped(values: list[Any]) -> dict[Any, int]:
 def test_verbs_of_python(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     """Test `search_all`, `select`, `count_by`, `aggregate` and `explain` with every attribute."""
     world = stage.world
-    there = [shown(role, kind, row, world) for row in rows(role, kind, world)]
+    visible = [shown(role, kind, row, world) for row in rows(role, kind, world)]
     fine = might(role, "read", kind)
 
     def right(value: Any) -> list[Answer]:
@@ -104,37 +106,37 @@ def test_verbs_of_python(stage: Stage, cells: Cells, role: Role, kind: str) -> N
 
     for surface in cells.of(role, python_only=True):
 
-        def tell(place: str, ask: Callable[[Store[Any]], Any], wanted: list[Answer]) -> None:
-            cells.check(surface, f"{place} {kind}", _asked(surface, role, kind, ask), wanted)  # noqa: B023 - called at once
+        def check(place: str, ask: Callable[[Store[Any]], Any], expected: list[Answer]) -> None:
+            cells.check(surface, f"{place} {kind}", _answer(surface, role, kind, ask), expected)  # noqa: B023 - called at once
 
         def all_keys(store: Store[Any]) -> list[str]:
             return [one.id for one in store.search_all(order="id", allow_scan=True)]
 
-        tell("search_all", all_keys, right([row["id"] for row in there]))
-        tell("aggregate", lambda store: store.aggregate(COUNT, allow_scan=True)[0].values, right((len(there),)))
-        tell("explain", lambda store: bool(store.explain()), [("ok", True)] if role.trusted else [refused(role)])
+        check("search_all", all_keys, right([row["id"] for row in visible]))
+        check("aggregate", lambda store: store.aggregate(COUNT, allow_scan=True)[0].values, right((len(visible),)))
+        check("explain", lambda store: bool(store.explain()), [("ok", True)] if role.trusted else [refused(role)])
         seen = known(role, kind)
         for name in cells.some(attributes(kind)):
-            everywhere = name in seen and all(name in row for row in there) and _even(role, kind, name)
-            there_is = right([{name: row[name]} if name in row else {} for row in there])
+            everywhere = name in seen and all(name in row for row in visible) and _even(role, kind, name)
+            ok_if_any = right([{name: row[name]} if name in row else {} for row in visible])
             unknown: list[Answer] = [("error", "invalid_query"), *([] if fine else [refused(role)])]
-            tell(
+            check(
                 f"select {name}",
                 lambda store, name=name: store.select([name], order="id", limit=100, allow_scan=True).items,  # type: ignore[misc]
-                there_is if name in seen else unknown,
+                ok_if_any if name in seen else unknown,
             )
-            counted = right(_grouped([row.get(name) for row in there]))
-            tell(
+            counted = right(_grouped([row.get(name) for row in visible]))
+            check(
                 f"count_by {name}",
                 lambda store, name=name: store.count_by(name, allow_scan=True),  # type: ignore[misc]
                 counted if everywhere else unknown,
             )
-            tell(
+            check(
                 f"order by {name}",
                 lambda store, name=name: len(store.search(order=[name, "id"], limit=100, allow_scan=True).items),  # type: ignore[misc]
-                right(len(there)) if everywhere else unknown,
+                right(len(visible)) if everywhere else unknown,
             )
-            answer = _asked(
+            answer = _answer(
                 surface,
                 role,
                 kind,
@@ -143,7 +145,7 @@ def test_verbs_of_python(stage: Stage, cells: Cells, role: Role, kind: str) -> N
                     for one in store.search(store.meta.item.__dict__[name].is_null(True), order="id", limit=100).items
                 ],  # type: ignore[misc]
             )
-            null = right([row["id"] for row in there if row.get(name) is None])
+            null = right([row["id"] for row in visible if row.get(name) is None])
             cells.check(surface, f"null {name} {kind}", answer, null if name in seen else unknown)
     cells.settle()
 

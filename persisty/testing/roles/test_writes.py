@@ -297,7 +297,7 @@ def test_update_all(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
 def test_delete_all(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     for surface in cells.of(role, python_only=True):
         world = stage.world
-        gone = [row["id"] for row in rows(role, kind, world) if allowed(role, "delete", kind, row, world)]
-        right = [("ok", len(gone))] if might(role, "delete", kind) else [refused(role)]
+        deleted = [row["id"] for row in rows(role, kind, world) if allowed(role, "delete", kind, row, world)]
+        right = [("ok", len(deleted))] if might(role, "delete", kind) else [refused(role)]
         cells.check(surface, f"delete_all {kind}", _bulk(surface, role, kind, None), right)
-        settled(stage, cells, kind, without(world, kind, gone if might(role, "delete", kind) else []))
+        settled(stage, cells, kind, without(world, kind, deleted if might(role, "delete", kind) else []))

@@ -115,10 +115,10 @@ class Stage:
         """Store this world instead, with the fewest writes. `self.world` must equal what is stored."""
         for kind in KINDS:
             before, after = self.world[kind], world[kind]
-            gone = [key for key in before if key not in after]
+            deleted = [key for key in before if key not in after]
             meta = self.store(kind).meta
             # delete first, to free unique values; change the other rows in place, for engines whose order is that of the creates
-            writes: list[Write] = [Delete((key,)) for key in gone]
+            writes: list[Write] = [Delete((key,)) for key in deleted]
             writes += [
                 Patch((key,), _changed(before[key], row)) for key, row in after.items() if before.get(key, row) != row
             ]

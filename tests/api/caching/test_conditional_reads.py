@@ -105,7 +105,7 @@ def test_cache_control_follows_from_the_access_rules(
 def test_an_actions_own_cache_control_is_used_and_corrected(ask: Client) -> None:
     headers = ask("GET", "/actions/own").headers
     assert re.fullmatch(r"public, max-age=\d{9,}", headers["cache-control"])
-    assert re.fullmatch(r'"[0-9a-f]{24}"', headers["etag"])  # whatever it says, a header is one line
+    assert re.fullmatch(r'"[0-9a-f]{24}"', headers["etag"])  # the header is one line
     assert headers["last-modified"] == "Fri, 02 Jan 2026 03:04:05 GMT"
     assert ask("GET", "/actions/own", if_modified_since=headers["last-modified"]).status == 304
 
@@ -150,7 +150,7 @@ def test_a_malformed_date_is_ignored(ask: Client, date: str) -> None:
 def test_etags_are_compared_by_the_rules_of_each_header_and_take_precedence_over_dates(ask: Client) -> None:
     tag = ask("GET", "/actions/stamped").headers["etag"]
     old, new = "Thu, 01 Jan 2026 00:00:00 GMT", "Sat, 03 Jan 2026 00:00:00 GMT"
-    asked: list[tuple[Mapping[str, str], int]] = [
+    requests: list[tuple[Mapping[str, str], int]] = [
         ({"if_none_match": tag}, 304),
         ({"if_none_match": f"W/{tag}"}, 304),
         ({"if_none_match": f'"a", "b,c" ,, {tag}'}, 304),
@@ -172,17 +172,19 @@ def test_etags_are_compared_by_the_rules_of_each_header_and_take_precedence_over
         ({"if_unmodified_since": old, "if_none_match": tag}, 412),
         ({"if_unmodified_since": new, "if_modified_since": new}, 304),
     ]
-    assert [(headers, ask("GET", "/actions/stamped", **headers).status) for headers, _ in asked] == asked
+    assert [(headers, ask("GET", "/actions/stamped", **headers).status) for headers, _ in requests] == requests
 
 
 def test_items_with_a_time_of_change_have_last_modified(app: App, ask: Client, etag: Any) -> None:
     etag(Dated)
     [item] = app.store(Dated).search()
-    told = ask("GET", "/api/dated/1").headers["last-modified"]
-    assert datetime.strptime(told, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC) == item.updated_at.replace(
+    last_modified = ask("GET", "/api/dated/1").headers["last-modified"]
+    assert datetime.strptime(last_modified, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC) == item.updated_at.replace(
         microsecond=0
     )
-    assert ask("GET", "/api/dated/1", if_modified_since=told).status == 304
-    assert "last-modified" not in ask("GET", "/api/dated").headers  # of a page it would not tell what left it
+    assert ask("GET", "/api/dated/1", if_modified_since=last_modified).status == 304
+    assert (
+        "last-modified" not in ask("GET", "/api/dated").headers
+    )  # a time of change does not show that an item has left the page
     app.store(Plain).create({"id": "1"})
     assert "last-modified" not in ask("GET", "/api/plain/1").headers

@@ -29,11 +29,11 @@ def test_a_write_with_an_outdated_etag_is_rejected(
 ) -> None:
     tag, path = etag(item), f"/api/{item.__name__.lower()}/1"
     body = {"text": "mine"} if method == "PATCH" else None
-    app.store(item).update("1", {"text": "theirs"})
+    app.store(item).update("1", {"text": "changed"})
     refused = ask(method, path, body, if_match=tag)
     assert (refused.status, code(refused)) == (412, "precondition_failed")
-    assert json.loads(refused.body)["item"]["text"] == "theirs"
-    assert app.store(item).read("1").text == "theirs"  # type: ignore[union-attr]
+    assert json.loads(refused.body)["item"]["text"] == "changed"
+    assert app.store(item).read("1").text == "changed"  # type: ignore[union-attr]
     now = ask("GET", path).headers["etag"]
     assert ask(method, path, body, if_match=f'"other", {now}').status == (200 if method == "PATCH" else 204)
 
@@ -65,10 +65,10 @@ def test_a_conditional_write_makes_the_fewest_engine_calls(
 GIVEN = {"text": "first", "ratio": 0.1, "place": {"city": "a", "tags": []}}
 
 
-THEIRS: list[tuple[type[Any], dict[str, Any]]] = [
-    (Dated, {"text": "theirs"}),
-    (Dated, {"text": "first"}),  # the time tells that it was written, though nothing else does
-    (Plain, {"text": "theirs"}),
+CONCURRENT_CHANGES: list[tuple[type[Any], dict[str, Any]]] = [
+    (Dated, {"text": "changed"}),
+    (Dated, {"text": "first"}),  # only the time of change shows this write
+    (Plain, {"text": "changed"}),
     (Plain, {"text": None}),
     (Plain, {"ratio": 0.2}),
     (Plain, {"place": {"city": "b", "tags": []}}),
@@ -76,7 +76,7 @@ THEIRS: list[tuple[type[Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("item", "change"), THEIRS)
+@pytest.mark.parametrize(("item", "change"), CONCURRENT_CHANGES)
 def test_a_write_between_the_read_and_the_write_is_not_overwritten(
     app: App, ask: Client, item: type[Any], change: dict[str, Any]
 ) -> None:
@@ -84,11 +84,11 @@ def test_a_write_between_the_read_and_the_write_is_not_overwritten(
     app.store(item).create({"id": "1", **{name: value for name, value in GIVEN.items() if name in known}})
     path = f"/api/{item.__name__.lower()}/1"
     tag = ask("GET", path).headers["etag"]
-    theirs: list[Any] = []
+    expected: list[Any] = []
 
     def interfere(call: str) -> None:
-        if call == "write" and not theirs:
-            theirs.append(True)
+        if call == "write" and not expected:
+            expected.append(True)
             app.store(item).update("1", change)
 
     with counted(context_of(app.store(item)).backend, interfere) as counting:
@@ -123,16 +123,18 @@ def test_a_malformed_version_in_an_etag_does_not_match(ask: Client, etag: Any, t
 
 def test_if_unmodified_since_is_checked_for_items_with_a_time(app: App, ask: Client, etag: Any) -> None:
     etag(Dated), etag(Plain)
-    told = ask("GET", "/api/dated/1").headers["last-modified"]
+    last_modified = ask("GET", "/api/dated/1").headers["last-modified"]
     old = "Thu, 01 Jan 1970 00:00:00 GMT"
     with counted(context_of(app.store(Dated)).backend) as counting:
         assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since=old).status == 412
-        assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since=told).status == 200
+        assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since=last_modified).status == 200
         assert counting.calls == ["write", "write"]
     assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since="soon").status == 200
     assert ask("PATCH", "/api/plain/1", {"text": "x"}, if_unmodified_since=old).status == 200
     tag = ask("GET", "/api/dated/1").headers["etag"]
-    assert ask("DELETE", "/api/dated/1", if_match=tag, if_unmodified_since=old).status == 204  # the tag says more
+    assert (
+        ask("DELETE", "/api/dated/1", if_match=tag, if_unmodified_since=old).status == 204
+    )  # the ETag takes precedence
 
 
 def test_conditions_in_the_query_and_in_the_headers_must_both_match(ask: Client, etag: Any) -> None:
@@ -157,7 +159,7 @@ def test_an_item_that_the_caller_may_not_read_is_not_found_with_any_precondition
     app.store(Diary).create({"id": "1", "author": "ann", "text": "dear diary"})
     tag = ask("GET", "/api/diary/1").headers["etag"]
     body = {"text": "x"} if method == "PATCH" else None
-    asked = (
+    requests = (
         {},
         {"if_match": tag},
         {"if_match": "*"},
@@ -165,7 +167,7 @@ def test_an_item_that_the_caller_may_not_read_is_not_found_with_any_precondition
         {"if_none_match": "*"},
         {"if_none_match": tag},
     )
-    answers = [ask(method, "/api/diary/1", body, caller=BOB, **headers) for headers in asked]  # type: ignore[arg-type]
+    answers = [ask(method, "/api/diary/1", body, caller=BOB, **headers) for headers in requests]  # type: ignore[arg-type]
     missing = ask(method, "/api/diary/2", body, caller=BOB)
     assert {(one.status, one.body, tuple(one.headers.items())) for one in answers} == {
         (404, missing.body, tuple(missing.headers.items()))
@@ -194,9 +196,9 @@ def test_any_combination_of_headers_returns_changes_or_rejects_and_never_loses_a
     app = App("cached", items=ITEMS, url="memory://")
     ask = Client(Rest(app))
     app.store(name).create({"id": "1"})
-    full, asked = ask("GET", f"/api/{name}/1"), ask("GET", f"/api/{name}/1", **headers)
-    assert asked.status in (200, 304, 412)
-    assert (asked.body == full.body) == (asked.status == 200)
+    full, answer = ask("GET", f"/api/{name}/1"), ask("GET", f"/api/{name}/1", **headers)
+    assert answer.status in (200, 304, 412)
+    assert (answer.body == full.body) == (answer.status == 200)
     changed = ask("PATCH", f"/api/{name}/1", {"text": "new"}, **headers)
     assert changed.status in (200, 412)
     assert (app.store(name).read("1").text == "new") == (changed.status == 200)

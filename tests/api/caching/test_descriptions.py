@@ -41,16 +41,16 @@ def test_openapi_describes_exactly_the_headers_of_requests_and_responses(app: Ap
     ):
         operation = described[path.replace("/1", "/{key}")][method.lower()]
         answer = ask(method, path, body)
-        told = operation["responses"][str(answer.status)].get("headers", {})
+        declared = operation["responses"][str(answer.status)].get("headers", {})
         found = {name for name in answer.headers if name != "content-type"}
         assert (
             found
-            <= {name.lower() for name in told}
+            <= {name.lower() for name in declared}
             <= {*found, "last-modified", "vary", "link", "idempotency-replayed"}
         )
-        assert ("Last-Modified" in told) >= ("last-modified" in found)
-        asked = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
-        assert ("If-Modified-Since" in asked) == ("304" in operation["responses"]) == (method == "GET")
+        assert ("Last-Modified" in declared) >= ("last-modified" in found)
+        parameters = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
+        assert ("If-Modified-Since" in parameters) == ("304" in operation["responses"]) == (method == "GET")
         assert "precondition_failed" in operation["responses"]["412"]["description"]
 
 
@@ -98,11 +98,11 @@ def test_the_etag_of_a_page_changes_with_each_of_its_items() -> None:
 
 
 def test_serveys_hosts_get_the_cache_control_of_stores(app: App) -> None:
-    told = {one.name: one.cache_control for one in servey_actions(app)}
-    assert told["open_search"] == TtlCacheControl(60, SecureHashCacheControl(private=False))
-    assert told["closed_read"] == TtlCacheControl(60, SecureHashCacheControl(), must_revalidate=True)
-    assert told["partly_read"] == TtlCacheControl(60, SecureHashCacheControl())
-    assert (told["open_create"], told["plain_read"]) == (None, None)
-    assert cache_of(told["closed_read"]) == Cache(
+    controls = {one.name: one.cache_control for one in servey_actions(app)}
+    assert controls["open_search"] == TtlCacheControl(60, SecureHashCacheControl(private=False))
+    assert controls["closed_read"] == TtlCacheControl(60, SecureHashCacheControl(), must_revalidate=True)
+    assert controls["partly_read"] == TtlCacheControl(60, SecureHashCacheControl())
+    assert (controls["open_create"], controls["plain_read"]) == (None, None)
+    assert cache_of(controls["closed_read"]) == Cache(
         seconds=60, must_revalidate=True
     )  # it is never shared, so it is not public

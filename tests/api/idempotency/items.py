@@ -101,9 +101,9 @@ def code(response: Response) -> str:
 
 def replayed(first: Response, again: Response) -> bool:
     """Return whether the response is the same and is marked as replayed."""
-    told = dict(again.headers)
-    says = told.pop("idempotency-replayed", None) == "true"
-    return says and (again.status, told, again.body) == (first.status, first.headers, first.body)
+    headers = dict(again.headers)
+    is_replayed = headers.pop("idempotency-replayed", None) == "true"
+    return is_replayed and (again.status, headers, again.body) == (first.status, first.headers, first.body)
 
 
 GOOD = [

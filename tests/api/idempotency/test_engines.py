@@ -72,16 +72,16 @@ def test_one_of_many_concurrent_requests_takes_over(anywhere: App, clock: Clock)
         with pytest.raises(Crash):
             idempotency.answer(request, crash)
         clock.now += later
-        carried_out: list[int] = []
+        executed: list[int] = []
 
-        def attempt(request: Request = request, carried_out: list[int] = carried_out) -> Response:
+        def attempt(request: Request = request, executed: list[int] = executed) -> Response:
             try:
-                return idempotency.answer(request, lambda: (carried_out.append(1), Response(200, {}, b"x"))[1])
+                return idempotency.answer(request, lambda: (executed.append(1), Response(200, {}, b"x"))[1])
             except PersistyError as error:
                 return Response(error.status, {})
 
         assert {one.status for one in at_once(attempt)} <= {200, 409}
-        assert carried_out == [1]
+        assert executed == [1]
 
 
 def test_a_purge_deletes_a_few_expired_records(anywhere: App, clock: Clock) -> None:
@@ -92,8 +92,10 @@ def test_a_purge_deletes_a_few_expired_records(anywhere: App, clock: Clock) -> N
     backend: Any = context_of(store).backend
     if backend.capabilities.expiring:
         engine: Any = anywhere.engine
-        told = engine.transport.call("DescribeTimeToLive", {"TableName": f"post-{anywhere.stage}-persisty-request"})
-        assert told["TimeToLiveDescription"]["AttributeName"] == "expires"
+        description = engine.transport.call(
+            "DescribeTimeToLive", {"TableName": f"post-{anywhere.stage}-persisty-request"}
+        )
+        assert description["TimeToLiveDescription"]["AttributeName"] == "expires"
         assert Idempotency(anywhere, clock).purge() == 0
         return
     assert store.count() == PURGE_EVERY - 1

@@ -126,14 +126,14 @@ def test_a_lambda_function_responds_like_the_server(app: App, post: Client) -> N
 def test_openapi_describes_the_header_and_its_errors(app: App, post: Client) -> None:
     found = document(app)
     validate(found)
-    told = {}
+    described = {}
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
             header = [one for one in operation.get("parameters", ()) if one["name"] == "Idempotency-Key"]
             assert bool(header) == (method == "post"), (method, path)
             if header:
-                told[path] = (operation["responses"], header[0])
-    assert set(told) == {
+                described[path] = (operation["responses"], header[0])
+    assert set(described) == {
         "/api/parcel",
         "/api/parcel-batch",
         "/api/diary",
@@ -141,7 +141,7 @@ def test_openapi_describes_the_header_and_its_errors(app: App, post: Client) -> 
         "/api/-batch",
         "/actions/send",
     }
-    for responses, header in told.values():
+    for responses, header in described.values():
         assert "idempotency_key_invalid" in responses["400"]["description"]
         assert "idempotency_in_progress" in responses["409"]["description"]
         assert "Retry-After" in responses["409"]["headers"]

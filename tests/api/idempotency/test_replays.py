@@ -72,11 +72,11 @@ def test_a_repeated_request_is_not_executed_again_and_has_the_same_response(
 
 def test_a_replayed_response_is_compressed_if_its_client_accepts_gzip(post: Client) -> None:
     body = {"id": "a", "text": "x" * 5000}
-    plain = post("/api/parcel", body)
+    uncompressed = post("/api/parcel", body)
     packed = post("/api/parcel", body, accept_encoding="gzip")
     assert packed.headers["content-encoding"] == "gzip"
-    assert len(packed.body) < len(plain.body)
-    assert packed.headers["location"] == plain.headers["location"]
+    assert len(packed.body) < len(uncompressed.body)
+    assert packed.headers["location"] == uncompressed.headers["location"]
 
 
 def test_other_keys_callers_and_paths_are_other_requests(app: App, post: Client) -> None:
