@@ -266,8 +266,8 @@ APPLIED: dict[type, Callable[[Any, Any], Any]] = {
 def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May | None = None) -> list[Fault]:
     """Return the faults of each attribute, converted on its own: the slow path."""
     shapes = shapes_of(meta)
-    others = (name for name in values if name not in meta.attributes)
-    faults = [_unknown(meta, name, path, may) for name in islice(others, MAX_FAULTS)]
+    undeclared = (name for name in values if name not in meta.attributes)
+    faults = [_unknown(meta, name, path, may) for name in islice(undeclared, MAX_FAULTS)]
     for name, attribute in meta.attributes.items():
         if may and may(attribute) is None:
             continue

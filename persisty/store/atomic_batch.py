@@ -84,9 +84,9 @@ def _release(released: Sequence[tuple[int, StoreContext[Any], Planned]], by: Cal
 
 def _ready(batch: Sequence[Placed]) -> list[Write]:
     """Return the writes in the form for the engine."""
-    plain = [planned.write for _, planned in batch]
-    if all(map(depends_on_nothing, plain)):
-        return plain
+    writes = [planned.write for _, planned in batch]
+    if all(map(depends_on_nothing, writes)):
+        return writes
     written = {store.meta.name for store, _ in batch}
     places = {(store.meta.name, _key(store, planned.write)): planned.write for store, planned in batch}
 

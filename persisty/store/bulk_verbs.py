@@ -43,16 +43,16 @@ def delete_matches(
     """Delete the matches of `rows` with the referential actions of each. If a blocking item is not itself deleted, the call is rejected before
     anything is deleted. Reads a page of keys at a time, or all keys if a page depends on earlier ones."""
     check_bulk_limit(limit)
-    actions, asked = here.referential_actions, here.preparation.within_rule("read", rows)
+    actions, matches = here.referential_actions, here.preparation.within_rule("read", rows)
     # an earlier delete may also delete the items behind a link; all other conditions are part of each write
-    condition = combine(And, [one for one in all_of(asked) if not follows_links(one)])
+    condition = combine(And, [one for one in all_of(matches) if not follows_links(one)])
     transactional = actions.transactional(here.meta)
     removal = actions.removal(None, here.guard.caller)
     changed, reached = 0, cursor
     try:
         with here.path.transaction() if transactional else nullcontext():
-            pages: Iterable[tuple[list[Any], str | None]] = _pages_of_keys(here, asked, limit, cursor, allow_scan)
-            if follows_links(asked) or (not transactional and actions.may_block(here.meta)):
+            pages: Iterable[tuple[list[Any], str | None]] = _pages_of_keys(here, matches, limit, cursor, allow_scan)
+            if follows_links(matches) or (not transactional and actions.may_block(here.meta)):
                 pages = list(pages)
             else:
                 pages = read_ahead(pages, AHEAD // MAX_BATCH)
@@ -70,15 +70,17 @@ def delete_matches(
 
 
 def _pages_of_keys(
-    here: StoreContext[Any], asked: Filter, limit: int | None, cursor: str | None, allow_scan: bool
+    here: StoreContext[Any], matches: Filter, limit: int | None, cursor: str | None, allow_scan: bool
 ) -> Iterator[tuple[list[Any], str | None]]:
     """Yield the keys of the matches, about `limit` of them, a page at a time, each with the cursor after it."""
     order, select = here.preparation.order(None), here.attributes_to_read(here.meta.key.attributes)
-    left = limit
+    remaining = limit
     while True:
-        page = here.page(asked, order, MAX_BATCH if left is None else min(MAX_BATCH, left), cursor, select, allow_scan)
+        page = here.page(
+            matches, order, MAX_BATCH if remaining is None else min(MAX_BATCH, remaining), cursor, select, allow_scan
+        )
         yield [here.meta.key_values(item)[0] for item in page.items], page.cursor
-        left = None if left is None else left - len(page.items)
+        remaining = None if remaining is None else remaining - len(page.items)
         cursor = page.cursor
-        if cursor is None or left == 0:
+        if cursor is None or remaining == 0:
             return

@@ -35,9 +35,9 @@ def write_all(
     after = None if cursor is None else decode_cursor(path.meta, where, (), cursor)
     changed = 0
     while ready != NOTHING:
-        left = None if limit is None else limit - changed
+        remaining = None if limit is None else limit - changed
         try:
-            bulk = path.write_all(BulkWrite(changes, ready, after, left, allow_scan), by)
+            bulk = path.write_all(BulkWrite(changes, ready, after, remaining, allow_scan), by)
         except PersistyError as error:
             error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
             raise

@@ -124,12 +124,12 @@ class CallerGuard(Guard):
         return self._semi_joins.matches(self.meta, condition, [item])[0]
 
     def matches(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
-        known = self._tests.get(id(rule))
-        if known is None:
+        cached = self._tests.get(id(rule))
+        if cached is None:
             if rule in (ALL, NOTHING):
                 return [rule == ALL] * len(items)
-            known = self._test(rule)
-        test = known[1]
+            cached = self._test(rule)
+        test = cached[1]
         return self._semi_joins.matches(self.meta, rule, items) if test is None else list(map(test, items))
 
     def _test(self, rule: Filter) -> tuple[Filter, Predicate | None, frozenset[str]]:
@@ -178,16 +178,16 @@ class CallerGuard(Guard):
         return acting_as(self._policy.caller.subject) if _subjects(self.meta) else NO_SUBJECT
 
     def may_set(self, flag: str) -> May:
-        known = self._settable.setdefault(flag, {})
+        cached = self._settable.setdefault(flag, {})
 
         def may(attribute: Attribute) -> bool | None:
             name = attribute.name
-            if name in known:
-                return known[name]
+            if name in cached:
+                return cached[name]
             given = self._policy.attribute_filter(attribute, flag) != NOTHING
             found = True if given else None if name in self.view.hidden else False
             if self._lasting:
-                known[name] = found
+                cached[name] = found
             return found
 
         return may

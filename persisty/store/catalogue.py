@@ -92,35 +92,35 @@ def linked_metas(declared: Metas) -> tuple[dict[str, StoreMeta[Any]], list[Fault
                 if link.bound is not None:
                     stale.add(meta.name)
             ends[link] = found
-    known = dict(declared)
+    metas = dict(declared)
     if stale and not faults:
         for name in _leading_to(stale, declared, ends):
             meta = declared[name]
-            known[name] = meta.altered(
+            metas[name] = meta.altered(
                 links=MappingProxyType({link.name: link.unbound() for link in meta.links.values()})
             )
-    for meta in known.values():
+    for meta in metas.values():
         for link in meta.links.values():
             if not faults or link in ends:
-                link.bind(known)
-    return known, faults
+                link.bind(metas)
+    return metas, faults
 
 
-def _found(link: Link, known: Metas) -> Ends:
-    found = link.find(known)
-    if not _among(found, known):
+def _found(link: Link, metas: Metas) -> Ends:
+    found = link.find(metas)
+    if not _among(found, metas):
         missing = [
-            one.name for one in (found.target, found.middle) if one is not None and known.get(one.name) is not one
+            one.name for one in (found.target, found.middle) if one is not None and metas.get(one.name) is not one
         ]
         what = f"links to {' and '.join(missing)}, which the app does not declare"
         raise InvalidDeclaration(faults=[Fault(f"/{link.name}", what, "every linked item in App(items=[…])")])
     return found
 
 
-def _among(ends: Ends, known: Metas) -> bool:
+def _among(ends: Ends, metas: Metas) -> bool:
     """Return whether the ends are among these items."""
-    return known.get(ends.target.name) is ends.target and (
-        ends.middle is None or known.get(ends.middle.name) is ends.middle
+    return metas.get(ends.target.name) is ends.target and (
+        ends.middle is None or metas.get(ends.middle.name) is ends.middle
     )
 
 
@@ -135,12 +135,12 @@ def _leading_to(names: set[str], metas: Metas, ends: Mapping[Link, Ends]) -> set
         for link in meta.links.values():
             for name in _names(ends[link]):
                 users.setdefault(name, []).append(meta.name)
-    reached, left = set(names), list(names)
-    while left:
-        for name in users.get(left.pop(), ()):
+    reached, pending = set(names), list(names)
+    while pending:
+        for name in users.get(pending.pop(), ()):
             if name not in reached:
                 reached.add(name)
-                left.append(name)
+                pending.append(name)
     return reached
 
 
@@ -156,12 +156,12 @@ def groups_of(metas: Metas, before: Groups = NONE) -> dict[str, frozenset[str]]:
     for start in metas:
         if start in found:
             continue
-        group, left = {start}, [start]
-        while left:
-            for name in next_to[left.pop()]:
+        group, pending = {start}, [start]
+        while pending:
+            for name in next_to[pending.pop()]:
                 if name not in group:
                     group.add(name)
-                    left.append(name)
-        known = before.get(start)
-        found |= dict.fromkeys(group, known if known is not None and known == group else frozenset(group))
+                    pending.append(name)
+        former = before.get(start)
+        found |= dict.fromkeys(group, former if former is not None and former == group else frozenset(group))
     return found

@@ -95,9 +95,9 @@ class Feed:
     def _forget(self, names: Iterable[str], listener: Listener, before: bool) -> None:
         with self._lock:
             for name in names:
-                left = [one for one in self._listeners.get(name, ()) if one is not listener]
-                if left:
-                    self._listeners[name] = tuple(left)
+                remaining = [one for one in self._listeners.get(name, ()) if one is not listener]
+                if remaining:
+                    self._listeners[name] = tuple(remaining)
                 else:
                     self._listeners.pop(name, None)
                 if before:

@@ -215,16 +215,18 @@ class Connection:
 def write_together(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None = None) -> list[WriteResult]:
     """Perform writes of several stores of one engine, all or none. Returns results in their positions, as an atomic `Backend.write` does."""
     paths = list(dict.fromkeys(path for path, _ in writes))
-    [transactions, *others] = dict.fromkeys(path.transactions for path in paths)
-    if others:
+    [transactions, *other_engines] = dict.fromkeys(path.transactions for path in paths)
+    if other_engines:
         raise Unsupported("Stores of several engines cannot be written atomically")
-    mine = {path: [(place, write) for place, (other, write) in enumerate(writes) if other is path] for path in paths}
-    sought = {path: path.before_images([write for _, write in some]) for path, some in mine.items()}
+    writes_of = {
+        path: [(place, write) for place, (other, write) in enumerate(writes) if other is path] for path in paths
+    }
+    keys_of = {path: path.before_images([write for _, write in some]) for path, some in writes_of.items()}
     with ExitStack() as stages:
-        if any(sought.values()) and all(path.capabilities.transactions for path in paths):
+        if any(keys_of.values()) and all(path.capabilities.transactions for path in paths):
             stages.enter_context(transactions.begin())
-        before = {path: path.images(keys) for path, keys in sought.items()}
-        for path, some in mine.items():
+        before = {path: path.images(keys) for path, keys in keys_of.items()}
+        for path, some in writes_of.items():
             stages.enter_context(path.forgetting([path.key_of(write) for _, write in some]))
         results = transactions.write_together([(path.backend, write) for path, write in writes])
         captured: list[Change] = []

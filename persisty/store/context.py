@@ -51,12 +51,14 @@ class StoreContext(Generic[T]):
         open_path: Callable[[], ChangePath[T]],
         contexts: Mapping[str, StoreContext[Any]] | None = None,
     ) -> None:
-        known: Mapping[str, StoreContext[Any]] = {meta.name: self} if contexts is None else contexts
-        self._contexts, self._open_path = known, open_path
+        open_contexts: Mapping[str, StoreContext[Any]] = {meta.name: self} if contexts is None else contexts
+        self._contexts, self._open_path = open_contexts, open_path
         self._opened: ChangePath[T] | None = None
-        self.semi_joins = SemiJoins(lambda other: known[other.name].path)
+        self.semi_joins = SemiJoins(lambda other: open_contexts[other.name].path)
         self.referential_actions = ReferentialActions(
-            lambda: [one.meta for one in known.values()], lambda other: known[other.name].path, self.semi_joins
+            lambda: [one.meta for one in open_contexts.values()],
+            lambda other: open_contexts[other.name].path,
+            self.semi_joins,
         )
         self._guarded(self, TrustedGuard(meta, self.semi_joins))
 
@@ -65,7 +67,7 @@ class StoreContext(Generic[T]):
         self._trusted, self.guard = trusted, guard
         self._classes = frozenset((self.meta.item, type(None)))
         self.preparation = Preparation(self.meta, guard, self.semi_joins)
-        self._others: dict[str, StoreContext[Any]] = {}
+        self._linked: dict[str, StoreContext[Any]] = {}
 
     def _for(self, guard: Guard) -> StoreContext[T]:
         """Return the same parts with another guard."""
@@ -81,12 +83,12 @@ class StoreContext(Generic[T]):
 
     def of(self, meta: StoreMeta[Any]) -> StoreContext[Any]:
         """Return the context of another store for the same caller. `InvalidDeclaration` if the app has no such item."""
-        found = self._others.get(meta.name)
+        found = self._linked.get(meta.name)
         if found is None:
             trusted = self._contexts.get(meta.name)
             if trusted is None:
                 raise InvalidDeclaration(f"{meta.name} is not an item of the app that {self.meta.name} belongs to")
-            found = self._others[meta.name] = trusted._for(self.guard.of(meta))
+            found = self._linked[meta.name] = trusted._for(self.guard.of(meta))
         return found
 
     @property

@@ -30,7 +30,7 @@ def read_url(url: str, *, options: Iterable[str], host: str | None = None, path:
 
     `options`: the names of the engine's options. `host`, `path`: examples of a URL with one; None if the engine does not use it.
     """
-    known, faults = tuple(options), list[Fault]()
+    names, faults = tuple(options), list[Fault]()
     whole, hash_, _ = url.partition("#")
     if hash_:
         faults.append(Fault("/url", "A fragment has no meaning; write %23 for #", found=url[len(whole) :][:64]))
@@ -44,8 +44,8 @@ def read_url(url: str, *, options: Iterable[str], host: str | None = None, path:
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
         name = _decoded(name, faults)
-        if name not in known:
-            expected = "one of " + ", ".join(known) if known else "none"
+        if name not in names:
+            expected = "one of " + ", ".join(names) if names else "none"
             faults.append(Fault(f"/url/{name}", "Unknown option", expected, name[:64]))
         elif name in given:
             faults.append(Fault(f"/url/{name}", "Option given twice"))

@@ -81,8 +81,8 @@ def _patch(meta: StoreMeta[Any], write: Patch, given: Any, result: WriteResult) 
     made = [name for name in _values(meta, (UPDATED,), result.item) if _lacks(given, name)]
     if any(_old(meta.attributes[name].get(result.item)) for name in made) and result.refusal is not None:
         return WriteResult(result.refusal, result.item)
-    plain = [name for name, value in write.changes.items() if not isinstance(value, UpdateOperator)]
-    is_ours = made and all(meta.attributes[name].get(result.item) == write.changes[name] for name in plain)
+    set_names = [name for name, value in write.changes.items() if not isinstance(value, UpdateOperator)]
+    is_ours = made and all(meta.attributes[name].get(result.item) == write.changes[name] for name in set_names)
     return WriteResult(Outcome.DONE, result.item) if is_ours else result
 
 

@@ -165,9 +165,9 @@ class _Entries(Generic[T]):
             if keys is None:
                 self._writing_all -= 1
             for key in keys or ():
-                left = self._writing.pop(key) - 1
-                if left:
-                    self._writing[key] = left
+                writers = self._writing.pop(key) - 1
+                if writers:
+                    self._writing[key] = writers
 
     def forget(self, keys: Keys) -> None:
         """Remove the entries of these keys, and their loads in progress."""

@@ -36,7 +36,7 @@ MAX_BETWEEN = 10_000
 """The most join items that one call reads."""
 
 
-class Asked(Struct, frozen=True):
+class LinkRequest(Struct, frozen=True):
     """A request for linked items. `where` is resolved for the caller. `select`: the requested attributes, None for all."""
 
     where: Filter = ALL
@@ -63,7 +63,7 @@ def related(
         raise InvalidQuery(faults=[Fault("/cursor", "A cursor continues the page of one item")])
     check_limit(limit)
     led = combine(And, [target.preparation.where(where), visible_where(target.guard.view, link.ends.remote)])
-    asked = Asked(
+    request = LinkRequest(
         led,
         target.preparation.order(order),
         limit,
@@ -74,7 +74,7 @@ def related(
     values = [None if (value := get(item)) is UNSET else value for item in items]
     distinct = list(dict.fromkeys(value for value in values if value is not None))
     try:
-        loaded = LOADERS[link.kind](store, target, link, distinct, asked) if distinct else {}
+        loaded = LOADERS[link.kind](store, target, link, distinct, request) if distinct else {}
     except AnswerTooLarge as error:
         raise link_too_large(name, error) from error
     found = [loaded.get(value, EMPTY.get(link.kind)) for value in values]
@@ -90,10 +90,10 @@ EMPTY: dict[str, Any] = {"has_many": NO_ITEMS, "has_count": 0}
 
 def link_of(store: StoreContext[Any], name: str) -> Link:
     """Return the link. Raises `InvalidQuery` if it does not exist, or if the caller may not follow it."""
-    known = open_links(store)
-    if name not in known:
-        raise InvalidQuery(faults=[Fault(pointer(name), "Unknown link", one_of(known), name[:64])])
-    return known[name]
+    links = open_links(store)
+    if name not in links:
+        raise InvalidQuery(faults=[Fault(pointer(name), "Unknown link", one_of(links), name[:64])])
+    return links[name]
 
 
 def open_links(store: StoreContext[Any]) -> dict[str, Link]:
@@ -104,11 +104,11 @@ def open_links(store: StoreContext[Any]) -> dict[str, Link]:
 
 
 def _target(
-    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
 ) -> dict[Any, Any]:
     """Load the items with these keys."""
     found = _of_keys(target, values)
-    where = combine(And, [target.guard.row_filter("read"), asked.where])
+    where = combine(And, [target.guard.row_filter("read"), request.where])
     matches = found if where == ALL else _matching(target, where, found)
     get = target.meta.attributes[link.ends.remote].get
     return {get(one): one for one in target.guard.redact(matches)}
@@ -135,35 +135,35 @@ def _of_keys(target: StoreContext[Any], keys: list[Any]) -> list[Any]:
 
 def _matching(target: StoreContext[Any], where: Filter, items: list[Any]) -> list[Any]:
     fine = target.semi_joins.matches(target.meta, where, items)
-    return [one for one, holds in zip(items, fine, strict=True) if holds]
+    return [one for one, is_match in zip(items, fine, strict=True) if is_match]
 
 
 def _pages(
-    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
 ) -> dict[Any, Any]:
     """Load the first items of each value."""
     ends = link.ends
     if ends.middle is not None:
-        return _pages_through(store, target, link, values, asked)
+        return _pages_through(store, target, link, values, request)
     if not target.guard.allows("search"):
         return {}
-    if asked.cursor is not None:
+    if request.cursor is not None:
         [value] = values
-        led = _of(target, ends.remote, value, asked)
-        return {value: target.page(led, asked.order, asked.limit, asked.cursor, asked.select)}
-    where = target.preparation.within_rule("search", asked.where)
+        led = _of(target, ends.remote, value, request)
+        return {value: target.page(led, request.order, request.limit, request.cursor, request.select)}
+    where = target.preparation.within_rule("search", request.where)
     ready = target.semi_joins.ready(target.meta, where)
     if ready == NOTHING:
         return {}
     found = target.path.query_each(
         ends.remote,
         values,
-        Query(ready, asked.order, None, asked.limit, select=asked.select, max_bytes=MAX_LINKED_BYTES),
+        Query(ready, request.order, None, request.limit, select=request.select, max_bytes=MAX_LINKED_BYTES),
     )
     return {
-        value: target.redacted_page(ALL, asked.order, page)
+        value: target.redacted_page(ALL, request.order, page)
         if page.position is None  # only a cursor needs the filter of the page
-        else target.redacted_page(_of(target, ends.remote, value, asked), asked.order, page)
+        else target.redacted_page(_of(target, ends.remote, value, request), request.order, page)
         for value, page in zip(values, found, strict=True)
     }
 
@@ -172,22 +172,22 @@ def _middle(link: Link) -> StoreMeta[Any]:
     return link.ends.middle or link.ends.target
 
 
-def _of(target: StoreContext[Any], attribute: str, value: Any, asked: Asked) -> Filter:
+def _of(target: StoreContext[Any], attribute: str, value: Any, request: LinkRequest) -> Filter:
     """Return the filter of a search for the items of one value. It makes cursors of the search and of the link interchangeable."""
-    return target.preparation.within_rule("search", combine(And, [Compare(attribute, "eq", value), asked.where]))
+    return target.preparation.within_rule("search", combine(And, [Compare(attribute, "eq", value), request.where]))
 
 
 def _pages_through(
-    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
 ) -> dict[Any, Any]:
     middle = store.of(_middle(link))
     if not (target.guard.allows("search") and middle.guard.allows("search")):
         return {}
-    total = asked.order or tuple(OrderBy(name) for name in target.meta.key.attributes)
-    if asked.cursor is not None:
+    total = request.order or tuple(OrderBy(name) for name in target.meta.key.attributes)
+    if request.cursor is not None:
         [value] = values
-        where = _through(target, middle, link, value, asked)
-        return {value: target.page(where, total, asked.limit, asked.cursor, asked.select)}
+        where = _through(target, middle, link, value, request)
+        return {value: target.page(where, total, request.limit, request.cursor, request.select)}
     far = _between(middle, link, values)
     keys = list(dict.fromkeys(key for some in far.values() for key in some))
     behind = _target(
@@ -195,26 +195,33 @@ def _pages_through(
         target,
         link,
         keys,
-        msgspec.structs.replace(asked, where=target.preparation.within_rule("search", asked.where)),
+        msgspec.structs.replace(request, where=target.preparation.within_rule("search", request.where)),
     )
     rank = sort_key(target.meta, total)
     pages: dict[Any, Any] = {}
     for value in values:
-        mine = sorted((behind[key] for key in far.get(value, ()) if key in behind), key=rank)
-        first, position = mine[: asked.limit], None
-        if len(mine) > asked.limit:
+        own_items = sorted((behind[key] for key in far.get(value, ()) if key in behind), key=rank)
+        first, position = own_items[: request.limit], None
+        if len(own_items) > request.limit:
             readable = [one for one in first if not unreadable(one)] or first
-            first, position = mine[: mine.index(readable[-1]) + 1], position_of(target.meta, total, readable[-1])
-        pages[value] = target.redacted_page(_through(target, middle, link, value, asked), total, Page(first, position))
+            first, position = (
+                own_items[: own_items.index(readable[-1]) + 1],
+                position_of(target.meta, total, readable[-1]),
+            )
+        pages[value] = target.redacted_page(
+            _through(target, middle, link, value, request), total, Page(first, position)
+        )
     return pages
 
 
-def _through(target: StoreContext[Any], middle: StoreContext[Any], link: Link, value: Any, asked: Asked) -> Filter:
+def _through(
+    target: StoreContext[Any], middle: StoreContext[Any], link: Link, value: Any, request: LinkRequest
+) -> Filter:
     """Return the filter of a search for the items behind the join items."""
     ends = link.ends
     between = middle.preparation.within_rule("search", _link_filter(middle, link, Compare(ends.near, "eq", value)))
     leads = Exists(ends.remote, ends.middle, ends.far, between)
-    return target.preparation.within_rule("search", combine(And, [leads, asked.where]))
+    return target.preparation.within_rule("search", combine(And, [leads, request.where]))
 
 
 def _link_filter(middle: StoreContext[Any], link: Link, where: Filter) -> Filter:
@@ -245,22 +252,22 @@ def _between(middle: StoreContext[Any], link: Link, values: list[Any]) -> dict[A
 
 
 def _first(
-    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
 ) -> dict[Any, Any]:
-    pages = _pages(store, target, link, values, msgspec.structs.replace(asked, limit=1))
+    pages = _pages(store, target, link, values, msgspec.structs.replace(request, limit=1))
     firsts = {value: next(iter((*page.items, *page.errors)), None) for value, page in pages.items()}
     return {value: one for value, one in firsts.items() if one is not None}
 
 
 def _counts(
-    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
 ) -> dict[Any, Any]:
     """Return the number of items for each value, counting those that the caller may count."""
     ends = link.ends
     counted, attribute = (target, ends.remote) if ends.middle is None else (store.of(_middle(link)), ends.near)
     if not (counted.guard.allows("count") and target.guard.allows("count")):
         return {}
-    where = target.preparation.within_rule("count", asked.where)
+    where = target.preparation.within_rule("count", request.where)
     if ends.middle is not None:
         where = counted.preparation.within_rule(
             "count", _link_filter(counted, link, Exists(ends.far, target.meta, ends.remote, where))
@@ -274,7 +281,7 @@ def _counts(
     return Counter(group.by[0] for group in counted.path.aggregate((COUNT,), ends.between, ready))
 
 
-Loader = Callable[[StoreContext[Any], StoreContext[Any], Link, list[Any], Asked], dict[Any, Any]]
+Loader = Callable[[StoreContext[Any], StoreContext[Any], Link, list[Any], LinkRequest], dict[Any, Any]]
 
 LOADERS: dict[str, Loader] = {"belongs_to": _target, "has_many": _pages, "has_one": _first, "has_count": _counts}
 """Kind of link → its loader: (store, target's store, link, distinct values of the near end) → value → the linked items."""

@@ -125,12 +125,12 @@ class Lease:
 
     def _take(self) -> str | None:
         now = datetime.now(UTC)
-        mine = {"holder": self._holder, "until": now + DURATION}
+        claim = {"holder": self._holder, "until": now + DURATION}
         try:
-            self._leases.create({"app": self._app, **mine})
+            self._leases.create({"app": self._app, **claim})
         except Conflict:
             try:
-                taken = self._leases.update(self._app, mine, when=MigrationLease.until < now)
+                taken = self._leases.update(self._app, claim, when=MigrationLease.until < now)
             except PreconditionFailed as error:
                 message = f"A migration of {self._app} is running. If it was killed, its lease expires within {DURATION.seconds} seconds"
                 raise Conflict(message) from error

@@ -70,7 +70,7 @@ def edit_stores(context_of: ContextOf, batch: Sequence[Edit], *, atomic: bool) -
 def _contexts(context_of: ContextOf, batch: Sequence[Edit]) -> list[StoreContext[Any]]:
     """Return the store of each edit, one context for each store. Raises every fault at once."""
     found: list[StoreContext[Any]] = []
-    known: dict[str, StoreContext[Any]] = {}
+    by_store: dict[str, StoreContext[Any]] = {}
     faults: list[Fault] = []
     for position, edit in enumerate(batch):
         named = getattr(edit, "store", None)
@@ -85,7 +85,7 @@ def _contexts(context_of: ContextOf, batch: Sequence[Edit]) -> list[StoreContext
         else:
             try:
                 context = context_of(named)
-                found.append(known.setdefault(context.meta.name, context))
+                found.append(by_store.setdefault(context.meta.name, context))
             except InvalidDeclaration:
                 name = named if isinstance(named, str) else getattr(named, "__name__", str(named))
                 faults.append(

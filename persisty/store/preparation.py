@@ -124,29 +124,29 @@ class Preparation:
         when: Filter | None,
         path: str = "",
         values: KeyValues | UnsetType | None = UNSET,
-        plain: dict[str, Any] | None = None,
+        validated: dict[str, Any] | None = None,
     ) -> Planned | None:
         """Return the plan of an update, or None if no item can have that key.
 
-        `values`: those of the key, if it has been parsed. `plain`: the changes, if `Guard.changes_of_all` returned them.
+        `values`: those of the key, if it has been parsed. `validated`: the changes, if `Guard.changes_of_all` returned them.
         """
         # the paths of the faults of a single update begin at the changes
-        valid = self.guard.changes(changes, path and path + "/changes") if plain is None else plain
+        valid = self.guard.changes(changes, path and path + "/changes") if validated is None else validated
         condition = ALL if when is None else self.where(when, path + "/when")
         if values is UNSET:
             values = self.key(key, path + "/key")
         if values is None:
             return None
         rule = self.guard.condition("update", valid)
-        bounds = bounds_of(self.meta, valid) if plain is None else ALL  # plain values contain no sums
-        asked = ALL if condition is rule is bounds is ALL else _all(condition, rule, bounds)
+        bounds = bounds_of(self.meta, valid) if validated is None else ALL  # plain values contain no sums
+        condition_and_rule = ALL if condition is rule is bounds is ALL else _all(condition, rule, bounds)
         requires = self._requirements(valid, "update", path and path + "/changes") if self._linked else ()
         own = requires and [one for one in requires if one.meta is self.meta and one.key == values]
         if own:  # it exists if the update is done
             requires = tuple(one for one in requires if one not in own)
             seen = _all(*(one.where for one in own))
-            asked, rule = _all(asked, seen), _all(rule, seen)
-        return Planned(Patch(values, valid, asked, requires), condition, changes, rule, bounds)
+            condition_and_rule, rule = _all(condition_and_rule, seen), _all(rule, seen)
+        return Planned(Patch(values, valid, condition_and_rule, requires), condition, changes, rule, bounds)
 
     def delete(
         self, key: Any, when: Filter | None, path: str = "", values: KeyValues | UnsetType | None = UNSET
@@ -173,8 +173,8 @@ class Preparation:
             return self.semi_joins.ready(meta, where, now=now is not None and now(where))
 
         if requires:
-            known = tuple(structs.replace(one, where=ready(one.meta, one.where)) for one in requires)
-            write = structs.replace(write, requires=known)
+            requirements = tuple(structs.replace(one, where=ready(one.meta, one.where)) for one in requires)
+            write = structs.replace(write, requires=requirements)
         return structs.replace(write, when=ready(self.meta, when)) if linked else write
 
     def batch(self, batch: Sequence[edits.Edit], positions: Sequence[int] | None = None) -> list[Planned | None]:
@@ -187,7 +187,7 @@ class Preparation:
         parsed = iter(self._parsed([edit.key for edit in batch if isinstance(edit, edits.Update | edits.Delete)]))
         updates = [edit.changes for edit in batch if isinstance(edit, edits.Update)]
         together = self.guard.changes_of_all(updates) if len(updates) > 1 else None
-        plain: Iterator[dict[str, Any] | None] = repeat(None) if together is None else iter(together)
+        validated: Iterator[dict[str, Any] | None] = repeat(None) if together is None else iter(together)
         creates = [edit.item for edit in batch if isinstance(edit, edits.Create)]
         items = self.guard.new_all(creates) if len(creates) > 1 else None
         made: Iterator[Any] = repeat(None) if items is None else iter(items)
@@ -198,7 +198,7 @@ class Preparation:
                     planned.append(self.create(edit.item, path + "/item", next(made)))
                 elif isinstance(edit, edits.Update):
                     values = next(parsed) if isinstance(edit.key, str) else UNSET
-                    planned.append(self.update(edit.key, edit.changes, edit.when, path, values, next(plain)))
+                    planned.append(self.update(edit.key, edit.changes, edit.when, path, values, next(validated)))
                 elif isinstance(edit, edits.Delete):
                     values = next(parsed) if isinstance(edit.key, str) else UNSET
                     planned.append(self.delete(edit.key, edit.when, path, values))

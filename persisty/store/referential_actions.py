@@ -44,13 +44,13 @@ class ReferentialActions:
 
     def __init__(self, metas: Callable[[], Iterable[StoreMeta[Any]]], path_of: PathOf, joins: SemiJoins) -> None:
         self._metas, self.path_of, self._joins = metas, path_of, joins
-        self._known: dict[StoreMeta[Any], tuple[tuple[StoreMeta[Any], Link], ...]] = {}
+        self._dependents: dict[StoreMeta[Any], tuple[tuple[StoreMeta[Any], Link], ...]] = {}
 
     def of(self, meta: StoreMeta[Any]) -> tuple[tuple[StoreMeta[Any], Link], ...]:
         """Return (dependent item, its link) for each link to `meta` whose target must exist."""
-        found = self._known.get(meta)
+        found = self._dependents.get(meta)
         if found is None:
-            found = self._known[meta] = tuple(
+            found = self._dependents[meta] = tuple(
                 (one, link)
                 for one in self._metas()
                 for link in one.links.values()
@@ -60,14 +60,14 @@ class ReferentialActions:
 
     def transactional(self, meta: StoreMeta[Any]) -> bool:
         """Return whether one transaction can write an item and all its dependents: they are in one engine with transactions."""
-        path, left, seen = self.path_of(meta), [meta], {meta}
-        while left:
-            for other, _ in self.of(left.pop()):
+        path, pending, seen = self.path_of(meta), [meta], {meta}
+        while pending:
+            for other, _ in self.of(pending.pop()):
                 if self.path_of(other).transactions is not path.transactions:
                     return False
                 if other not in seen:
                     seen.add(other)
-                    left.append(other)
+                    pending.append(other)
         return path.capabilities.transactions
 
     def delete(self, meta: StoreMeta[Any], planned: Planned, write: Write, by: Caller | None) -> WriteResult:
@@ -123,40 +123,40 @@ class ReferentialActions:
 
     def may_block(self, meta: StoreMeta[Any]) -> bool:
         """Return whether an item can block the delete of one of `meta`, or of an item that is deleted with it."""
-        left, seen = [meta], {meta}
-        while left:
-            for other, link in self.of(left.pop()):
+        pending, seen = [meta], {meta}
+        while pending:
+            for other, link in self.of(pending.pop()):
                 if link.on_delete == "block":
                     return True
                 if link.on_delete == "cascade" and other not in seen:
                     seen.add(other)
-                    left.append(other)
+                    pending.append(other)
         return False
 
     def check_blocked(self, meta: StoreMeta[Any], keys: Sequence[Any], by: Caller | None) -> None:
         """Raise `Conflict` if an item blocks the delete of these and is not deleted with them. Writes nothing."""
         if not self.may_block(meta):
             return
-        gone: dict[str, set[KeyValues]] = {meta.name: {(key,) for key in keys}}
-        left: list[tuple[StoreMeta[Any], list[Any]]] = [(meta, list(keys))]
+        deleted_keys: dict[str, set[KeyValues]] = {meta.name: {(key,) for key in keys}}
+        pending: list[tuple[StoreMeta[Any], list[Any]]] = [(meta, list(keys))]
         blocking: list[_Blocking] = []
-        while left:
-            target, deleted = left.pop()
+        while pending:
+            target, deleted = pending.pop()
             for other, link in self.of(target):
                 for start in range(0, len(deleted), MAX_BATCH):
                     where = among(link.by, deleted[start : start + MAX_BATCH])
                     if link.on_delete == "block":
                         blocking.append((other, link, where))
                     elif link.on_delete == "cascade":
-                        known = gone.setdefault(other.name, set())
+                        seen = deleted_keys.setdefault(other.name, set())
                         for some in self.keys(other, where):
-                            fresh = [key for key in some if key not in known]
-                            known.update(fresh)
+                            fresh = [key for key in some if key not in seen]
+                            seen.update(fresh)
                             if fresh and self.of(other):
-                                left.append((other, [key for [key] in fresh]))
+                                pending.append((other, [key for [key] in fresh]))
         for other, link, where in blocking:
             for some in self.keys(other, where):
-                if not gone.get(other.name, set()).issuperset(some):
+                if not deleted_keys.get(other.name, set()).issuperset(some):
                     raise _conflict(other, link, by)
 
     def keys(self, meta: StoreMeta[Any], where: Filter) -> Iterator[list[KeyValues]]:
@@ -190,7 +190,7 @@ class Removal:
     """The deletion of the dependents of deleted items, link by link."""
 
     def __init__(self, actions: ReferentialActions, limit: int | None, by: Caller | None) -> None:
-        self._actions, self._left, self.by = actions, limit, by
+        self._actions, self._remaining, self.by = actions, limit, by
         self._done = 0
         self._seen: set[tuple[str, Any]] = set()
         self._blocking: list[_Blocking] = []
@@ -229,16 +229,16 @@ class Removal:
             if fresh:
                 self.release(meta, fresh)
                 self._write(meta, None, combine(And, [where, among(meta.key.attributes[0], fresh)]))
-                if self._left is not None:  # without a transaction, more may have been created in between
+                if self._remaining is not None:  # without a transaction, more may have been created in between
                     self.release(meta, fresh)
 
     def _write(self, meta: StoreMeta[Any], changes: Mapping[str, Any] | None, where: Filter) -> None:
         """Write all matches, up to the limit of one call."""
-        bulk = write_all(self._actions.path_of(meta), changes, where, where, self._left, None, True, self.by)
+        bulk = write_all(self._actions.path_of(meta), changes, where, where, self._remaining, None, True, self.by)
         self._done += bulk.changed
-        if self._left is not None:
-            self._left -= bulk.changed
-            if bulk.cursor is not None or self._left <= 0:
+        if self._remaining is not None:
+            self._remaining -= bulk.changed
+            if bulk.cursor is not None or self._remaining <= 0:
                 raise Unfinished(
                     f"{self._done} items that belong to it are deleted or changed, and there are more", done=self._done
                 )

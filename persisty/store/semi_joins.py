@@ -43,8 +43,8 @@ class SemiJoins:
             return joined(meta, where, self._values)
 
         def followed(link: Exists) -> Filter:
-            there = self.path_of(link.meta)
-            if there.transactions is not here.transactions:  # in another engine
+            linked_path = self.path_of(link.meta)
+            if linked_path.transactions is not here.transactions:  # in another engine
                 return self._values(link)
             inner = self.ready(link.meta, link.where)
             return link if inner is link.where else Exists(link.attribute, link.meta, link.other, inner)
@@ -55,28 +55,28 @@ class SemiJoins:
         """Return whether the filter matches, for each item. Makes one query for each link in it."""
         if not follows_links(where):
             return list(map(matcher(meta, where), items))
-        known: dict[Exists, set[Any]] = {}
+        values_of: dict[Exists, set[Any]] = {}
 
         def behind(link: Exists) -> Filter:
-            if link not in known:
+            if link not in values_of:
                 given = {value for one in items if (value := meta.attributes[link.attribute].get(one)) is not None}
-                known[link] = set(self._others(link, given)) if given else set()
-            return among(link.attribute, known[link])
+                values_of[link] = set(self._linked_values(link, given)) if given else set()
+            return among(link.attribute, values_of[link])
 
         return list(map(matcher(meta, joined(meta, where, behind)), items))
 
     def leads_to_item(self, link: Exists, value: Any) -> bool:
         """Return whether the link would lead to an item if its attribute had this value."""
-        return bool(self._others(link, {value}))
+        return bool(self._linked_values(link, {value}))
 
     def _values(self, link: Exists) -> Filter:
-        return among(link.attribute, self._others(link, None))
+        return among(link.attribute, self._linked_values(link, None))
 
-    def _others(self, link: Exists, among_values: Collection[Any] | None) -> list[Any]:
+    def _linked_values(self, link: Exists, among_values: Collection[Any] | None) -> list[Any]:
         """Return the distinct values of the other end's attribute in its matches: those in `among_values`, or all."""
         backend, get = self.path_of(link.meta), link.meta.attributes[link.other].get
-        asked = ALL if among_values is None else among(link.other, among_values)
-        where = combine(And, [asked, self.ready(link.meta, link.where)])
+        among_filter = ALL if among_values is None else among(link.other, among_values)
+        where = combine(And, [among_filter, self.ready(link.meta, link.where)])
         found: dict[Any, None] = {}
         after = None
         while where != NOTHING:

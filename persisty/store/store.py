@@ -131,8 +131,8 @@ class Store(Generic[T]):
         """
         here = self._context
         total = here.preparation.order(order)
-        asked = here.preparation.matches("search", where, query)
-        return here.page(asked, total, limit, cursor, allow_scan=allow_scan)
+        matches = here.preparation.matches("search", where, query)
+        return here.page(matches, total, limit, cursor, allow_scan=allow_scan)
 
     def select(
         self,
@@ -149,8 +149,8 @@ class Store(Generic[T]):
         here = self._context
         names = resolve_attributes(here.guard.view.attributes, attributes, "/attributes")
         total = here.preparation.order(order)
-        asked = here.preparation.matches("search", where, query)
-        page = here.page(asked, total, limit, cursor, here.attributes_to_read(names), allow_scan)
+        matches = here.preparation.matches("search", where, query)
+        page = here.page(matches, total, limit, cursor, here.attributes_to_read(names), allow_scan)
         columns = [(name, self.meta.attributes[name].get) for name in names]
         return page_like(
             page, [{name: value for name, get in columns if (value := get(item)) is not UNSET} for item in page.items]
@@ -167,8 +167,8 @@ class Store(Generic[T]):
         """Iterate over every item that matches. Reads one page at a time. At the end, `UnreadableItem` names matches that cannot be read."""
         here = self._context
         total = here.preparation.order(order)
-        asked = here.preparation.matches("search", where, query)
-        ready = here.semi_joins.ready(self.meta, asked)
+        matches = here.preparation.matches("search", where, query)
+        ready = here.semi_joins.ready(self.meta, matches)
         after: Mapping[str, Any] | None = None
         errors: list[UnreadableItem] = []
         while ready != NOTHING:
@@ -185,8 +185,8 @@ class Store(Generic[T]):
     def count(self, where: Filter | None = None, *, query: str | None = None, allow_scan: bool = False) -> int:
         """Return the number of items that match."""
         here = self._context
-        asked = here.preparation.matches("count", where, query)
-        ready = here.semi_joins.ready(self.meta, asked)
+        matches = here.preparation.matches("count", where, query)
+        ready = here.semi_joins.ready(self.meta, matches)
         return 0 if ready == NOTHING else here.call_engine(here.path.count, ready, allow_scan=allow_scan)
 
     @overload
@@ -202,7 +202,7 @@ class Store(Generic[T]):
 
     def aggregate(
         self,
-        *asked: Aggregate,
+        *aggregates: Aggregate,
         where: Filter | None = None,
         by: Iterable[AttributeExpression[Any] | str] | AttributeExpression[Any] | str = (),
         query: str | None = None,
@@ -214,18 +214,20 @@ class Store(Generic[T]):
         null values: `max` of no values is None, `sum` of no values is 0.
         """
         here = self._context
-        known = here.guard.view.always_visible
-        resolve_aggregates(known, asked)
+        visible = here.guard.view.always_visible
+        resolve_aggregates(visible, aggregates)
         listed = tuple(by) if isinstance(by, Iterable) and not isinstance(by, str) else by
-        names = () if isinstance(listed, tuple) and not listed else resolve_attributes(known, listed, "/by", groupable)
+        names = (
+            () if isinstance(listed, tuple) and not listed else resolve_attributes(visible, listed, "/by", groupable)
+        )
         check_groups(self.meta, names)
         rows = here.preparation.matches("count", where, query)
         ready = here.semi_joins.ready(self.meta, rows)
         if ready == NOTHING and names:
             return []
-        measures = measures_of(asked)
+        measures = measures_of(aggregates)
         found = here.call_engine(here.path.aggregate, measures, names, ready, allow_scan=allow_scan)
-        return [finished(asked, measures, group) for group in sort_groups(self.meta, names, found)]
+        return [finished(aggregates, measures, group) for group in sort_groups(self.meta, names, found)]
 
     def update_all(
         self,
@@ -276,8 +278,8 @@ class Store(Generic[T]):
         if here.guard.caller is not None:
             raise here.guard.refusal("Not allowed: explain")
         check_limit(limit)
-        asked = here.semi_joins.ready(self.meta, here.preparation.where(where, query=query))
-        return here.path.explain(Query(asked, resolve_order(self.meta, order), None, limit))
+        matches = here.semi_joins.ready(self.meta, here.preparation.where(where, query=query))
+        return here.path.explain(Query(matches, resolve_order(self.meta, order), None, limit))
 
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
         """Return the items of up to 100 keys, in their positions. None for a missing item. The `others` of an `UnreadableItem` are the rest."""
@@ -286,8 +288,8 @@ class Store(Generic[T]):
         check_batch(given)
         rule = here.guard.row_filter("read_batch")
         values = here.preparation.keys(given)
-        asked = [one for one in values if one is not None]
-        read = here.path.read(asked) if asked else []
+        valid_keys = [one for one in values if one is not None]
+        read = here.path.read(valid_keys) if valid_keys else []
         if len(read) < len(values):
             rest = iter(read)
             read = [None if one is None else next(rest) for one in values]

@@ -40,8 +40,12 @@ def as_shown(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
         return redacted
     if guard.caller is not None and not _decidable(guard, names):
         return None
-    left = [name for name in names if meta.attributes[name].get(redacted) is not UNSET]
-    return unreadable_error(meta, redacted, left, written=written) if left else _whole(meta, redacted)
+    unreadable_names = [name for name in names if meta.attributes[name].get(redacted) is not UNSET]
+    return (
+        unreadable_error(meta, redacted, unreadable_names, written=written)
+        if unreadable_names
+        else _whole(meta, redacted)
+    )
 
 
 def require_readable(seen: list[Any], *, several: bool = True) -> list[Any]:

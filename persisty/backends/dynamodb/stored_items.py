@@ -43,8 +43,13 @@ class StoredItems:
         place = _place(stored, declared.schema, change.name)
         copied = name != declared.name and change.kind == "key_changed"
         blocked = change.blocked or (None if copied else REFUSED.get(change.kind))
-        known = predecessors(stored, declared.schema).get(change.name)
-        if blocked is None and change.kind == "attribute_retyped" and known is not None and known.name in stored.key:
+        predecessor = predecessors(stored, declared.schema).get(change.name)
+        if (
+            blocked is None
+            and change.kind == "attribute_retyped"
+            and predecessor is not None
+            and predecessor.name in stored.key
+        ):
             blocked = KEYED
         if blocked is not None:
             if (

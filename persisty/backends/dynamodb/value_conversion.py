@@ -72,11 +72,11 @@ class ValueConversion:
 
 def conversion_of(stored: Schema, declared: StoreMeta[Any], name: str) -> ValueConversion | None:
     """Return the conversion of an attribute, None if its values need none or have none."""
-    known = predecessors(stored, declared.schema).get(name)
-    if known is None:
+    predecessor = predecessors(stored, declared.schema).get(name)
+    if predecessor is None:
         return None
     attribute = next(one for one in declared.schema.attributes if one.name == name)
-    before, after = form(stored, known), form(declared.schema, attribute)
+    before, after = form(stored, predecessor), form(declared.schema, attribute)
     return ValueConversion(declared, name, before, after) if (before, after) in CONVERSIONS else None
 
 
