@@ -57,10 +57,14 @@ def read_url(url: str, *, options: Iterable[str], host: str | None = None, path:
 
 
 def _decoded(text: str, faults: list[Fault]) -> str:
+    message = "Not a percent escape of UTF-8; write %25 for %"
     try:
         if not _BAD_ESCAPE.search(text):
-            return unquote(text, errors="strict")
+            decoded = unquote(text, errors="strict")
+            if "\0" not in decoded:
+                return decoded
+            message = "Contains the character NUL"
     except UnicodeDecodeError:
         pass
-    faults.append(Fault("/url", "Not a percent escape of UTF-8; write %25 for %", found=text[:64]))
+    faults.append(Fault("/url", message, found=text[:64]))
     return text

@@ -31,6 +31,12 @@ REFUSED: dict[str, tuple[str, str]] = {
     "dynamodb://eu-west-1?transport=direct&transport=boto3": ("/url/transport", "Option given twice"),
     "postgresql://host/db?pool=2&pool=3": ("/url/pool", "Option given twice"),
     "postgresql://host/db?application_name=%zz": ("/url", "Not a percent escape of UTF-8; write %25 for %"),
+    "sqlite:///a%00.db": ("/url", "Contains the character NUL"),
+    "postgresql://host/db?sslmode=verify": ("/url/sslmode", "Not a value of this option"),
+    "postgresql://host/db?target_session_attrs=write": ("/url/target_session_attrs", "Not a value of this option"),
+    "postgresql://host/db?connect_timeout=soon": ("/url/connect_timeout", "Not a whole number"),
+    "postgresql://host:99999/db": ("/url/port", "Not a port"),
+    "postgresql://one:5432,two:0/db": ("/url/port", "Not a port"),
     "postgresql://host/db?colour=red": ("/url", "libpq does not accept this"),
 }
 
@@ -47,6 +53,18 @@ def test_unused_parts_of_a_url_are_rejected(url: str, tmp_path: Path, monkeypatc
         connect(url, app="shop", stage="dev")
     assert (raised.value.faults[0].path, raised.value.faults[0].message) == REFUSED[url]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://one,two:5433/db?target_session_attrs=read-write&sslmode=verify-full",
+        "postgresql:///db?host=/tmp&port=5432&connect_timeout=-1&keepalives=0",
+        "postgresql://host/db?sslmode=&channel_binding=require&load_balance_hosts=random",
+    ],
+)
+def test_options_of_libpq_are_accepted(url: str) -> None:
+    connect(url, app="shop", stage="dev").close()
 
 
 @pytest.mark.parametrize(

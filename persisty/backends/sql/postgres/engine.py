@@ -24,14 +24,13 @@ from ....store.migration import Migrator
 from ..engine import SqlEngine
 from .backend import PostgresBackend
 from .connection import PostgresConnection
+from .connection_options import LIBPQ, option_faults
 from .dialect import dialect_of, quoted
 from .mirrored_columns import mirrors
 from .pool import server_of
 
 POOL = 10
 """Default for the most connections of an engine."""
-LIBPQ = {"connect_timeout": "5", "application_name": "persisty", "keepalives_idle": "60", "tcp_user_timeout": "30000"}
-"""Defaults for libpq, which the URL can override: seconds, except for the last, which is in milliseconds."""
 PREPARE = {"auto": None, "true": True, "false": False}
 """Option of the URL → whether statements are prepared. None: only without a pooler between persisty and the server."""
 PREPARING = "SELECT pg_advisory_xact_lock(7017377)"
@@ -103,7 +102,10 @@ def connect(url: str, *, app: str, stage: str) -> PostgresEngine:
     if prepare not in PREPARE:
         raise _invalid("Not a way to prepare statements", "prepare=" + ", ".join(PREPARE))
     try:
-        conninfo = make_conninfo("", **LIBPQ | conninfo_to_dict(server) | options)
+        connection = conninfo_to_dict(server) | options
+        if faults := [*option_faults({name: str(value) for name, value in connection.items()})]:
+            raise InvalidDeclaration("No engine for this URL", faults=faults)
+        conninfo = make_conninfo("", **LIBPQ | connection)
     except (psycopg.ProgrammingError, TypeError) as error:
         raise _invalid("libpq does not accept this", "postgresql://user:password@host:5432/database") from error
     return PostgresEngine(conninfo, schema or None, int(size), PREPARE[prepare])
