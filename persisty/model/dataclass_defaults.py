@@ -7,25 +7,120 @@ the object only. The JSON of a decoded object would lack the fields that its JSO
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, get_origin
 
 import msgspec
 
+from . import schema_types as forms
+from .schema import Object
+from .schema_types import Type
 from .set_order import LEAVES
 from .type_descriptions import Described, described
 
 
 def completing(annotation: Any, decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a function that decodes a value of the type with every default set: `decode` itself if the type contains no such dataclass."""
-    if not has_dataclasses(described(annotation)):
+    found = described(annotation)
+    complete = _Steps(found).of(found.type) if has_dataclasses(found) else None
+    if complete is None:
         return decode
 
     def decode_completely(given: Any) -> Any:
-        return completed(decode(given))
+        value = decode(given)
+        if value is not None:
+            complete(value)
+        return value
 
     return decode_completely
+
+
+Step = Callable[[Any], Any]
+"""Sets the defaults in a value that is not None, in place."""
+
+
+class _Steps:
+    """The steps that complete the values of one description: they look only where its types have such dataclasses."""
+
+    def __init__(self, found: Described) -> None:
+        self._found = found
+        self._made: dict[str, Step | None] = {}
+
+    def of(self, type_: Type) -> Step | None:
+        """Return the step for values of a type, None if they are complete."""
+        alternatives = forms.arms(type_)
+        steps = [step for step in map(self._one, alternatives) if step is not None]
+        if not steps:
+            return None
+        return steps[0] if len(alternatives) == 1 else completed
+
+    def _one(self, type_: Type) -> Step | None:
+        match type_:
+            case forms.Named(name=name):
+                if name not in self._made:
+                    self._made[name] = self._later(name)  # where the class contains itself
+                    self._made[name] = self._named(name)
+                return self._made[name]
+            case forms.Dict(values=inner):
+                return self._members(inner, dict.values)
+            case forms.List(items=inner) | forms.Set(items=inner) | forms.Tuple(every=Type() as inner):
+                return self._members(inner, iter)
+            case forms.Tuple(items=items) if items and any(map(self.of, items)):
+                return completed
+        return None
+
+    def _members(self, inner: Type, members: Callable[[Any], Iterable[Any]]) -> Step | None:
+        """Return the step for values whose `members` are of a type."""
+        step = self.of(inner)
+        if step is None:
+            return None
+
+        def complete(value: Any) -> None:
+            for one in members(value):
+                if one is not None:
+                    step(one)
+
+        return complete
+
+    def _later(self, name: str) -> Step:
+        """Return the step for objects of a class whose step is not made yet."""
+
+        def complete(value: Any) -> None:
+            (self._made[name] or completed)(value)
+
+        return complete
+
+    def _named(self, name: str) -> Step | None:
+        """Return the step for objects of a class."""
+        definition, cls = self._found.definitions[name], self._found.classes[name]
+        if not isinstance(definition, Object):
+            return None
+        defaults, within = _defaults(get_origin(cls) or cls), []
+        for field in definition.fields:
+            step = self.of(field.type)
+            if step is not None:
+                within.append((field.name, step))
+        if within and not (hasattr(get_origin(cls) or cls, "__dataclass_fields__") or _is_struct(cls)):
+            return completed
+
+        def complete(one: Any) -> None:
+            if defaults:
+                members = one.__dict__
+                for member, default in defaults:
+                    if member not in members:
+                        members[member] = default
+            for member, step in within:
+                value = getattr(one, member, None)
+                if value is not None:
+                    step(value)
+
+        return complete if defaults or within else None
+
+
+def _is_struct(cls: Any) -> bool:
+    origin = get_origin(cls) or cls
+    return isinstance(origin, type) and issubclass(origin, msgspec.Struct)
 
 
 def has_dataclasses(found: Described) -> bool:

@@ -35,7 +35,8 @@ class Attribute(Struct, frozen=True):
     True for those that the item's own rule allows, False for no caller, or a further rule.
 
     `place.city` is an attribute nested in the object `place`: `path` leads to it in the object's JSON, and `get` returns None
-    if an object around it is null. It can only be compared.
+    if an object around it is null. It can only be compared. `absences`: for each step of the path, the value if the stored JSON ends before
+    that step, by the defaults of the classes.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Attribute(Struct, frozen=True):
     default: Any = None
     description: str | None = None
     path: tuple[str, ...] = ()
+    absences: tuple[Any, ...] = ()
     described: Type | None = None
 
     @property

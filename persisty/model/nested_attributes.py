@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
+from msgspec import NODEFAULT
+
 from .expressions import Fields
 from .json_values import normaliser
 from .meta import Attribute
-from .struct_fields import struct_fields
+from .struct_fields import StructField, struct_fields
 from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, unwrap
 
 
@@ -21,8 +23,8 @@ def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iter
     cls = bare(attribute.type)
     if attribute.kind is not Kind.JSON or cls in above:
         return
-    for field, (spelled, annotation) in _fields(cls).items():
-        inner, optional = unwrap(annotation)
+    for field, (declared, default) in _fields(cls).items():
+        inner, optional = unwrap(declared.annotation)
         kind = kind_of(inner)
         one = Attribute(
             name=f"{attribute.name}.{field}",
@@ -32,7 +34,8 @@ def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iter
             get=_getter(attribute.get, field, kind),
             normalise=normaliser(kind, inner),
             optional=True if attribute.optional else optional,
-            path=(*attribute.path, spelled),
+            path=(*attribute.path, declared.json),
+            absences=(*(getattr(value, field, None) for value in attribute.absences), default),
         )
         yield one
         yield from nested_attributes(one, (*above, cls))
@@ -44,11 +47,18 @@ def fields_of(name: str, nested: Mapping[str, Attribute]) -> Fields:
     return {one.rpartition(".")[2]: fields_of(one, nested) for one in below}
 
 
-def _fields(cls: Any) -> dict[str, tuple[str, Any]]:
-    """Return field → (its name in JSON, its annotation)."""
+def _fields(cls: Any) -> dict[str, tuple[StructField, Any]]:
+    """Return field → (its declaration, its constant default, None without one)."""
     if getattr(getattr(cls, "__struct_config__", None), "array_like", False):
         return {}
-    return {one.name: (one.json, one.annotation) for one in struct_fields(cls)}
+    return {one.name: (one, _constant(one)) for one in struct_fields(cls)}
+
+
+def _constant(field: StructField) -> Any:
+    """Return the default of a field. None if it has none, or if another call could make another one."""
+    if isinstance(field.default_factory, type):
+        return field.default_factory()
+    return None if field.default is NODEFAULT else field.default
 
 
 def _getter(outer: Callable[[Any], Any], field: str, kind: Kind) -> Callable[[Any], Any]:

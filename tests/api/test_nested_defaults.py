@@ -1,4 +1,4 @@
-"""Fields of a nested dataclass that a client leaves out have their defaults in every response and in the stored value."""
+"""Fields of nested objects that are left out have their defaults: in every response, in the stored value, and in filters over JSON that lacks them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_POST
 
-from persisty import App, Attr, everyone, public, stored
+from persisty import App, Attr, Store, everyone, public, stored
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
@@ -115,3 +118,77 @@ def test_a_value_that_was_stored_without_a_field_has_its_default(tmp_path: Path)
     connection.close()
     with closing(App("nested-defaults", items=[Visit], url=f"sqlite:///{path}")) as app:
         assert json.loads(rest(app, "GET", "/api/visit/1").body)["dose"] == WHOLE
+
+
+class Omitting(Struct, omit_defaults=True):
+    """Its JSON lacks each field that has its default."""
+
+    city: str
+    floor: int = 0
+    share: Decimal = Decimal("1.50")
+    since: datetime = datetime(2020, 1, 2, tzinfo=UTC)
+    note: str | None = "it's 5%: ok"
+
+
+@dataclass
+class Inner:
+    width: int = 3
+    name: str = "mg"
+
+
+@dataclass
+class Outer:
+    code: str
+    inner: Inner = field(default_factory=Inner)
+    maybe: Inner | None = None
+
+
+@stored
+class Home:
+    id: str
+    place: Omitting
+    kit: Outer
+
+
+H: Any = Home
+HOMES = [
+    Home(id="short", place=Omitting("x"), kit=Outer("x")),
+    Home(id="full", place=Omitting("x", 5, Decimal(2), datetime(2021, 1, 1, tzinfo=UTC), None), kit=Outer("x", Inner(4, "g"), Inner(1))),
+]  # fmt: skip
+NESTED: list[Any] = [
+    H.place.floor == 0, H.place.floor != 0, H.place.floor < 1, H.place.floor > 1, ~(H.place.floor == 5), H.place.floor.is_null(), H.place.floor.oneof([0, 7]),
+    H.place.share == Decimal("1.5"), H.place.share < 2, H.place.since < datetime(2020, 6, 1, tzinfo=UTC), H.place.note == "it's 5%: ok", H.place.note.is_null(),
+    H.place.note.contains("5%"), H.place.note.startswith("it"), H.place.note.icontains("OK"), H.kit.inner.width == 3, H.kit.inner.width > 3,
+    H.kit.inner.name == "mg", H.kit.maybe.is_null(), H.kit.maybe.width == 3, H.kit.maybe.width.is_null(), H.kit.maybe.width == 1,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", URLS[1:], ids=("sqlite", "postgresql", "dynamodb"))
+def test_filters_match_the_defaults_that_stored_json_lacks(
+    url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    known: dict[str, Any] = {"path": tmp_path}
+    for name, fixture in (("postgres", "postgres_url"), ("dynamodb", "local_endpoint")):
+        if f"{{{name}}}" in url:
+            known[name] = request.getfixturevalue(fixture)
+    memory = App("homes", items=[Home], url="memory://")
+    with closing(App("homes", items=[Home], url=url.format(**known))) as app:
+        app.prepare()
+        homes = app.store(Home)
+        homes.delete_all(allow_scan=True)
+        for one in HOMES:
+            homes.create(one)
+            memory.store(Home).create(one)
+        if not url.startswith("dynamodb"):
+            for text in ('{"code":"x"}', '{"code":"x","inner":{}}'):
+                app.engine._connection.rows(f"UPDATE home SET kit = '{text}' WHERE id = 'short'")  # type: ignore[attr-defined]
+                assert homes.read("short") == HOMES[0]
+                compare(homes, memory.store(Home))
+        compare(homes, memory.store(Home))
+        homes.delete_all(allow_scan=True)
+
+
+def compare(homes: Store[Home], expected: Store[Home]) -> None:
+    for where in NESTED:
+        keys = [sorted(one.id for one in store.search_all(where, allow_scan=True)) for store in (homes, expected)]
+        assert keys[0] == keys[1], where

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, false, literal_column, not_, or_, select, true
+import msgspec
+from sqlalchemy import Text, and_, bindparam, case, exists, false, literal_column, not_, or_, select, true
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter, FromClause
 
 from ...model.expressions import Compare, Exists, Filter
-from ...model.meta import StoreMeta
+from ...model.meta import Attribute, StoreMeta
 from ...query.filter_shape import Shape, shape
 from ...store.backend import Requirement
 from .columns import RowCodec, table_of
@@ -119,7 +120,15 @@ class Conditions:
         """Return the column of an attribute, or the expression of a nested value."""
         attribute = self._meta.attribute(name)
         column = self._table.c[attribute.root]
-        return self._dialect.nested(column, attribute) if attribute.path else column
+        return self._dialect.nested(self._completed(column, attribute), attribute) if attribute.path else column
+
+    def _completed(self, column: Any, attribute: Attribute) -> Any:
+        """Return the JSON of an object, or that of the default where it lacks a field on the path. It was stored before the field was declared, or its class
+        omits defaults."""
+        path, lacks = attribute.path, self._dialect.lacks
+        absent = [(number, value) for number, value in enumerate(attribute.absences, 1) if value is not None]
+        whens = [(lacks(column, path[:number]), _within(path, value)) for number, value in absent]
+        return case(*whens, else_=column) if whens else column
 
     def where(self, shape: Shape, bind: Bind) -> Any:
         match shape:
@@ -163,6 +172,14 @@ class Conditions:
     def _linked(self, meta: StoreMeta[Any]) -> Conditions:
         depth = self._depth + 1
         return Conditions(meta, table_of(meta, self._dialect).alias(f"_linked_{depth}"), self._dialect, depth)
+
+
+def _within(path: tuple[str, ...], value: Any) -> ColumnElement[str]:
+    """Return the JSON of an object with this value at the end of a path, as a constant."""
+    for step in reversed(path):
+        value = {step: value}
+    text = msgspec.json.encode(value).decode().replace("'", "''")
+    return literal_column(f"'{text}'", Text())
 
 
 def binder() -> Bind:

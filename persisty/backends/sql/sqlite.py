@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, case, cast, collate, func, literal_column
+from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, and_, case, cast, collate, func, literal_column
 from sqlalchemy.dialects import sqlite
 
 from ...model.meta import Attribute
@@ -100,8 +100,17 @@ def _literal(text: str) -> Column:
     return literal_column("'" + text.replace("'", "''") + "'")
 
 
+def _path(steps: Sequence[str]) -> Column:
+    return _literal("$" + "".join(f'."{step}"' for step in steps))
+
+
+def _lacks(column: Column, path: tuple[str, ...]) -> Column:
+    within = func.json_type(column, _path(path[:-1])) == _literal("object")
+    return and_(func.json_type(column, _path(path)).is_(None), within)
+
+
 def _nested(column: Column, attribute: Attribute) -> Column:
-    value = func.json_extract(column, _literal("$" + "".join(f'."{step}"' for step in attribute.path)))
+    value = func.json_extract(column, _path(attribute.path))
     if attribute.kind in TEXT:
         steps = _literal(msgspec.json.encode(attribute.path).decode())
         return case(
@@ -169,6 +178,7 @@ SQLITE = Dialect(
     search=lambda folded: Search((), (folded,)),
     icontains=lambda column, bind: func.persisty_icontains(column, bind()) > ZERO,
     nested=_nested,
+    lacks=_lacks,
     aggregate=_aggregate,
     octets=lambda text: func.length(cast(text, LargeBinary)),
     too_long=lambda text: func.zeroblob(literal_column(str(2**31 - 1))),  # longer than a value may be: SQLITE_TOOBIG

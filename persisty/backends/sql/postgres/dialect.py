@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
     case,
     cast,
     collate,
@@ -104,10 +105,18 @@ def _icontains(column: Column, bind: Any, ascii_only: bool, several: int) -> Col
     return case((is_ascii, lower if ascii_only else literal_column("false")), else_=found)
 
 
+def _path(path: Sequence[str]) -> Column:
+    steps = ",".join('"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"' for step in path)
+    return literal_column("'{" + steps.replace("'", "''") + "}'")
+
+
+def _lacks(column: Column, path: tuple[str, ...]) -> Column:
+    at = cast(column, JSON).op("#>", return_type=JSON())
+    return and_(at(_path(path)).is_(None), func.json_typeof(at(_path(path[:-1]))) == literal_column("'object'"))
+
+
 def _nested(column: Column, attribute: Attribute) -> Column:
-    steps = ",".join('"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"' for step in attribute.path)
-    path: Column = literal_column("'{" + steps.replace("'", "''") + "}'")
-    value = cast(column, JSON).op("#>>", return_type=Text())(path)
+    value = cast(column, JSON).op("#>>", return_type=Text())(_path(attribute.path))
     kind = column_kind(attribute, POSTGRES)
     if attribute.kind is Kind.BYTES:
         return func.decode(value, literal_column("'base64'"))
@@ -194,6 +203,7 @@ POSTGRES = Dialect(
     search=_search,
     icontains=_icontains,
     nested=_nested,
+    lacks=_lacks,
     aggregate=_aggregate,
     octets=func.octet_length,
     too_long=_divided_by_zero,
