@@ -78,7 +78,7 @@ def changed_items(
     items = {name: meta for name, meta in before.items() if name not in removed}
     items |= {meta.name: meta for meta in (*replaced, *added)}
     changed = {meta.name for meta in (*replaced, *added)}
-    faults = [fault for check in checks for fault in check(items, changed)]
+    faults = list(dict.fromkeys(fault for check in checks for fault in check(items, changed)))
     if faults:
         raise InvalidDeclaration("A surface of the app cannot offer these items", faults=faults)
     return items

@@ -99,13 +99,13 @@ def value_type_faults(metas: Mapping[str, StoreMeta[Any]], changed: Collection[s
                 message = f"The class {one.name} of {one.attribute} differs from that of {other}: GraphQL has one type for each name"
                 yield Fault(f"/items/{store}", message, CLASS_WAY_OUT, one.name)
             for type_ in (one.name, f"{one.name}{INPUT}") if one.is_object else (one.name,):
-                origin = _origin(type_, named)
+                origin = origin_of(type_, named)
                 if origin is not None and (store in changed or origin in changed):
                     message = f"GraphQL gives the name {type_}, which {one.attribute} needs for its class, to {origin or 'a type of every API'}"
                     yield Fault(f"/items/{store}", message, CLASS_WAY_OUT, one.name)
 
 
-def _origin(type_: str, named: Mapping[str, str]) -> str | None:
+def origin_of(type_: str, named: Mapping[str, str]) -> str | None:
     """Return the item that has the type, or from whose name it is derived; "" for a type that every API has, None for any other type."""
     if type_ in RESERVED:
         return ""

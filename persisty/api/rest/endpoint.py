@@ -18,6 +18,7 @@ from ...deferred import deferred
 from ...errors import InvalidDeclaration, MethodNotAllowed, NotFound
 from ...store.catalogue import Catalogue
 from ...store.store import Store
+from ..action_names import RouteCheck
 from ..http.compression import SMALL, coded
 from ..http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, without_content
 from ..http.negotiation import ACCEPT_JSON, JSON_MEDIA, media_for
@@ -70,6 +71,7 @@ class Rest:
         self._handlers = Handlers(max_body)
         self._actions: dict[str, Methods] | None = None
         self._fixed = {route: Handled(partial(FIXED[route.name], self)) for route in fixed(Surface.REST)}
+        app.check_changes_with(RouteCheck(app))
         self._routes = PerRevision(app, self._built)
 
     def _built(self, catalogue: Catalogue, before: Routes | None) -> Routes:

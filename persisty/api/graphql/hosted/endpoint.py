@@ -35,6 +35,7 @@ from ...http.compression import SMALL, coded
 from ...http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, json_body, without_content
 from ...http.problem import refusal
 from ...per_revision import PerRevision
+from ..action_types import TypeCheck
 from ..response import Answer, refused
 from .document_limits import Limits
 from .document_plans import GraphqlRequest
@@ -58,6 +59,7 @@ class GraphqlEndpoint:
         self._documents = documents or declared_in(configured.graphql_documents)
         found = limits or Limits(introspection=configured.graphql_introspection != "off")
         app.check_changes_with(value_type_faults)
+        app.check_changes_with(TypeCheck(app))
         self._schema = PerRevision(app, lambda _, before: GraphqlSchema(app, found, check=before is None))
 
     @property
