@@ -72,7 +72,7 @@ class InvalidDeclaration(PersistyError):
 
 
 class SchemaMismatch(PersistyError):
-    """The stored items of an app do not fit its declaration. `faults` lists every difference, with what resolves it. Raised at the start, and by writes of code that is older than the table."""
+    """The stored items of an app do not fit its declaration. `faults` lists every difference, with what resolves it. Raised at the start, and by calls whose table, column or index does not exist, or which write less than the table requires."""
 
     code, status, title = "schema_mismatch", 500, "Schema mismatch"
 

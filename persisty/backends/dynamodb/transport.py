@@ -13,10 +13,19 @@ from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
 from ...aws.retries import AwsError
-from ...errors import BackendUnavailable, BatchTooLarge, Fault, InvalidCursor, InvalidInput, PersistyError
+from ...errors import (
+    BackendUnavailable,
+    BatchTooLarge,
+    Fault,
+    InvalidCursor,
+    InvalidInput,
+    PersistyError,
+    SchemaMismatch,
+)
 
 JSON = dict[str, Any]
 
+MISSING = "The tables do not fit the declarations: a table or an index does not exist, or is being created. Deploy the app, or run `persisty migrate`"
 CONDITION_FAILED = "ConditionalCheckFailedException"
 TRANSACTION_CANCELED = "TransactionCanceledException"
 
@@ -72,11 +81,8 @@ REFUSALS: tuple[tuple[str, re.Pattern[str], Callable[[], PersistyError]], ...] =
             "size limit|must be under 2048|empty binary",
             _invalid("DynamoDB takes keys of 1 to 2048 bytes, of 1024 bytes as what sorts; those of indexes included"),
         ),
-        (
-            "ResourceNotFoundException",
-            "",
-            lambda: BackendUnavailable("DynamoDB: a table or an index is missing; `App.prepare` creates them"),
-        ),
+        ("ResourceNotFoundException", "", lambda: SchemaMismatch(MISSING)),
+        ("ValidationException", "have the specified index", lambda: SchemaMismatch(MISSING)),
     )
 )
 """(kind, pattern of the message, the fault for the caller)."""
@@ -87,5 +93,7 @@ def as_error(error: AwsError) -> PersistyError:
     found = next((made for kind, mark, made in REFUSALS if kind == error.kind and mark.search(error.message)), None)
     typed = found() if found else BackendUnavailable(f"DynamoDB: {error.kind}")
     if error.in_doubt:
+        if isinstance(typed, SchemaMismatch):
+            typed = BackendUnavailable(typed.message)
         typed.details["in_doubt"] = True
     return typed

@@ -19,11 +19,10 @@ from ...store.write_results import relocated, undone
 from .columns import SEQUENCES, table_of, table_text
 from .dialect import Connection, Dialect, UniqueTaken
 from .existing_tables import Comparison
+from .missing_columns import MISMATCH
 
 T = TypeVar("T")
 MakeBackend = Callable[[StoreMeta[Any], Table], Backend[Any]]
-
-MISMATCH = "The tables do not fit the declarations. `persisty migrate --plan` prints the changes, and `persisty migrate` makes them"
 
 
 class _UndoneError(Exception):

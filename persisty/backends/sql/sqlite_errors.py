@@ -3,6 +3,7 @@
 ```
 unique constraint                    UniqueTaken, with the columns
 value that the table requires        SchemaMismatch: the table is newer than the code
+table or column that does not exist  SchemaMismatch, with their names
 lock of another connection           BackendUnavailable with Retry-After
 value that grows too long            InvalidInput
 statement that was interrupted       InvalidQuery
@@ -17,6 +18,7 @@ import sqlite3
 from ...errors import BackendUnavailable, InvalidQuery
 from ...store.limits import grown_too_long
 from .dialect import UniqueTaken, table_has_changed
+from .missing_columns import does_not_exist
 
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 MEANINGS = {
@@ -33,6 +35,8 @@ FAILING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, s
 
 REQUIRED = ("SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_CHECK")
 """Names of the errors of a table that requires more than the code writes."""
+UNEXPLAINED = "SQLITE_ERROR"
+"""Name of the errors that only their texts explain."""
 
 
 def code_of(error: sqlite3.Error) -> int:
@@ -48,6 +52,8 @@ def typed(error: sqlite3.Error) -> Exception:
         return UniqueTaken(tuple(column.rpartition(".")[2] for column in columns))
     if name in REQUIRED:
         return table_has_changed()
+    if name == UNEXPLAINED and (missing := does_not_exist(str(error))) is not None:
+        return missing
     code = code_of(error)
     if code in BUSY:
         return locked()

@@ -17,7 +17,15 @@ from persisty.backends.dynamodb.backend import DynamoDbBackend, Options
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import JSON, AwsError
 from persisty.backoff import ATTEMPTS
-from persisty.errors import BackendUnavailable, BatchTooLarge, InvalidCursor, InvalidInput, PersistyError, Throttled
+from persisty.errors import (
+    BackendUnavailable,
+    BatchTooLarge,
+    InvalidCursor,
+    InvalidInput,
+    PersistyError,
+    SchemaMismatch,
+    Throttled,
+)
 from persisty.model.expressions import ALL
 from persisty.model.generators import Add
 from persisty.query.order import resolve_order
@@ -451,7 +459,8 @@ ERRORS: tuple[tuple[str, str, type[PersistyError]], ...] = (
     ("ValidationException", "Exclusive Start Key must have same size as table's key schema", InvalidCursor),
     ("ValidationException", "Something about arn:aws:dynamodb:eu-west-1:123456789012", BackendUnavailable),
     ("AccessDeniedException", "arn:aws:sts::123456789012:assumed-role/x is not authorized", BackendUnavailable),
-    ("ResourceNotFoundException", "Requested resource not found", BackendUnavailable),
+    ("ResourceNotFoundException", "Requested resource not found", SchemaMismatch),
+    ("ValidationException", "The table does not have the specified index: by-owner", SchemaMismatch),
 )
 """Messages of DynamoDB and DynamoDB Local."""
 

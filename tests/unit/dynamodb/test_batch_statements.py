@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from persisty.backends.dynamodb.batch_statements import MAX_STATEMENTS, Statements, rounds
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import AwsError
-from persisty.errors import BackendUnavailable
+from persisty.errors import SchemaMismatch
 from persisty.model.generators import Add, Append
 from persisty.query.resolution import resolve_filter
 from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
@@ -178,7 +178,7 @@ def test_an_engine_without_statements_or_permission_for_them_gets_single_writes(
 
 def test_another_refusal_of_a_whole_batch_is_an_error() -> None:
     backend, _ = backend_with(AwsError("ResourceNotFoundException", "", {}))
-    with pytest.raises(BackendUnavailable):
+    with pytest.raises(SchemaMismatch):
         backend.write([Put(thing("1")), Put(thing("2"))], atomic=False)
 
 

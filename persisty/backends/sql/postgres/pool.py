@@ -17,9 +17,10 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from ....backoff import ATTEMPTS, backoff
-from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError
+from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError, SchemaMismatch
 from ....store.limits import grown_too_long
 from ..dialect import table_has_changed
+from ..missing_columns import MISMATCH, does_not_exist
 from .session import BEGIN, Session
 
 X = TypeVar("X")
@@ -249,20 +250,20 @@ MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = 
     (errors.CheckViolation, table_has_changed),
     (
         errors.InvalidSchemaName,
-        lambda: BackendUnavailable("PostgreSQL: the schema is missing; `App.prepare` creates it"),
-    ),
-    (
-        errors.UndefinedTable,
-        lambda: BackendUnavailable("PostgreSQL: a table is missing; `App.prepare` or `persisty migrate` creates it"),
+        lambda: SchemaMismatch("The schema of the database does not exist. `App.prepare` creates it"),
     ),
     (errors.DiskFull, lambda: BackendUnavailable("PostgreSQL: the disk of the server is full")),
     (errors.ReadOnlySqlTransaction, lambda: BackendUnavailable("PostgreSQL: the server takes no writes")),
-    (
-        errors.UndefinedColumn,
-        lambda: BackendUnavailable("PostgreSQL: a table lacks a column of its item; `persisty migrate` adds it"),
-    ),
 )
 """(the driver's error, the text for the caller)."""
+UNFITTING: tuple[type[psycopg.Error], ...] = (
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.UndefinedFunction,  # of an operator: a column has another type
+    errors.DatatypeMismatch,
+    errors.InvalidColumnReference,  # an upsert without its unique index
+)
+"""Refusals of statements whose table does not fit the declaration."""
 
 
 def server_of(conninfo: str) -> str:
@@ -277,6 +278,8 @@ def typed(error: BaseException | None) -> PersistyError:
     for kind, made in MEANINGS:
         if isinstance(error, kind):
             return made()
+    if isinstance(error, UNFITTING):
+        return does_not_exist(str(error)) or SchemaMismatch(MISMATCH)
     if isinstance(error, psycopg.OperationalError) and is_lost(error):
         return BackendUnavailable("PostgreSQL: the server cannot be reached, or the connection was lost")
     return BackendUnavailable(f"PostgreSQL: {type(error).__name__}")
