@@ -18,7 +18,7 @@ DEFERRED: dict[str, str] = {
     "persisty.backends.dynamodb.migrator": "is needed by migrations alone",
     "persisty.backends.sql.postgres.migrator": "is needed by migrations alone",
     "persisty.backends.sql.sqlite_migrator": "is needed by migrations alone",
-    "persisty.store.applied_schemas": "compares declarations, which functions never do",
+    "persisty.store.applied_schemas": "compares declarations, which functions do only where an index may be incomplete",
 }
 """Module → why it is not loaded at the start."""
 

@@ -14,6 +14,7 @@ from ..naming import STAGE
 from ..store.backend import Engine, SparselyIndexing, StoringFirstNames
 from ..store.change_feed import Feed
 from ..store.change_path import Connection
+from ..store.index_completeness import IncompleteIndexes
 
 Place = str | None
 """The name of an engine, None for the app's own."""
@@ -33,6 +34,8 @@ class Engines:
         self.connections: dict[Place, Connection] = {}
         self._connecting = threading.Lock()
         self.connect: Callable[..., Engine] = connect
+        self.incomplete_indexes: IncompleteIndexes = lambda meta: ()
+        """Returns the indexes of a store that may miss stored items."""
 
     @property
     def stage(self) -> str:
@@ -69,6 +72,8 @@ class Engines:
                 if connection is None:
                     url = self.url if place is None else self.further[place]
                     engine = self.connect(url, app=self._name, stage=self.stage)
+                    if isinstance(engine, SparselyIndexing):
+                        engine.check_indexes_with(self.incomplete_indexes)
                     connection = self.connections[place] = Connection(engine, self._feed, cached=self.cached)
         return connection
 

@@ -12,6 +12,7 @@ from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.stored_names import stored_names_of
 from ..store.backend import StoredTable
+from ..store.index_completeness import IndexCompleteness, Indexes
 from ..store.schema_records import AppliedSchema
 from ..store.store import Store
 from .engines import Engines
@@ -33,6 +34,8 @@ class Preparation:
     def __init__(self, app: str, engines: Engines, records: Store[AppliedSchema]) -> None:
         self._app, self._engines, self._records = app, engines, records
         self._done: WeakSet[StoreMeta[Any]] = WeakSet()
+        self._completeness = IndexCompleteness(app, records)
+        engines.incomplete_indexes = self._incomplete
 
     @cached_property
     def applied(self) -> AppliedSchemas:
@@ -71,6 +74,7 @@ class Preparation:
             self._check_names(metas, abandoned)
             self._engines.complete_indexes(self.applied.late_indexes(applied, metas))
             self.applied.record(applied, self.applied.fitting(applied, metas))
+            self._completeness.complete(metas)
         self._done.update(metas)
 
     def verify(
@@ -85,6 +89,7 @@ class Preparation:
     def forget(self) -> None:
         """Reset the preparation, because the engines are closed."""
         self.__dict__.pop("applied", None)
+        self._completeness.forget()
         self._done.clear()
 
     def _check_names(self, metas: Iterable[StoreMeta[Any]], abandoned: Collection[str]) -> None:
@@ -104,6 +109,10 @@ class Preparation:
                 for meta, name in found
             ]
             raise SchemaMismatch("Stored items do not fit the declarations", faults=faults)
+
+    def _incomplete(self, meta: StoreMeta[Any]) -> Indexes:
+        """Return the indexes of a store that may miss stored items. Without records, no index is known to."""
+        return self._completeness.incomplete(meta) if self._engines.outlive_the_process else ()
 
     def _is_empty(self, name: str, engine: str | None) -> bool:
         """Return whether nothing is stored under the name of an item."""

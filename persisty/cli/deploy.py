@@ -1,7 +1,8 @@
 """`persisty deploy`: deploy an app to AWS from its own folder.
 
 It synthesises the stacks with the CDK's command line and compares their tables with the existing ones. It rejects changes that lose data unless
-they are allowed by name. Then it updates the stacks in waves and prints the URLs.
+they are allowed by name. Then it updates the stacks in waves, prints the URLs, and completes the indexes that may miss stored items. If only that fails, the
+exit code is 1, and the next run continues.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ import msgspec
 import typer
 from rich.console import Console
 
-from ..deploy.assembly import StackShape, stacks_of
+from ..application import load_app
+from ..deploy.assembly import PlacedApp, StackShape, stacks_of
 from ..deploy.cdk_cli import context_words
 from ..deploy.deployed_tables import Deployed, read_deployed
+from ..deploy.index_completion import complete_indexes, has_defaulted_indexes
 from ..deploy.token_secret import RETAINED
-from ..deploy.waves import CONTEXT, Loss, Wave, added_to_items, losses, waves
+from ..deploy.waves import CONTEXT, Loss, Wave, losses, waves
 from ..drivers import driver
-from ..errors import Fault, InvalidDeclaration
+from ..errors import Fault, InvalidDeclaration, PersistyError
 from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
 from .project import AppArgument
+from .step_progress import step_progress
 
 OUTPUTS = "outputs.json"
-COMPLETE = "call `App.prepare` once with the URL of the engine, see docs/dynamodb.md"
-"""Advice about an index that CloudFormation has added."""
 
 
 def command(
@@ -73,8 +75,34 @@ def command(
             # each wave writes the file again, and the last one may update the tables alone
             outputs |= msgspec.json.decode(file.read_bytes()) if file.is_file() else {}
         _print_outputs(console, outputs)
-        for name in added_to_items(declared, deployed.tables):
-            console.print(f"{name} may miss items that were stored before: {COMPLETE}", soft_wrap=True)
+        apps = dict.fromkeys(app for one in stacks for app in one.apps)
+        complete = [_complete(one, profile, console) for one in apps]
+        if not all(complete):
+            raise typer.Exit(1)
+
+
+def _complete(placed: PlacedApp, profile: str | None, console: Console) -> bool:
+    """Complete the indexes of a deployed app. Return False if a part is left to do, after printing why."""
+    app = load_app(placed.spec)
+    if not has_defaulted_indexes(app):
+        return True
+    boto3 = driver("boto3")
+    boto3.setup_default_session(profile_name=profile)
+    app.stage = placed.stage
+    app.use(f"dynamodb://{boto3.DEFAULT_SESSION.region_name}?transport=boto3")
+    try:
+        with step_progress([]) as progress:
+            left = list(complete_indexes(app, progress))
+    except PersistyError as error:
+        left = [
+            f"Deployed, but its indexes are not completed: {error}",
+            "Queries do not use them until `persisty deploy` or `persisty migrate` has completed them",
+        ]
+    finally:
+        app.close()
+    for line in left:
+        console.print(f"{app.name}: {line}", soft_wrap=True, markup=False)
+    return not left
 
 
 def _deploy_words(step: Wave, stacks: tuple[StackShape, ...], deployed: Deployed, outputs: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Read the output of the CDK: the stacks of an assembly, and the DynamoDB tables and secrets in their templates. Tables of nested stacks are included.
+"""Read the output of the CDK: the stacks of an assembly, and the DynamoDB tables, secrets and apps in their templates. Nested stacks are included.
 
 Source: `manifest.json` of a cloud assembly, package @aws-cdk/cloud-assembly-schema; AWS::DynamoDB::Table in the AWS CloudFormation Template Reference.
 """
@@ -16,20 +16,28 @@ from .resources import Index, KeyAttribute
 from .waves import TableShape
 
 STACK, NESTED, TABLE = "aws:cloudformation:stack", "AWS::CloudFormation::Stack", "AWS::DynamoDB::Table"
-SECRET = "AWS::SecretsManager::Secret"
+SECRET, FUNCTION = "AWS::SecretsManager::Secret", "AWS::Lambda::Function"
 ASSET = "aws:asset:path"
 """Metadata of a nested stack: the file of its template."""
 
 
+class PlacedApp(Struct, frozen=True):
+    """An app that functions load: `module:attribute`, and its stage."""
+
+    spec: str
+    stage: str
+
+
 class StackShape(Struct, frozen=True):
-    """A stack: its identifier in the CDK app, its name in CloudFormation, its tables, the number of its resources without those of nested stacks, and the
-    names of its secrets."""
+    """A stack: its identifier in the CDK app, its name in CloudFormation, its tables, the number of its resources without those of nested stacks, the
+    names of its secrets, and the apps of its functions."""
 
     id: str
     name: str
     tables: tuple[TableShape, ...]
     resources: int
     secrets: tuple[str, ...] = ()
+    apps: tuple[PlacedApp, ...] = ()
 
 
 def stacks_of(folder: Path) -> tuple[StackShape, ...]:
@@ -40,7 +48,9 @@ def stacks_of(folder: Path) -> tuple[StackShape, ...]:
         if artifact["type"] == STACK:
             properties = artifact["properties"]
             template = _template(folder / properties["templateFile"])
-            tables = tuple(_tables(folder, template))
+            templates = list(_templates(folder, template))
+            tables = tuple(table for one in templates for table in _tables(one))
+            apps = tuple(dict.fromkeys(app for one in templates for app in _apps(one)))
             name = properties.get("stackName", id_)
             resources = template.get("Resources", {})
             secrets = tuple(
@@ -48,7 +58,7 @@ def stacks_of(folder: Path) -> tuple[StackShape, ...]:
                 for one in resources.values()
                 if one["Type"] == SECRET and isinstance(one["Properties"].get("Name"), str)
             )
-            found.append(StackShape(artifact.get("displayName", id_), name, tables, len(resources), secrets))
+            found.append(StackShape(artifact.get("displayName", id_), name, tables, len(resources), secrets, apps))
     return tuple(found)
 
 
@@ -69,12 +79,27 @@ def table_shape(properties: Mapping[str, Any]) -> TableShape:
     return TableShape(properties["TableName"], key, tuple(indexes), properties.get("ItemCount", 0))
 
 
-def _tables(folder: Path, template: Mapping[str, Any]) -> Iterator[TableShape]:
+def _templates(folder: Path, template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a template and those of its nested stacks."""
+    yield template
+    for resource in template.get("Resources", {}).values():
+        if resource["Type"] == NESTED and (file := resource.get("Metadata", {}).get(ASSET)):
+            yield from _templates(folder, _template(folder / file))
+
+
+def _tables(template: Mapping[str, Any]) -> Iterator[TableShape]:
     for resource in template.get("Resources", {}).values():
         if resource["Type"] == TABLE and isinstance(resource["Properties"].get("TableName"), str):
             yield table_shape(resource["Properties"])
-        elif resource["Type"] == NESTED and (file := resource.get("Metadata", {}).get(ASSET)):
-            yield from _tables(folder, _template(folder / file))
+
+
+def _apps(template: Mapping[str, Any]) -> Iterator[PlacedApp]:
+    for resource in template.get("Resources", {}).values():
+        if resource["Type"] == FUNCTION:
+            variables = resource["Properties"].get("Environment", {}).get("Variables", {})
+            spec, stage = variables.get("PERSISTY_APP"), variables.get("PERSISTY_STAGE")
+            if isinstance(spec, str) and isinstance(stage, str):
+                yield PlacedApp(spec, stage)
 
 
 def _template(file: Path) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any
 from ..api.operations import StoreOperation
 from ..application import App
 from ..model.meta import Link, StoreMeta
+from ..model.missing_values import late_indexes
 from ..model.rules import Rule, Through
 from ..model.verbs import READS, WRITES
+from ..store.schema_records import APPLIED
 from .resources import Grant
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
@@ -46,6 +48,8 @@ SEQUENCE_ACTIONS: dict[str, tuple[str, ...]] = {"create": ("dynamodb:UpdateItem"
 """Verb of a store with sequences → the actions that it needs on the system table."""
 REQUEST_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 """Actions on the table of idempotency records."""
+SCHEMA_ACTIONS = ("dynamodb:GetItem",)
+"""Actions on the table of applied schemas, whose records say which indexes are complete."""
 READING = tuple(sorted(QUERY_ACTIONS))
 WRITING = (
     "dynamodb:BatchWriteItem",
@@ -91,6 +95,8 @@ def grants_of(app: App, used: Verbs) -> tuple[Grant, ...]:
             actions[other.name].update(QUERY_ACTIONS)
         if "delete" in verbs:
             _take_dependents(app, actions, meta, set())
+    if any("dynamodb:Query" in actions[meta.name] and late_indexes(None, meta) for meta in app.metas.values()):
+        actions[APPLIED.name] = {*SCHEMA_ACTIONS}
     return tuple(Grant(name, tuple(sorted(taken))) for name, taken in actions.items() if taken)
 
 

@@ -43,7 +43,8 @@ class Planned(Struct, frozen=True):
 class Migration:
     """The migration of an app. `allowed`: the destructive changes to make, such as `drop:car.note`. `unknown_allowed`: they may include changes
     that do not exist, such as those of a revision that was run in part. `removed`: the items that count as removed if the app does not declare them;
-    None: every item that was applied. `rate`: items per second that a backfill does at most, None without a limit."""
+    None: every item that was applied. `rate`: items per second that a backfill does at most, None without a limit. `kinds`: the kinds of changes to make. A
+    store with another change that takes a step is `postponed`: it is not changed, and its schema is not recorded. None: every kind."""
 
     def __init__(
         self,
@@ -53,8 +54,10 @@ class Migration:
         unknown_allowed: bool = False,
         removed: Collection[str] | None = None,
         rate: float | None = None,
+        kinds: Collection[str] | None = None,
     ) -> None:
-        self._rate = rate
+        self._rate, self._kinds = rate, kinds
+        self.postponed: list[Evolution] = []
         self._app, self._allowed = app, frozenset(allowed)
         self._unknown_allowed, self._removed = unknown_allowed, removed
         self.unfinished: str | None = None
@@ -107,7 +110,23 @@ class Migration:
         return planned
 
     def _evolutions(self) -> list[Evolution]:
-        return evolutions_of(self._app, self._allowed, self._removed)
+        found = evolutions_of(self._app, self._allowed, self._removed)
+        if self._kinds is None:
+            return found
+        postponed = {one.name for one in found if self._is_postponed(one, self._kinds)}
+        self.postponed = [one for one in found if one.name in postponed]
+        return [one for one in found if one.name not in postponed]
+
+    def _is_postponed(self, evolution: Evolution, kinds: Collection[str]) -> bool:
+        """Return whether a store has a change that takes a step and is not of these kinds, or that its stored items do not survive."""
+        migrator = migrator_of(self._app, evolution.engine)
+        if migrator is None or evolution.declared is None or evolution.stored is None:
+            return False
+        if any(one.kind in ("item_renamed", "engine_changed") for one in evolution.changes):
+            return True
+        others = tuple(one for one in evolution.changes if one.kind not in kinds and not _named(one))
+        stepped = migrator.steps(structs.replace(evolution, changes=others), ())
+        return bool(stepped or self._faults(migrator, evolution))
 
     def _run(self, step: Step, lease: Lease, progress: Progress) -> None:
         """Run a step, from the point at which the last migration stopped."""
@@ -160,7 +179,8 @@ class Migration:
         """Record the schemas that are applied now, and delete those of stores that are renamed or dropped. Return the stores that code can use now: all
         except copies that are not switched to."""
         app, applied = self._app, self._app.applied
-        waiting = {one.evolution.declared.name for one in done if one.waits and one.evolution.declared is not None}
+        left = [*(one.evolution for one in done if one.waits), *self.postponed]
+        waiting = {one.declared.name for one in left if one.declared is not None}
         ready = [meta for meta in app.metas.values() if meta.name not in waiting]
         if app.records_schemas:
             for one in done:

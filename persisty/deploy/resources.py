@@ -40,7 +40,7 @@ class Table(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """DynamoDB actions on the table of a store. Those in `INDEX_ACTIONS` are granted on its indexes too."""
+    """DynamoDB actions on the table of a store, which may be one that no stack contains. Those in `INDEX_ACTIONS` are granted on its indexes too."""
 
     store: str
     actions: tuple[str, ...]

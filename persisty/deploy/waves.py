@@ -88,18 +88,6 @@ def waves(declared: Shapes, deployed: Shapes) -> tuple[Wave, ...]:
     return (*first, *(adding or [wave("functions and APIs", {}, 0, False, unchanged=unchanged, unused=unused)]), *last)
 
 
-def added_to_items(declared: Shapes, deployed: Shapes) -> list[str]:
-    """Return `table.index` of the indexes that are added to tables that exist. An index lacks the items without one of its attributes until
-    `App.prepare` completes these."""
-    return [
-        f"{name}.{index.name}"
-        for name, table in declared.items()
-        if name in deployed
-        for index in table.indexes
-        if index not in deployed[name].indexes
-    ]
-
-
 def losses(declared: Shapes, deployed: Shapes, stacked: Sequence[str] = ()) -> Iterator[Loss]:
     """Yield the changes that need `--allow`. `stacked`: the names of the tables in the deployed stacks."""
     for name in stacked:

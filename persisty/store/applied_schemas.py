@@ -2,7 +2,8 @@
 
 `App.prepare` compares them with the declarations before it serves: otherwise a renamed class or a changed key would look like an empty store. It
 reads the records of an app in one query, and writes only those that have changed, each on the condition that no other process has written it
-since. A server whose tables a deployment creates compares and writes nothing. Deployed functions never read these records.
+since. A server whose tables a deployment creates compares and writes nothing. A deployed function reads the record of a store if one of its indexes may be
+incomplete, see `index_completeness`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class AppliedSchemas:
         """Check names, items and indexes without writing. Raise `SchemaMismatch` for differences. Check nothing if the records cannot be read."""
         try:
             applied = self.all()
-        except BackendUnavailable as error:
+        except (BackendUnavailable, SchemaMismatch) as error:  # their table may not exist
             log.info("Applied schemas are not compared, because their records cannot be read: %s", error.message)
             return
         self.check_names(applied, metas, declared, abandoned)
@@ -133,7 +134,7 @@ class AppliedSchemas:
         for meta in metas:
             record = applied.get(meta.name)
             if record is None or record.hash != meta.schema.hash:
-                indexes = late_indexes(None if record is None else schema_from_json(record.schema), meta)
+                indexes = late_since(record, meta)
                 if indexes:
                     yield meta, indexes
 
@@ -234,6 +235,11 @@ class AppliedSchemas:
         dropping = "" if empty is None else f"DROP TABLE {empty.place}; "
         name = meta.name.replace('"', '""')
         return f', or rename the table: {dropping}ALTER TABLE {table.place} RENAME TO "{name}"'
+
+
+def late_since(record: AppliedSchema | None, meta: StoreMeta[Any]) -> list[Index]:
+    """Return the indexes that may miss items which were stored before the declaration, by the schema that was applied last."""
+    return late_indexes(None if record is None else schema_from_json(record.schema), meta)
 
 
 def _unchecked(record: AppliedSchema | None, meta: StoreMeta[Any]) -> bool:

@@ -8,7 +8,7 @@ the engine decides atomically. No backend checks first and writes afterwards.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -261,6 +261,10 @@ class SparselyIndexing(Protocol):
 
     def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
         """Store the missing values of these indexes' attributes in the items that lack them; see `model.missing_values`."""
+        ...
+
+    def check_indexes_with(self, incomplete: Callable[[StoreMeta[Any]], Collection[Index]]) -> None:
+        """Do not query an index that `incomplete` returns for its store, unless no match can lack an attribute of the index."""
         ...
 
 

@@ -21,7 +21,7 @@ from persisty.deploy.grants import INDEX_ACTIONS
 from persisty.deploy.layers import LAYERS
 from persisty.deploy.options import Options
 from persisty.deploy.resources import Function, Plan
-from persisty.naming import pascal
+from persisty.naming import pascal, table_name
 
 from .app_constructs import AppConstructs
 from .byte_code import compiler_missing, compiler_of
@@ -156,11 +156,12 @@ class Functions:
         log_group.grant_write(role)
         tables = {table.store: table for table in self._plan.tables}
         for grant in function.grants:
-            table = tables[grant.store]
-            arn = f"{self._table_arns}{table.name}"
+            table = tables.get(grant.store)
+            name = table_name(self._plan.app, self._plan.stage, grant.store) if table is None else table.name
+            arn = f"{self._table_arns}{name}"
             role.add_to_policy(iam.PolicyStatement(actions=list(grant.actions), resources=[arn]))
             on_indexes = [action for action in grant.actions if action in INDEX_ACTIONS]
-            if on_indexes and table.indexes:
+            if on_indexes and table is not None and table.indexes:
                 indexes = [f"{arn}/index/{index.name}" for index in table.indexes]
                 role.add_to_policy(iam.PolicyStatement(actions=on_indexes, resources=indexes))
         for statement in function.statements:

@@ -122,12 +122,18 @@ def waves(project: Project) -> None:
     planned = [line.partition(": ")[2] for line in project.deploy("--plan").splitlines() if line.startswith("wave")]
     assert planned == [f"add {TABLE}.by-text", f"add {TABLE}.by-version", f"remove {TABLE}.by-author_id"]
     assert project.indexes(TABLE) == {"by-author_id", "by-stars"}
-    project.edit({', Index("version")': ""}, APP)
+    project.edit({', Index("body")': ""}, APP)
+    # as an item that was stored before the attribute was declared
+    dynamodb = project.client("dynamodb")
+    [stored] = dynamodb.scan(TableName=TABLE)["Items"]
+    dynamodb.update_item(TableName=TABLE, Key={"id": stored["id"]}, UpdateExpression="REMOVE version")
     printed = project.deploy()
     assert "wave 2 of 2" in printed
-    assert project.indexes(TABLE) == {"by-stars", "by-text"}
-    found = call("GET", f"{project.api(printed)}/api/note?body=Deployed")[1]["items"]
+    assert project.indexes(TABLE) == {"by-stars", "by-version"}
+    found = call("GET", f"{project.api(printed)}/api/note?version=1")[1]["items"]
     assert [one["author_id"] for one in found] == ["ann"]
+    # the deployment has completed it for the new index
+    assert dynamodb.scan(TableName=TABLE, IndexName="by-version")["Count"] == 1
 
 
 def refused_losses(project: Project) -> None:
@@ -142,7 +148,7 @@ def refused_losses(project: Project) -> None:
     assert "The key of a table cannot change from id (S) to id (N)" in refused
     assert "nothing was changed" in refused
     (project.folder / APP).write_text(text)
-    assert project.indexes(TABLE) == {"by-stars", "by-text"}
+    assert project.indexes(TABLE) == {"by-stars", "by-version"}
 
 
 def destroy_and_deploy_again(project: Project) -> None:
@@ -152,7 +158,7 @@ def destroy_and_deploy_again(project: Project) -> None:
     printed = project.persisty("destroy", "--yes", *LOCAL)
     assert TABLE in printed
     printed = project.deploy()
-    assert project.indexes(TABLE) == {"by-stars", "by-text"}
+    assert project.indexes(TABLE) == {"by-stars", "by-version"}
     found = call("GET", f"{project.api(printed)}/api/note")[1]["items"]
     assert [one["body"] for one in found] == ["Deployed"]
     assert [one["ARN"] for one in secrets.list_secrets()["SecretList"]] == [before["ARN"]]
@@ -160,7 +166,7 @@ def destroy_and_deploy_again(project: Project) -> None:
 
 def roll_back(project: Project, urls: dict[str, str], before: str) -> None:
     """Go back to the declaration of the first day, in the account and in each database."""
-    project.edit({'Index("stars"), Index("body")': 'Index("author_id"), Index("stars")'}, APP)
+    project.edit({'Index("stars"), Index("version")': 'Index("author_id"), Index("stars")'}, APP)
     printed = project.deploy()
     assert project.indexes(TABLE) == {"by-author_id", "by-stars"}
     found = call("GET", f"{project.api(printed)}/api/note")[1]["items"]

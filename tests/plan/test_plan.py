@@ -38,6 +38,7 @@ from persisty.deploy.resources import Function, Plan
 from persisty.local.graphql_fields import DECLARED
 from persisty.model.verbs import VERBS
 from persisty.naming import RESERVED, system_table_name
+from persisty.store.schema_records import APPLIED
 from persisty.store.store import context_of
 from persisty.testing import app_fixture
 from tests.appsync_schema import links_in
@@ -315,6 +316,21 @@ def test_unique_values_and_sequences_need_actions_on_the_system_table(counted: A
 def test_without_unique_values_and_sequences_there_is_no_system_table() -> None:
     assert SYSTEM not in {table.store for table in _plan().tables}
     assert SYSTEM not in {grant.store for function in _plan().functions for grant in function.grants}
+
+
+@stored(access=_only("search"), indexes=[Index("likes")])
+class Liked:
+    id: str
+    likes: int = 0
+
+
+def test_functions_that_query_an_index_over_a_default_may_read_the_record_of_applied_schemas() -> None:
+    plan = _plan(App("liked", items=[Liked], url="memory://", stage="test", idempotency=None))
+    assert APPLIED.name not in {table.store for table in plan.tables}, "`persisty deploy` creates it"
+    for function in _answering(plan):
+        [grant] = [one for one in function.grants if one.store == APPLIED.name]
+        assert grant.actions == ("dynamodb:GetItem",)
+    assert APPLIED.name not in {grant.store for function in _plan().functions for grant in function.grants}
 
 
 def test_nothing_is_granted_on_a_table_that_no_surface_offers() -> None:

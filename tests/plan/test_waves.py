@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persisty.deploy.resources import Index, KeyAttribute
-from persisty.deploy.waves import TableShape, Wave, added_to_items, losses, waves
+from persisty.deploy.waves import TableShape, Wave, losses, waves
 
 ID = (KeyAttribute("id", "S"),)
 NAMES = ("a", "b", "c", "d")
@@ -36,13 +36,6 @@ def test_each_wave_makes_one_change_of_a_table_and_the_last_is_the_declaration(n
             assert len({*state[name]} ^ {*after[name]}) <= 1
         state = after
     assert {name: {*some} for name, some in state.items()} == {name: {*some} for name, some in now.items()}
-
-
-def test_the_indexes_that_may_miss_items_are_those_added_to_tables_that_exist() -> None:
-    by_a, by_b = (Index(f"by-{name}", KeyAttribute(name, "S"), ()) for name in "ab")
-    declared = shapes({"orders": (by_a, by_b), "lines": (by_a,)})
-    assert added_to_items(declared, shapes({"orders": (by_a,)})) == ["orders.by-b"]
-    assert added_to_items(declared, declared) == []
 
 
 @given(tables, tables)

@@ -27,12 +27,14 @@ MAX_QUERIES = 100
 
 
 class AccessPath(Struct, frozen=True):
-    """A table (`index` None) or an index: its partition key, and its sort attributes in order. `optional`: those that may be null."""
+    """A table (`index` None) or an index: its partition key, and its sort attributes in order. `optional`: those that may be null. `defaulted`: its attributes that
+    items stored before their declaration may lack; these items have the default, and are not in the index until it is completed."""
 
     index: str | None
     partition: str
     sorts: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    defaulted: tuple[str, ...] = ()
 
 
 class QueryPlan(Struct, frozen=True):
@@ -58,9 +60,10 @@ def access_paths(meta: StoreMeta[Any], codec: WireCodec, index_attributes: int) 
     partition, *sorts = codec.schema
     paths = [AccessPath(None, partition, tuple(name for name in sorts if name != SORT))]
     for index in meta.indexes:
-        first, *index_sorts = index.attributes[:index_attributes]
+        first, *index_sorts = indexed = index.attributes[:index_attributes]
         optional = tuple(name for name in index_sorts if meta.attributes[name].optional)
-        paths.append(AccessPath(stored_index(meta, index), first, tuple(index_sorts), optional))
+        defaulted = tuple(name for name in indexed if name in codec.absent)
+        paths.append(AccessPath(stored_index(meta, index), first, tuple(index_sorts), optional, defaulted))
     return tuple(paths)
 
 

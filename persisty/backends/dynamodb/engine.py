@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
 from time import sleep
@@ -63,9 +63,13 @@ class DynamoDbEngine:
         self._app, self._stage = app, stage
         self._system = system_table_name(app, stage)
         self._completed: set[tuple[str, str]] = set()
+        self._incomplete: Callable[[StoreMeta[Any]], Collection[Index]] = lambda meta: ()
 
     def open(self, meta: StoreMeta[T]) -> DynamoDbBackend[T]:
-        return DynamoDbBackend(meta, self._table, self._system, self.transport, self.options)
+        def incomplete() -> Collection[str]:
+            return [stored_index(meta, index) for index in self._incomplete(meta)]
+
+        return DynamoDbBackend(meta, self._table, self._system, self.transport, self.options, incomplete)
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         for meta in metas:
@@ -214,11 +218,18 @@ class DynamoDbEngine:
             raise as_error(error) from error
 
     def add_index(self, meta: StoreMeta[Any], name: str, report: Report) -> None:
-        """Complete the items for an index, create it and wait until it is active."""
+        """Complete the items for an index. Create it if it does not exist, and wait until it is active."""
         table = self._wait(self._table(meta), patient=True)
         index = next(one for one in meta.indexes if one.name == name)
         if stored_index(meta, index) not in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
             self._add_index(meta, index, table, report)
+        else:  # a deployment has created it
+            complete(self.send, table, meta, WireCodec(meta), index, report)
+            self._completed.add((meta.name, index.name))
+
+    def check_indexes_with(self, incomplete: Callable[[StoreMeta[Any]], Collection[Index]]) -> None:
+        """Do not query an index that `incomplete` returns, unless no match can lack an attribute of the index."""
+        self._incomplete = incomplete
 
     def remove_index(self, store: str, name: str) -> None:
         """Delete an index, and wait until it is deleted."""

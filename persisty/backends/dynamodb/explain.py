@@ -36,6 +36,10 @@ def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit
         access = "union" if isinstance(plan, UnionPlan) else "scan" if plan.path is None else "index"
         keys = [_condition(codec, one) for one in queries if one.conditions]
         detail = [_request(one) for one in queries]
+        if (late := incomplete_index(planner, where, order)) is not None:
+            detail.append(
+                f"{late.name} is not used: it may miss items until `persisty deploy` or `persisty migrate` completes it"
+            )
     names = {stored_index(meta, one): one.name for one in meta.indexes}
     indexes = {names.get(one.path.index or "", one.path.index) for one in queries if one.path is not None}
     return Explanation(
@@ -64,6 +68,14 @@ def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Inde
     wider = Planner(meta.altered(indexes=(*meta.indexes, *missing)), planner.codec, planner.index_attributes)
     before, after = (_cost(one.plan(where, order), where, order, NOMINAL_LIMIT, NOMINAL)[0] for one in (planner, wider))
     return missing[0] if after <= before / 2 else None
+
+
+def incomplete_index(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Index | None:
+    """Return the index that would answer a query if it did not miss stored items. None if completing an index would change nothing."""
+    complete = Planner(planner.meta, planner.codec, planner.index_attributes)
+    paths = [one.path for one in _queries(complete.plan(where, order)) if one.path is not None]
+    waiting = {one.index for one in paths if one.defaulted and one.index in planner.incomplete()}
+    return next((one for one in planner.meta.indexes if stored_index(planner.meta, one) in waiting), None)
 
 
 def _candidates(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> list[Index]:

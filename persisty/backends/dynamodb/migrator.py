@@ -25,10 +25,10 @@ from msgspec import structs
 
 from ...errors import SchemaMismatch
 from ...model.meta import StoreMeta
-from ...model.missing_values import value_before
+from ...model.missing_values import late_indexes, value_before
 from ...model.schema import Schema
 from ...model.schema_changes import Change, Effect
-from ...model.stored_names import as_stored, stored_names, stored_names_of
+from ...model.stored_names import as_stored, stored_index, stored_names, stored_names_of
 from ...store.migration import Evolution, Report, Step, check_kinds
 from .codec import WireCodec
 from .guard_backfill import GuardBackfill, Tables, drop_rows
@@ -73,7 +73,7 @@ class DynamoDbMigrator:
         self._tables, self._items = tables, StoredItems(tables)
 
     def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
-        """Return the applied schema, with the indexes that the table has."""
+        """Return the applied schema, with the indexes that the table has. An index that a deployment has added is left out until its items are complete."""
         table = self._tables.described(name)
         base = record or (None if declared is None else declared.schema)
         if table is None or base is None:
@@ -83,12 +83,14 @@ class DynamoDbMigrator:
         )
         now = {} if declared is None else declared_indexes(declared.schema, base)
         wrong = () if declared is None else mistyped(table, declared)
+        late = set() if declared is None else _late(record, declared)
         found = [
             now.get(one["IndexName"]) or recorded.get(one["IndexName"]) or read_index(one)
             for one in table.get("GlobalSecondaryIndexes", ())
             # one that is being built is waited for; local stand-ins for DynamoDB name no status
             if one.get("IndexStatus", "ACTIVE") == "ACTIVE"
             and one["IndexName"] not in wrong
+            and one["IndexName"] not in late
             # a unique index of a deployment has no rows for the values of stored items
             and (record is None or one["IndexName"] in recorded or not read_index(one).unique)
         ]
@@ -320,6 +322,12 @@ class DynamoDbMigrator:
 
         requests = (f"PutItem of a row for each value of {one.name}", f"UpdateTable {declared.name}: create {one.name}")
         return Step(title=one.message, statements=requests, run=run, items=items)
+
+
+def _late(record: Schema | None, declared: StoreMeta[Any]) -> set[str]:
+    """Return the names in DynamoDB of the indexes that may miss stored items."""
+    late = late_indexes(record, declared)
+    return {stored_index(declared, one) for one in late if record is not None or not one.unique}
 
 
 def _spelled(expression: str, names: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ cursor or the size of the table, so a cursor always continues the plan that made
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import product
 from math import prod
 from typing import Any
@@ -27,6 +27,7 @@ from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
 from .access_paths import (
     MAX_QUERIES,
+    AccessPath,
     Conjunction,
     QueryPlan,
     access_paths,
@@ -89,7 +90,7 @@ class _Way(Struct, frozen=True):
 
 class Planner:
     """`index_attributes`: the most attributes of an index. `moving`: attributes that change while the plan
-    runs; a union over their values would return items again."""
+    runs; a union over their values would return items again. `incomplete`: returns the stored names of the indexes that may miss items."""
 
     def __init__(
         self,
@@ -97,10 +98,13 @@ class Planner:
         codec: WireCodec,
         index_attributes: int = 8,
         moving: frozenset[str] = frozenset(),
+        incomplete: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        self._moving = moving
+        self._moving, self.incomplete = moving, incomplete
         self.meta, self.codec, self.index_attributes = meta, codec, index_attributes
         self._paths = access_paths(meta, codec, index_attributes)
+        self._doubtful = frozenset(path.partition for path in self._paths if path.defaulted)
+        """The partition keys of the indexes that may be incomplete. A plan over them depends on the values in the filter."""
         self._values = over_values(meta)
         self._forms: dict[tuple[tuple[str, ...], tuple[OrderBy, ...]], _Form | None] = {}
 
@@ -108,7 +112,8 @@ class Planner:
         """Return the cheapest plan. `following`: the filter of the items after a cursor; it may narrow a range, and stays in the rest too."""
         parts = parts_of(where)
         pinned = [one.attribute for one in parts if isinstance(one, Compare) and one.operator == "eq"]
-        if following is not ALL or len(pinned) < len(parts) or not all(map(_brief, parts)):
+        doubtful = self._doubtful and not self._doubtful.isdisjoint(pinned)
+        if doubtful or following is not ALL or len(pinned) < len(parts) or not all(map(_brief, parts)):
             return self._planned(where, parts, pinned, order, following)
         key = tuple(pinned), order
         form = self._forms.get(key)
@@ -166,11 +171,26 @@ class Planner:
         for path in self._paths:
             if path.partition not in conjunction.equal and path.partition not in conjunction.several:
                 continue
+            if path.partition in self._doubtful and self._may_miss(path, parts):
+                continue
             for queries in queries_of_path(self.meta, path, conjunction, order, pinned):
                 yield _Way(queries=tuple(queries))
         for one in parts:
             if isinstance(one, Or) and one.filters and (way := self._of_arms(one, parts, order, pinned)) is not None:
                 yield way
+
+    def _may_miss(self, path: AccessPath, parts: tuple[Filter, ...]) -> bool:
+        """Return whether an index may lack matches: items without one of its attributes, whose default meets the filter."""
+        incomplete = self.incomplete() if path.defaulted else ()
+        if path.defaulted and not incomplete:
+            self._doubtful = frozenset()  # indexes that are complete stay so
+        if path.index not in incomplete:
+            return False
+        for name in path.defaulted:
+            about = [one for one in parts if isinstance(one, Compare) and one.attribute == name]
+            if all(self.codec.absent_matches(one) for one in about):
+                return True
+        return False
 
     def _keys(self, conjunction: Conjunction) -> tuple[KeyValues, ...]:
         """Return the keys of which an item must have one. Empty if they are not pinned or too many."""

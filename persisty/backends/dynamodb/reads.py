@@ -40,7 +40,7 @@ from ...store.page_bytes import Total, size_of_all
 from ...store.unfinished_pages import unfinished_page
 from .access_paths import QueryPlan
 from .codec import WireCodec
-from .explain import advised, explained
+from .explain import advised, explained, incomplete_index
 from .key_reads import Keyed
 from .local_order import Groups, Unplaced, merged, with_sorted_ties
 from .page_positions import Positions
@@ -95,7 +95,7 @@ class Reads(Generic[T]):
             return self
         found = copy(self)
         meta = self.meta.altered(indexes=unmoved)
-        found._planner = Planner(meta, self._codec, self._planner.index_attributes, moving)
+        found._planner = Planner(meta, self._codec, self._planner.index_attributes, moving, self._planner.incomplete)
         return found
 
     def query(self, query: Query) -> Page[T]:
@@ -237,6 +237,11 @@ class Reads(Generic[T]):
         if items > self._max_scan:
             index = advised(self._planner, where, order)
             advice = f"{index!r} would answer the query" if index else "no index would answer the query"
+            if (late := incomplete_index(self._planner, where, order)) is not None:
+                index, advice = (
+                    late,
+                    f"{late!r} may miss items until `persisty deploy` or `persisty migrate` completes it",
+                )
             raise ScanNotAllowed(
                 f"This would read all {items} items: {advice}",
                 items=items,
