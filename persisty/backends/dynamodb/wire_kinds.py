@@ -87,7 +87,14 @@ def _decimal(text: str) -> Decimal:
 
 
 def _integer(text: str) -> int:
-    return int(text) if "." not in text and "E" not in text and "e" not in text else int(Decimal(text))
+    """Return a whole number. Raises `ValueError` for one with a fraction, which other programs may have stored."""
+    if "." not in text and "E" not in text and "e" not in text:
+        return int(text)
+    number = Decimal(text)
+    whole = int(number)
+    if whole != number:
+        raise ValueError("Expected a whole number")
+    return whole
 
 
 def _moments(values: Sequence[datetime]) -> list[str]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from persisty.backends.dynamodb.codec import SORT, WireCodec
 from persisty.model.types import NORMALISE, Kind, is_list
+from persisty.model.unreadable_items import unreadable
 from persisty.model.validation import new_item
 
 from .items import CELL, READING, THING, Cell, Color, Level, Reading, Thing
@@ -157,6 +158,12 @@ def test_numbers_are_read_in_every_notation_of_the_engine(name: str, stored: str
     assert (type(found), found) == (type(value), value)
     if isinstance(value, Decimal):
         assert found.as_tuple() == value.as_tuple()
+
+
+@pytest.mark.parametrize("stored", ["1.5", "-0.1", "15e-1"])
+def test_a_number_with_a_fraction_is_no_integer(stored: str) -> None:
+    wire = things.wire(Thing(id="1", owner="me", at=datetime(2026, 1, 1, tzinfo=UTC)))
+    assert unreadable(things.read({**wire, "count": {"N": stored}})) == ("count",)
 
 
 def test_an_undeclared_attribute_is_ignored() -> None:
