@@ -1,7 +1,9 @@
 """`persisty diff`: print the changes that stored items need to fit the declarations. Changes nothing.
 
-Exit code 0: `persisty migrate` would make the changes; destructive ones must be allowed by name. 1: it would reject a change. 2: the call is
-invalid.
+With `--deployed`, print the changes that a deployment would make to the tables on AWS.
+
+Exit code 0: `persisty migrate`, or `persisty deploy`, would make the changes; destructive ones must be allowed by name. 1: it would reject a change. 2: the
+call is invalid.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import msgspec
@@ -18,10 +21,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..application import App, load_app
+from ..deploy.assembly import stacks_of
+from ..deploy.deployed_changes import deployed_changes
+from ..deploy.deployed_tables import read_deployed
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import refused_changes
+from ..drivers import driver
 from ..model.schema_changes import Change, Effect
 from ..store.engine_urls import read_url
+from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, run
 from .project import AppArgument, app_of
 
 STYLES = {Effect.SAFE: "green", Effect.SLOW: "yellow", Effect.WAVES: "yellow", Effect.DESTRUCTIVE: "bold red"}
@@ -31,21 +39,40 @@ def command(
     app: AppArgument = None,
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one object for each change")] = False,
+    deployed: Annotated[bool, typer.Option("--deployed", help="Compare with the tables on AWS")] = False,
+    stage: StageOption = None,
+    target: TargetOption = None,
+    profile: ProfileOption = None,
+    context: ContextOption = None,
 ) -> None:
     """Print the changes that stored items need to fit the declarations."""
-    loaded, _ = load(app, url, reading=True)
-    evolutions = evolutions_of(loaded)
-    changes = [change for evolution in evolutions for change in evolution.changes]
-    refused = {change: why for one in evolutions for change, why in refused_changes(loaded, one).items()}
+    if deployed:
+        changes, refused = _deployed(cdk_words(Path.cwd(), app, stage, target, context), profile)
+        unchanged = "Nothing to change: the deployed tables fit the declarations"
+    else:
+        loaded, _ = load(app, url, reading=True)
+        evolutions = evolutions_of(loaded)
+        changes = [change for evolution in evolutions for change in evolution.changes]
+        refused = {change: why for one in evolutions for change, why in refused_changes(loaded, one).items()}
+        unchanged = f"Nothing to change: the items stored in {loaded.url} fit the declarations"
     if json:
         rows = [as_json(one, refused.get(one)) for one in changes]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
     elif changes:
         Console(highlight=False).print(table(changes, refused))
     else:
-        typer.echo(f"Nothing to change: the items stored in {loaded.url} fit the declarations")
+        typer.echo(unchanged)
     if refused:
         raise typer.Exit(1)
+
+
+def _deployed(words: list[str], profile: str | None) -> tuple[list[Change], dict[Change, str]]:
+    """Return the changes of the tables on AWS, and why some are refused. `words`: the arguments of the CDK."""
+    with TemporaryDirectory(prefix="persisty-diff-") as assembly:
+        run(Path.cwd(), ["synth", "--quiet", "--output", assembly, *words], quiet=True)
+        stacks = stacks_of(Path(assembly))
+    there = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
+    return deployed_changes({table.name: table for one in stacks for table in one.tables}, there.tables, there.stacked)
 
 
 IN_MEMORY = "sqlite://"

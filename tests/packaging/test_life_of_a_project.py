@@ -118,6 +118,10 @@ def first_deployment(project: Project) -> None:
 
 def waves(project: Project) -> None:
     project.edit({'Index("author_id"), Index("stars")': 'Index("stars"), Index("body"), Index("version")'}, APP)
+    shown = project.persisty("diff", "--deployed", *LOCAL)
+    assert [line.split()[0] for line in shown.splitlines()[1:]] == [
+        f"/{TABLE}/{index}" for index in ("by-text", "by-version", "by-author_id")
+    ]
     # an index over a renamed attribute has the name by which DynamoDB stores it
     planned = [line.partition(": ")[2] for line in project.deploy("--plan").splitlines() if line.startswith("wave")]
     assert planned == [f"add {TABLE}.by-text", f"add {TABLE}.by-version", f"remove {TABLE}.by-author_id"]

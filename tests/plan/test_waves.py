@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from persisty.deploy.deployed_changes import deployed_changes
 from persisty.deploy.resources import Index, KeyAttribute
 from persisty.deploy.waves import TableShape, Wave, losses, waves
 
@@ -80,3 +81,29 @@ def test_losses_name_the_option_that_allows_them() -> None:
     assert list(found) == ["remove:old", "rebuild:orders.by-a", None]
     assert "about 7 items" in found["remove:old"]
     assert "from id (S) to number (N)" in found[None]
+
+
+def test_differences_have_their_effect_and_what_allows_them() -> None:
+    by_a, by_b = (Index(f"by-{name}", KeyAttribute(name, "S"), ()) for name in "ab")
+    other = Index("by-c", KeyAttribute("c", "N"), ())
+    deployed = {
+        "orders": TableShape("orders", ID, (by_a, Index("by-c", KeyAttribute("c", "S"), ()))),
+        "lines": TableShape("lines", ID),
+        "old": TableShape("old", ID, (), 7),
+    }
+    declared = {
+        "orders": TableShape("orders", ID, (by_b, other)),
+        "lines": TableShape("lines", (KeyAttribute("number", "N"),)),
+        "new": TableShape("new", ID),
+    }
+    changes, refused = deployed_changes(declared, deployed, ["orders", "lines", "old"])
+    assert [(one.path, one.kind, one.effect.value, one.allow) for one in changes] == [
+        ("/orders/by-b", "index_added", "waves", None),
+        ("/orders/by-a", "index_removed", "waves", None),
+        ("/new", "item_added", "safe", None),
+        ("/old", "item_removed", "destructive", "remove:old"),
+        ("/orders/by-c", "index_rebuilt", "destructive", "rebuild:orders.by-c"),
+        ("/lines/key", "key_changed", "destructive", None),
+    ]
+    assert [one.path for one in refused] == ["/lines/key"]
+    assert deployed_changes(declared, declared, [*declared]) == ([], {})
