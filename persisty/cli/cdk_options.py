@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..deploy.cdk_cli import app_words, configuration, context_words, run_cdk
+from ..errors import InvalidDeclaration
 from .project import app_of
+
+LIBRARIES = ("aws_cdk", "boto3", "pip")
+"""Libraries that a deployment needs in this environment, if the project has no CDK app of its own."""
 
 StageOption = Annotated[str | None, typer.Option(help="Stage; default: that of cdk.json, or dev")]
 TargetOption = Annotated[
@@ -29,9 +34,12 @@ def cdk_words(
     target: str | None,
     context: list[str] | None,
 ) -> list[str]:
-    """Return the CDK's arguments for these options. The app is left out if `cdk.json` names one."""
+    """Return the CDK's arguments for these options. The app is left out if `cdk.json` names one. `InvalidDeclaration` if a library is missing."""
     declared = configuration(folder)
     words = app_words(declared)
+    for name in LIBRARIES if words else ():
+        if find_spec(name) is None:
+            raise InvalidDeclaration(f"{name} is not installed: pip install 'persisty[deploy]'")
     within = declared.get("context")
     named = not words or (isinstance(within, dict) and "app" in within)
     known: dict[str, Any] = {"app": None if app is None and named else app_of(app), "stage": stage, "target": target}

@@ -72,8 +72,9 @@ def installed(folder: Path) -> Path:
     own = folder / f"{PROGRAM}-{VERSION}"
     program = own / "bin" / PROGRAM
     if not program.is_file():
-        venv.create(own, with_pip=True, clear=True)
-        command = [str(own / "bin" / "python"), "-m", "pip", "install", "--quiet", f"{PROGRAM}=={VERSION}"]
+        venv.create(own, clear=True)  # without a pip of its own, which takes longer than the emulator
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(own / "bin" / "python")]
+        command = [*pip, "install", "--quiet", "--no-compile", f"{PROGRAM}=={VERSION}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip() or "pip failed").splitlines()[-1]

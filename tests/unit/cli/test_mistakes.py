@@ -6,6 +6,7 @@ import enum
 import logging
 import multiprocessing
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from persisty import App, public, stored
-from persisty.cli import server_process
+from persisty.cli import cdk_options, server_process
 from persisty.cli.server_process import Options
 
 from .conftest import SHOP, Persisty
@@ -42,6 +43,22 @@ def test_serve_names_the_extra_to_install(persisty: Persisty, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     done = persisty("serve", SHOP)
     assert (done.code, done.err) == (2, "Error: uvicorn is not installed: pip install 'persisty[server]'\n")
+
+
+@pytest.mark.parametrize("words", ["deploy", "synth", "destroy", "diff --deployed"])
+def test_a_deployment_names_the_extra_to_install(
+    words: str, persisty: Persisty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cdk_options, "LIBRARIES", ("nothing_like_it",))
+    done = persisty(*words.split(), SHOP)
+    assert (done.code, done.err) == (2, "Error: nothing_like_it is not installed: pip install 'persisty[deploy]'\n")
+
+
+def test_the_constructs_name_the_extra_to_install() -> None:
+    code = "import sys; sys.modules['aws_cdk'] = None; import stacks"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "aws_cdk is not installed: pip install 'persisty[deploy]'" in run.stderr.splitlines()[-1]
 
 
 def test_serve_prints_no_urls_for_an_app_whose_names_clash(persisty: Persisty, monkeypatch: pytest.MonkeyPatch) -> None:
