@@ -107,10 +107,10 @@ class SignedHost:
     def correct_clock(self, date: str | None) -> bool:
         """Use the server's time from now on. Return False if that changes nothing."""
         try:
-            theirs = driver("email.utils").parsedate_to_datetime(date).timestamp()
+            server_time = driver("email.utils").parsedate_to_datetime(date).timestamp()
         except (TypeError, ValueError):
             return False
-        before, self._skew = self._skew, theirs - time()
+        before, self._skew = self._skew, server_time - time()
         return abs(self._skew - before) > CLOCK_TOLERANCE
 
     def close(self) -> None:

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def commands(arguments: Sequence[str]) -> typer.Typer:
     """Return the command line. Only the command in the arguments is loaded; the others have their name and help."""
-    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    command = next((argument for argument in arguments if not argument.startswith("-")), None)
     line = typer.Typer(
         help="Declare data once; have it stored, served and deployed.",
         no_args_is_help=True,
@@ -72,7 +72,7 @@ def commands(arguments: Sequence[str]) -> typer.Typer:
     )
     line.callback()(_options)
     for name, (module, summary) in COMMANDS.items():
-        if name == asked:
+        if name == command:
             line.command(name, short_help=summary)(_load(module))
         else:
             line.command(name, help=summary)(_not_loaded)

@@ -210,7 +210,7 @@ class _Describing:
                   for below in access.visible(self._metas[one.target])),
             ),
             edits=tuple(verb for verb in EDITS if meta.access is not None and meta.access.allows(verb)),
-            whole={one.name for one in visible if one.readable is True} <= set(access.always_there(meta)),
+            whole={one.name for one in visible if one.readable is True} <= set(access.always_present(meta)),
             text=has_text(meta),
             conditional=meta.conditional_writes,
             description=meta.description,

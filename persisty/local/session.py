@@ -35,7 +35,7 @@ from .streams import Streams
 
 FOLDER = Path(".persisty") / "local"
 INFRASTRUCTURE = ("cdk.json", "pyproject.toml")
-"""Files whose change asks for a synth, besides requirements and the project's own modules that no function has."""
+"""Files whose change needs a synth, besides requirements and the project's own modules that no function has."""
 ENVIRONMENT = "environment"
 """File of variables for other shells."""
 SHARED = ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE", "PERSISTY_TOKEN_SECRET_ARN")

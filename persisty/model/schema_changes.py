@@ -236,13 +236,9 @@ def _constrained(
     name = one.name
     before, after = members(stored, was), members(schema, one)
     if after is not None and before != after:
-        removed_members, new = ([] if before is None else [each for each in before if each not in after]), after
-        if before is None or removed_members:
-            removed = (
-                f"{name} no longer has {_listed(removed_members)}"
-                if removed_members
-                else f"{name} has only {_listed(new)} now"
-            )
+        dropped, new = ([] if before is None else [each for each in before if each not in after]), after
+        if before is None or dropped:
+            removed = f"{name} no longer has {_listed(dropped)}" if dropped else f"{name} has only {_listed(new)} now"
             message = f"{removed}: no item may have another value"
             yield make.make(
                 "members_removed", message, name, before=_listed(before or ()) or "any", after=_listed(after)

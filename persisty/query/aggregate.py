@@ -75,18 +75,18 @@ COMPOSED: dict[str, tuple[str, ...]] = {"avg": ("sum", "count")}
 """Aggregate that no engine computes → the measures from which `finished` computes it. Every other aggregate is a measure, with a row in `STEPS`."""
 
 
-def measures_of(asked: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
+def measures_of(aggregates: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
     """Return the measures that an engine must compute, each once: an average needs the sum and the count of its values."""
     return tuple(
         dict.fromkeys(
             Aggregate(function, one.attribute)
-            for one in asked
+            for one in aggregates
             for function in COMPOSED.get(one.function, (one.function,))
         )
     )
 
 
-def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: Group) -> Group:
+def finished(aggregates: Sequence[Aggregate], measures: Sequence[Aggregate], group: Group) -> Group:
     """Return the group with the requested aggregates, made from the measures."""
     measured = dict(zip(measures, group.values, strict=True))
 
@@ -96,7 +96,7 @@ def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: G
         total, count = measured[Aggregate("sum", one.attribute)], measured[Aggregate("count", one.attribute)]
         return _mean(total, count) if count else None
 
-    return Group(group.by, tuple(map(value, asked)))
+    return Group(group.by, tuple(map(value, aggregates)))
 
 
 def _mean(total: Any, count: int) -> Any:

@@ -168,23 +168,25 @@ def filter_of_parameters(meta: StoreMeta[Any], given: Iterable[tuple[str, str]],
         if parameter == QUERY:
             parts.append(mentions(seen, value, pointer(parameter), faults))
             continue
-        asked = _asked(seen, parameter)
-        if asked.operator == "oneof":
+        comparison = _comparison(seen, parameter)
+        if comparison.operator == "oneof":
             sets.setdefault(parameter, []).append(value)
             continue
-        strict = asked.attribute is not None and asked.attribute.kind in (Kind.STRING, Kind.BYTES)
+        strict = comparison.attribute is not None and comparison.attribute.kind in (Kind.STRING, Kind.BYTES)
         parts.append(
-            _compared(seen, asked, _flag(value) if asked.operator == "null" else value, parameter, faults, strict)
+            _compared(
+                seen, comparison, _flag(value) if comparison.operator == "null" else value, parameter, faults, strict
+            )
         )
     for parameter, values in sets.items():
-        parts.append(_compared(seen, _asked(seen, parameter), values, parameter, faults, False))
+        parts.append(_compared(seen, _comparison(seen, parameter), values, parameter, faults, False))
     if faults:
         raise InvalidQuery(faults=faults)
     found = combine(And, parts)
     return _resolved(meta, found, "/where", view)
 
 
-class _Asked(Struct, frozen=True):
+class _Comparison(Struct, frozen=True):
     """A parameter, parsed: an attribute, the links that lead to it, and an operator."""
 
     name: str
@@ -193,9 +195,9 @@ class _Asked(Struct, frozen=True):
     links: tuple[str, ...] = ()
 
 
-def _asked(view: View, parameter: str) -> _Asked:
+def _comparison(view: View, parameter: str) -> _Comparison:
     """Parse a parameter's name."""
-    found: _Asked | None = view.parsed.get(parameter)
+    found: _Comparison | None = view.parsed.get(parameter)
     if found is None:
         found = _parsed(view, parameter)
         if found.attribute is not None and len(view.parsed) < MAX_PARSED:
@@ -203,16 +205,16 @@ def _asked(view: View, parameter: str) -> _Asked:
     return found
 
 
-def _parsed(view: View, parameter: str) -> _Asked:
+def _parsed(view: View, parameter: str) -> _Comparison:
     """Parse a parameter's name. Fields of objects may have two underscores in their names."""
     links, attribute = _found(view, parameter)
     if attribute is not None:
-        return _Asked(parameter, "eq", attribute, links)
+        return _Comparison(parameter, "eq", attribute, links)
     name, _, operator = parameter.rpartition("__")
     if not name:
-        return _Asked(parameter, "eq", None)
+        return _Comparison(parameter, "eq", None)
     links, attribute = _found(view, name)
-    return _Asked(name, operator, attribute, links)
+    return _Comparison(name, operator, attribute, links)
 
 
 def _found(view: View, name: str) -> tuple[tuple[str, ...], Attribute | None]:
@@ -226,12 +228,14 @@ def _found(view: View, name: str) -> tuple[tuple[str, ...], Attribute | None]:
     return (step, *links), attribute
 
 
-def _compared(view: View, asked: _Asked, value: Any, parameter: str, faults: list[Fault], strict: bool) -> Filter:
-    if asked.attribute is None:
-        faults.append(unknown_name(view, asked.name, pointer(parameter), spellings))
+def _compared(
+    view: View, comparison: _Comparison, value: Any, parameter: str, faults: list[Fault], strict: bool
+) -> Filter:
+    if comparison.attribute is None:
+        faults.append(unknown_name(view, comparison.name, pointer(parameter), spellings))
         return NOTHING
-    found = compare(asked.attribute, asked.operator, value, pointer(parameter), faults, strict=strict)
-    for link in reversed(asked.links):
+    found = compare(comparison.attribute, comparison.operator, value, pointer(parameter), faults, strict=strict)
+    for link in reversed(comparison.links):
         found = Linked(link, found)
     return found
 

@@ -85,8 +85,8 @@ def admits(rule: Rule, caller: Caller) -> bool:
             return name in caller.scopes
         case Claim(name, value):
             return any(_same(one, value) for one in claimed(caller, name))
-        case CustomFunction(function) if isinstance(said := function(caller), bool):
-            return said
+        case CustomFunction(function) if isinstance(decision := function(caller), bool):
+            return decision
     raise InvalidDeclaration(f"The rule {rule} needs an item to decide")
 
 
@@ -130,8 +130,8 @@ def _through(rule: Through, meta: StoreMeta[Any], caller: Caller) -> Filter:
 
 
 def _custom(rule: CustomFunction, meta: StoreMeta[Any], caller: Caller) -> Filter:
-    said = rule.function(caller)
-    return _decided(said) if isinstance(said, bool) else resolve_filter(meta, said, "/access")
+    decision = rule.function(caller)
+    return _decided(decision) if isinstance(decision, bool) else resolve_filter(meta, decision, "/access")
 
 
 def _all_of(rule: AllOf, meta: StoreMeta[Any], caller: Caller) -> Filter:

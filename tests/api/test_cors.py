@@ -6,7 +6,7 @@ import pytest
 
 from persisty import App, Caller, InvalidDeclaration
 from persisty.api.http.authentication import Identified
-from persisty.api.http.cors import EXPOSED, MAX_ASKED, METHODS, REQUEST_HEADERS, cross_origin
+from persisty.api.http.cors import EXPOSED, MAX_REQUESTED, METHODS, REQUEST_HEADERS, cross_origin
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
 from persisty.security.authenticator import authenticator_of
@@ -62,7 +62,7 @@ def test_a_preflight_allows_the_requested_headers(app: App, origins: str) -> Non
     assert {"baggage", "sentry-trace", "traceparent", "x-datadog-parent-id", "Authorization"} <= allowed(TRACING)
     assert allowed("") == allowed("if-match") == set(REQUEST_HEADERS)
     assert allowed("x-good,b\r\nad,,a b,\x00,ü,a:b") == {*REQUEST_HEADERS, "x-good"}
-    assert len(allowed(",".join(f"x-{number}" for number in range(5000)))) == len(REQUEST_HEADERS) + MAX_ASKED
+    assert len(allowed(",".join(f"x-{number}" for number in range(5000)))) == len(REQUEST_HEADERS) + MAX_REQUESTED
 
 
 def test_a_preflight_of_another_origin_allows_no_header(app: App) -> None:

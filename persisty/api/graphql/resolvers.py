@@ -126,13 +126,13 @@ def _where(meta: StoreMeta[Any], value: Any) -> Any:
         elif name in meta.links and isinstance(one, Mapping):
             plain[name] = _where(meta.links[name].ends.target, one)
         elif name != QUERY:
-            plain[name] = _asked(meta, name, one)
+            plain[name] = _compared_value(meta, name, one)
         elif one is not None:
             plain[name] = one
     return plain
 
 
-def _asked(meta: StoreMeta[Any], name: str, value: Any) -> Any:
+def _compared_value(meta: StoreMeta[Any], name: str, value: Any) -> Any:
     """Return the filter of one attribute: its operators, and the fields of an object attribute."""
     refs = _refs(meta)
     if name not in refs or not isinstance(value, Mapping):
@@ -140,7 +140,7 @@ def _asked(meta: StoreMeta[Any], name: str, value: Any) -> Any:
     plain: dict[str, Any] = {}
     for member, one in value.items():
         below = f"{name}.{member}"
-        plain[member] = _asked(meta, below, one) if below in refs else _operand(refs[name], member, one)
+        plain[member] = _compared_value(meta, below, one) if below in refs else _operand(refs[name], member, one)
     return plain
 
 

@@ -196,12 +196,16 @@ def _headers(cache: Cache, *, everybody: bool) -> dict[str, str]:
 
 def _from_action(control: Any, content: Any, body: bytes, anybody: bool) -> CacheHeaders:
     """Return the headers that an action's own cache control gives for this response."""
-    said = control.get_cache_header_from_content(body)
-    left = 0 if said.expire_at is None else int((said.expire_at - datetime.now(said.expire_at.tzinfo)).total_seconds())
-    cache = Cache(max(left, 0), not said.private, said.must_revalidate)
-    opaque = blake2b(str(said.etag).encode(), digest_size=HASH).hexdigest() if said.etag else None
+    declared = control.get_cache_header_from_content(body)
+    left = (
+        0
+        if declared.expire_at is None
+        else int((declared.expire_at - datetime.now(declared.expire_at.tzinfo)).total_seconds())
+    )
+    cache = Cache(max(left, 0), not declared.private, declared.must_revalidate)
+    opaque = blake2b(str(declared.etag).encode(), digest_size=HASH).hexdigest() if declared.etag else None
     headers = _headers(cache, everybody=anybody and cache.public)
-    return CacheHeaders(headers, opaque and f'"{opaque}"', _aware(said.updated_at))
+    return CacheHeaders(headers, opaque and f'"{opaque}"', _aware(declared.updated_at))
 
 
 def _moment(content: Any, name: str) -> datetime | None:

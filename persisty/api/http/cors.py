@@ -32,7 +32,7 @@ REQUEST_HEADERS = (
     "X-Request-Id",
 )
 """Headers that persisty reads. A page of an allowed origin may send any others too, such as `traceparent` and `baggage` of tracing libraries."""
-MAX_ASKED = 100
+MAX_REQUESTED = 100
 """Other headers that the response to one preflight allows."""
 EXPOSED = (
     "Allow",
@@ -99,7 +99,7 @@ class CrossOrigin:
 def _other_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of a preflight's response that allow requested headers which persisty does not read."""
     names = (one.strip(" \t").lower() for one in headers.get(REQUESTED, "").split(","))
-    others = [name for name in dict.fromkeys(names) if name not in _READ and _TOKEN.fullmatch(name)][:MAX_ASKED]
+    others = [name for name in dict.fromkeys(names) if name not in _READ and _TOKEN.fullmatch(name)][:MAX_REQUESTED]
     return {"access-control-allow-headers": ", ".join((*REQUEST_HEADERS, *others)), "vary": REQUESTED} if others else {}
 
 

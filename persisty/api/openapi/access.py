@@ -25,7 +25,7 @@ def visible(meta: StoreMeta[Any]) -> list[Attribute]:
     return [one for one in meta.attributes.values() if one.readable is not False]
 
 
-def always_there(meta: StoreMeta[Any]) -> list[str]:
+def always_present(meta: StoreMeta[Any]) -> list[str]:
     """Return the attributes that every response with the item has. A caller that creates an item without the right to read it gets only the key."""
     if _creators_read(meta):
         return [one.name for one in meta.attributes.values() if one.readable is True]

@@ -30,18 +30,18 @@ def class_name(cls: Any) -> str:
 
 def component_names(classes: Iterable[Any], items: Mapping[str, Any]) -> dict[Any, str]:
     """Return the name of the component of each class. `items`: name of an item's component → its class, which has that component."""
-    wanted = {cls: INVALID.sub("_", class_name(cls)) for cls in dict.fromkeys(classes)}
-    several = Counter(wanted.values())
+    names = {cls: INVALID.sub("_", class_name(cls)) for cls in dict.fromkeys(classes)}
+    several = Counter(names.values())
     found: dict[Any, str] = {}
     conflicting: list[Any] = []
-    for cls, name in wanted.items():
+    for cls, name in names.items():
         if items.get(name) is cls or (several[name] == 1 and name not in items and not _is_reserved(name, items)):
             found[cls] = name
         else:
             conflicting.append(cls)
     taken = {*found.values(), *items}
     for cls in conflicting:
-        name = wanted[cls]
+        name = names[cls]
         if several[name] > 1 or name in items:
             name = INVALID.sub("_", f"{cls.__module__}.{cls.__qualname__}")
         found[cls] = name = _unused(name, taken, items)

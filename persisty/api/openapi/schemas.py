@@ -115,7 +115,7 @@ class ItemSchemas:
         name, attributes = pascal(meta.name), meta.attributes.values()
         creatable = [one for one in attributes if one.creatable is not False]
         seen = {one.name: self.attribute(one) for one in access.visible(meta)}
-        for some, required in (("", access.always_there(meta)), (SOME, None)):
+        for some, required in (("", access.always_present(meta)), (SOME, None)):
             included = {link.name: access.link_schema(link, REF, some) for link in self.links}
             self.components[name + some] = object_of(seen | included, required=required)
             self.components[f"{name}{some}Page"] = object_of(

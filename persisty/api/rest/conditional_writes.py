@@ -22,8 +22,12 @@ SECOND = timedelta(seconds=1)
 
 def taken(request: Request, meta: StoreMeta[Any], error: Conflict) -> PersistyError:
     """Return the error of a create whose key is taken: 412 instead of 409 for a client that sent `If-None-Match: *`."""
-    asked = preconditions(request.headers)
-    if asked is None or asked.none_match != ANY or error.details.get("attributes") != list(meta.key.attributes):
+    conditions = preconditions(request.headers)
+    if (
+        conditions is None
+        or conditions.none_match != ANY
+        or error.details.get("attributes") != list(meta.key.attributes)
+    ):
         return error
     return PreconditionFailed(error.message)
 
@@ -38,37 +42,37 @@ class Known(Struct, frozen=True):
         another one:                           write, DONE ──┘
     """
 
-    asked: Preconditions
+    conditions: Preconditions
 
     def names(self, meta: StoreMeta[Any]) -> bool:
         """Return whether the headers name the versions that may be overwritten, or all of them (`If-Match: *`), in a form that this item supports."""
-        since = self.asked.unmodified_since is not None and validators(meta).modified is not None
-        return self.asked.match is not None or since
+        since = self.conditions.unmodified_since is not None and validators(meta).modified is not None
+        return self.conditions.match is not None or since
 
     def __call__(self, store: Store[Any], key: str) -> Filter:
-        return _condition(self.asked, store, key)
+        return _condition(self.conditions, store, key)
 
 
 def precondition(request: Request) -> Known | None:
     """Return the precondition in the request's headers, or None. For a missing item the response is 404 with any precondition."""
-    asked = preconditions(request.headers)
-    return None if asked is None else Known(asked)
+    conditions = preconditions(request.headers)
+    return None if conditions is None else Known(conditions)
 
 
-def _condition(asked: Preconditions, store: Store[Any], key: str) -> Filter:
+def _condition(sent: Preconditions, store: Store[Any], key: str) -> Filter:
     found = validators(store.meta)
     conditions: list[Filter] = []
-    if asked.match is None and asked.unmodified_since is not None and found.modified is not None:
-        until = Compare(found.modified.name, "lt", asked.unmodified_since + SECOND)
+    if sent.match is None and sent.unmodified_since is not None and found.modified is not None:
+        until = Compare(found.modified.name, "lt", sent.unmodified_since + SECOND)
         conditions.append(Or((until, Compare(found.modified.name, "null", True))) if found.modified.optional else until)
-    if found.version is not None and asked.none_match != ANY:
+    if found.version is not None and sent.none_match != ANY:
         name = found.version.name
-        if asked.match not in (None, ANY):
-            known = _versions(tuple(one for one in asked.match or () if not one.startswith(WEAK)))
+        if sent.match not in (None, ANY):
+            known = _versions(tuple(one for one in sent.match or () if not one.startswith(WEAK)))
             conditions.append(Compare(name, "oneof", known) if known else NOTHING)
-        conditions += [Compare(name, "ne", one) for one in _versions(asked.none_match)]
-    elif asked.match not in (None, ANY) or asked.none_match is not None:
-        conditions.append(_same(asked, store, key))
+        conditions += [Compare(name, "ne", one) for one in _versions(sent.none_match)]
+    elif sent.match not in (None, ANY) or sent.none_match is not None:
+        conditions.append(_same(sent, store, key))
     return combine(And, conditions)
 
 
@@ -81,14 +85,14 @@ def _versions(tags: Tags | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number for number in numbers if number <= INTEGER_MAX))
 
 
-def _same(asked: Preconditions, store: Store[Any], key: str) -> Filter:
+def _same(conditions: Preconditions, store: Store[Any], key: str) -> Filter:
     item = store.read(key)
     if item is None:
         return ALL
     tag = validators(store.meta).tag(encode(item), item)
-    if asked.match is not None and not strongly(tag, _of_item(asked.match)):
+    if conditions.match is not None and not strongly(tag, _of_item(conditions.match)):
         raise PreconditionFailed(item=item)
-    if asked.none_match is not None and weakly(tag, _of_item(asked.none_match)):
+    if conditions.none_match is not None and weakly(tag, _of_item(conditions.none_match)):
         raise PreconditionFailed(item=item)
     return unchanged(store.meta, item)
 

@@ -19,10 +19,10 @@ MAX_LEVELS, MAX_LINKS = 3, 10
 """Most levels of links that a response includes, and most links."""
 
 
-def split(given: list[tuple[str, str]], asked: str = INCLUDE) -> tuple[list[str], list[tuple[str, str]]]:
+def split(given: list[tuple[str, str]], name_of_parameter: str = INCLUDE) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the names that a parameter lists, each once, and the other parameters."""
-    named = [name for parameter, value in given if parameter == asked for name in value.split(",") if name]
-    return list(dict.fromkeys(named)), [one for one in given if one[0] != asked] if named else given
+    named = [name for parameter, value in given if parameter == name_of_parameter for name in value.split(",") if name]
+    return list(dict.fromkeys(named)), [one for one in given if one[0] != name_of_parameter] if named else given
 
 
 def faults(store: Store[Any], names: list[str]) -> list[Fault]:

@@ -23,7 +23,7 @@ LINES = {"content-type": LINES_MEDIA, "cache-control": "no-store", "vary": "acce
 """The headers of an export. It must not be cached, because only its end shows whether it is complete."""
 PAGE, LINKED_PAGE = 500, 100
 """Items that an export has in memory, without links and with them."""
-_KEPT = "%!$'()*,;:@/?&=+~"
+_UNQUOTED = "%!$'()*,;:@/?&=+~"
 """Characters of a query string that are not escaped, in addition to letters, digits and `_.-`."""
 _PLAIN = re.compile(r"[\w.\-!$'()*,;:@/?&=+~]*", re.ASCII)
 """A query string that needs no escapes and has none."""
@@ -57,8 +57,8 @@ def next_page(path: str, query: str, cursor: str) -> str:
 
 
 def _without_cursor(query: str) -> str:
-    kept = (one for one in query.split("&") if one and unquote_plus(one.partition("=")[0]) != "cursor")
-    return "&".join(quote(one, safe=_KEPT) for one in kept)
+    remaining = (one for one in query.split("&") if one and unquote_plus(one.partition("=")[0]) != "cursor")
+    return "&".join(quote(one, safe=_UNQUOTED) for one in remaining)
 
 
 def export_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def merged(meta: StoreMeta[Any], order: tuple[OrderBy, ...], lists: Sequence[lis
 
 
 class Unplaced:
-    """Matches without a place in the order, in a list. Beyond `MAX_PAGE_BYTES`, they are kept without large values: their errors need the keys only."""
+    """Matches without a place in the order, in a list. Beyond `MAX_PAGE_BYTES`, they are stored without large values: their errors need the keys only."""
 
     def __init__(self, meta: StoreMeta[Any], order: tuple[OrderBy, ...], found: list[Any]) -> None:
         self._placed, self._size, self._found = has_place(meta, order), item_size(meta), found

@@ -70,8 +70,8 @@ class SqliteMigrator(SqlMigrator):
                 f"Rename the table {former} to {name}", [self.ddl.text(lambda op: op.rename_table(former, name))]
             )
         undeclared = self.undeclared(stored, values, changes)
-        anew = {one.name for one in changes if one.kind == "attribute_removed"} & {*declared.attributes}
-        rebuilt = [one for one in changes if one.kind in REBUILT or one.blocked is not None or one.name in anew]
+        redeclared = {one.name for one in changes if one.kind == "attribute_removed"} & {*declared.attributes}
+        rebuilt = [one for one in changes if one.kind in REBUILT or one.blocked is not None or one.name in redeclared]
         required = [one.name for one in undeclared if not one.optional]
         if rebuilt or required:
             why = [one.message for one in changes if one.kind.startswith(("attribute_", "key_", "members_"))]

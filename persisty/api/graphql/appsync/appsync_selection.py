@@ -69,23 +69,23 @@ class Picker(Struct, frozen=True):
         """Return the selected fields of a record, from several selections merged by field name."""
         if record is None:
             return ()
-        asked: dict[str, list[_Seen]] = {}
+        fields_seen: dict[str, list[_Seen]] = {}
         spread = False
         for one in several:
             fields: list[Part] = []
             adds = self._flatten(one.parts, fields) or one.spread
             for part in fields:
                 inside = _Seen(part.below, one.listed.get(part.key, Paths()), adds, self._arguments(part))
-                asked.setdefault(part.name, []).append(inside)
+                fields_seen.setdefault(part.name, []).append(inside)
             if adds:
                 written = {part.key for part in fields}
                 self._of_named_fragments(
-                    record, {key: inner for key, inner in one.listed.items() if key not in written}, asked
+                    record, {key: inner for key, inner in one.listed.items() if key not in written}, fields_seen
                 )
                 if one.spread:
-                    self._whole(record, asked)
+                    self._whole(record, fields_seen)
             spread = spread or adds
-        found = [one for name, those in asked.items() for one in self._field(record, name, those, spread)]
+        found = [one for name, those in fields_seen.items() for one in self._field(record, name, those, spread)]
         return (*found, *(self._ends(record) if spread else ()))
 
     def _flatten(self, parts: Parts | None, fields: list[Part]) -> bool:
@@ -128,7 +128,7 @@ class Picker(Struct, frozen=True):
             return None
         return {name: value_of(value, self.variables) for name, value in part.arguments.items()}
 
-    def _of_named_fragments(self, record: Record, listed: Mapping[str, Paths], asked: dict[str, list[_Seen]]) -> None:
+    def _of_named_fragments(self, record: Record, listed: Mapping[str, Paths], fields: dict[str, list[_Seen]]) -> None:
         """Add the fields of named fragments, as far as they are known.
 
         All attributes are added with everything in them, because their aliases are unknown, and fields with the name of a link without arguments.
@@ -138,28 +138,28 @@ class Picker(Struct, frozen=True):
         values = {field.name for field in record.fields if field.name in records and _is_value(field.ref)}
         for field in record.fields:
             if field.readable is not False and _named(field.ref) is None:
-                asked.setdefault(field.name, [])
+                fields.setdefault(field.name, [])
         for name in values:
-            asked.setdefault(name, []).append(_Seen(None, Paths(), True))
+            fields.setdefault(name, []).append(_Seen(None, Paths(), True))
         for key, inner in listed.items():
             link = links.get(key)
             if link is not None and not link.parameters:
-                asked.setdefault(key, []).append(_Seen(None, inner, True))
+                fields.setdefault(key, []).append(_Seen(None, inner, True))
             elif values and not links and values == set(records):
                 continue  # each object is complete, so the alias does not matter
             elif key in records or (inner and not links and len(records) == 1):
-                asked.setdefault(key if key in records else records[0], []).append(_Seen(None, inner, True))
+                fields.setdefault(key if key in records else records[0], []).append(_Seen(None, inner, True))
             elif links and (
-                inner or (key not in asked and any(one.link.kind == "has_count" for one in links.values()))
+                inner or (key not in fields and any(one.link.kind == "has_count" for one in links.values()))
             ):
                 self.left.append(key)
             elif inner:
                 raise Unsupported(f"{key} is an alias in a named fragment, and AppSync does not pass the field's name")
 
-    def _whole(self, record: Record, asked: dict[str, list[_Seen]]) -> None:
+    def _whole(self, record: Record, fields: dict[str, list[_Seen]]) -> None:
         """Add the items of a page, which a fragment may select under another alias."""
         if record.meta is None and len(records := self._records(record)) == 1:
-            asked.setdefault(records[0], []).append(_Seen(None, Paths(), True))
+            fields.setdefault(records[0], []).append(_Seen(None, Paths(), True))
 
     def _ends(self, record: Record) -> tuple[Selected, ...]:
         """Return the source values of all links, for fragments that may select any of them."""

@@ -23,7 +23,7 @@ from ..result_types import LinkField
 from .appsync_selection import Picker, paths_of
 from .selection_text import Parts, parse_selection
 
-ALIKE = (
+SHARED = (
     "typeName", "fieldName", "arguments", "selectionSetGraphQL", "selectionSetList", "variables", "identity", "request",
 )  # fmt: skip
 """Members of an event that are the same for all objects of a group."""
@@ -35,7 +35,7 @@ def grouped(events: Sequence[Mapping[str, Any]]) -> list[list[int]]:
     """Return the positions of the events in each group that is answered together."""
     groups: dict[bytes, list[int]] = {}
     for position, event in enumerate(events):
-        shared = msgspec.json.encode([event.get(name) for name in ALIKE], order="deterministic")
+        shared = msgspec.json.encode([event.get(name) for name in SHARED], order="deterministic")
         groups.setdefault(shared, []).append(position)
     return list(groups.values())
 

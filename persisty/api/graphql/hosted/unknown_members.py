@@ -62,5 +62,5 @@ def _known_fields(
         yield field if inner is field.value else ObjectFieldNode(name=field.name, value=inner, loc=field.loc)
 
 
-def _same(ours: list[ValueNode] | list[ObjectFieldNode], theirs: tuple[ValueNode | ObjectFieldNode, ...]) -> bool:
-    return len(ours) == len(theirs) and all(one is other for one, other in zip(ours, theirs, strict=True))
+def _same(found: list[ValueNode] | list[ObjectFieldNode], original: tuple[ValueNode | ObjectFieldNode, ...]) -> bool:
+    return len(found) == len(original) and all(one is other for one, other in zip(found, original, strict=True))

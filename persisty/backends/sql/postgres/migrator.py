@@ -264,7 +264,7 @@ class PostgresMigrator(SqlMigrator):
         self, title: str, values: StoredValues, table: str, assignment: str, missing: str, items: int
     ) -> Step:
         """Return the step that writes the items of a condition in batches, by their key. Each batch checks the condition again, so it is
-        safe beside other writers, and a stopped backfill continues where it was."""
+        safe with concurrent writers, and a stopped backfill continues where it was."""
         key, place = ", ".join(map(self.quoted, values.stored.key)), self.place(table)
         places = ", ".join(f"${number}" for number in range(1, len(values.stored.key) + 1))
         first = f"SELECT {key} FROM {place} WHERE {missing}"
