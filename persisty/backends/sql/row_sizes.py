@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from ...model.meta import StoreMeta
+from ...model.types import Kind
 from ...store.limits import COMPLETE_PAGE
-from ...store.page_bytes import JOINERS, Total, fitting, large_attributes
+from ...store.page_bytes import Total, fitting, large_attributes
 
 Row = tuple[Any, ...]
 
@@ -26,7 +26,7 @@ class RowSizes:
         self.at_once = MANY
         large = large_attributes(meta)
         self._columns = [
-            (itemgetter(place), JOINERS.get(meta.attributes[name].kind) if not meta.attributes[name].optional else None)
+            (place, b"".join if meta.attributes[name].kind is Kind.BYTES else "".join, meta.attributes[name].optional)
             for place, name in enumerate(names)
             if name in large
         ]
@@ -39,13 +39,15 @@ class RowSizes:
         return size
 
     def _sum(self, rows: list[Row]) -> int:
-        total = 0
-        for column, join in self._columns:
+        if not self._columns or not rows:
+            return 0
+        columns, total = list(zip(*rows, strict=True)), 0
+        for place, join, optional in self._columns:  # to join is the fastest way to add up lengths
+            values: Any = columns[place]
             try:
-                values = map(column, rows)
-                total += sum(map(len, filter(None, values))) if join is None else len(join(values))
-            except TypeError:  # a value of another type than the declared one
-                total += sum(len(str(column(row))) for row in rows)
+                total += len(join(filter(None, values) if optional else values))
+            except TypeError:  # a missing row, or a value of another type than the declared one
+                total += sum(len(str(value)) for value in values if value is not None)
         return total
 
 
