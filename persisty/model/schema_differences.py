@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import Fault
 from .meta import StoreMeta
 from .missing_values import value_before
-from .schema import AttributeSchema, Definition, Enumeration, Schema
+from .schema import AttributeSchema, Definition, Enumeration, Schema, Value
 from .schema_types import Choice, List, Named, OneOf, Python, Type
 from .stored_names import predecessors, stored_names
 from .value_conversions import KIND_OF
@@ -24,6 +24,7 @@ MOVED = (
     "Stored items have it as {was}, and this declaration stores it as {now}. If its values were copied from {now}, remove its former name. Otherwise stop older "
     "code, and run `persisty migrate`"
 )
+NONE_CHANGES = "Where stored items have None, the attribute is absent, and would read with its default now. Run `persisty migrate`, which stores these values"
 TIMES = frozenset({"created", "updated"})
 """Generators of times."""
 SIMILAR = 0.75
@@ -72,6 +73,8 @@ def differences(
             if was != is_ and "any" not in (was, is_):
                 message = "Stored items have a value of another type: declare it as before, or `persisty migrate` converts them"
                 yield Fault(path, message, is_, was)
+            elif columns is None and _none_reads_as_default(stored, stored_attribute, declared, one):
+                yield Fault(path, NONE_CHANGES)
         elif former is not None:
             yield Fault(path, _copying(schema, one.name, former, columns))
         elif columns is not None and one.name in columns:
@@ -82,6 +85,17 @@ def differences(
             ]
             renaming = f". If it was renamed, declare {' or '.join(map(named_before, removed))}" if removed else ""
             yield Fault(path, f"Stored items have no value for it: {remedy(one)}{renaming}")
+
+
+def _none_reads_as_default(
+    stored: Schema, before: AttributeSchema, declared: StoreMeta[Any], now: AttributeSchema
+) -> bool:
+    """Return whether an absent attribute is None in the stored schema and has a default in the declaration. An index takes no stored null."""
+    indexed = any(before.name in one.attributes for one in stored.indexes)
+    no_default = before.generator is None and before.default in (None, Value(value=None))
+    make = value_before(declared.attributes[now.name])
+    still = any(now.name in one.attributes for one in declared.indexes)
+    return before.optional and (indexed or no_default) and now.optional and not still and make is not None
 
 
 def hidden_values(

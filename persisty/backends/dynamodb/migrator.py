@@ -30,11 +30,12 @@ from ...model.schema import Schema
 from ...model.schema_changes import Change, Effect
 from ...model.stored_names import as_stored, stored_index, stored_names, stored_names_of
 from ...store.migration import Evolution, Report, Step, check_kinds
+from .absent_values import values_of_absent
 from .codec import WireCodec
 from .guard_backfill import GuardBackfill, Tables, drop_rows
 from .parallel import in_parallel
 from .resumable_scans import ResumableScans
-from .stored_indexes import declared_indexes, index_name_of, mistyped, read_index, stored_index_names
+from .stored_indexes import declared_indexes, index_name_of, mistyped, read_index, removed_before, stored_index_names
 from .stored_items import REFUSED, StoredItems
 from .table_copy import TableCopy
 from .value_conversion import ConversionBackfill, conversion_of
@@ -63,6 +64,10 @@ WITHOUT_STEP = frozenset(
     }
 )
 """Kinds of changes that need no step: of a whole table, and of what a stored item does not say."""
+
+
+ORDER = {"index_removed": 0, "unique_removed": 0, "index_added": 2, "unique_added": 2}
+"""Kind of a change → its place among the steps, if it is not 1."""
 
 
 class DynamoDbMigrator:
@@ -94,7 +99,8 @@ class DynamoDbMigrator:
             # a unique index of a deployment has no rows for the values of stored items
             and (record is None or one["IndexName"] in recorded or not read_index(one).unique)
         ]
-        return structs.replace(base, indexes=tuple(found))
+        left = () if record is None else removed_before(record, now, table)
+        return structs.replace(base, indexes=(*found, *left))
 
     def has_values(self, name: str, attribute: str) -> bool:
         return self._items.has(name, attribute)
@@ -129,18 +135,32 @@ class DynamoDbMigrator:
             return list(
                 self._copied(evolution.name, evolution.stored, evolution.declared, evolution.changes[0], allowed)
             )
+        stored, declared = evolution.stored, evolution.declared
         changes = [one for one in evolution.changes if one.effect is not Effect.DESTRUCTIVE or one.allow in allowed]
-        order = {"index_removed": 0, "unique_removed": 0, "index_added": 2, "unique_added": 2}
         items = self.count(evolution.name)
-        found = [
-            self._step(evolution.stored, evolution.declared, one, items)
-            for one in sorted(changes, key=lambda one: order.get(one.kind, 1))
-        ]
+
+        def made(*order: int) -> list[Step]:
+            steps = [self._step(stored, declared, one, items) for one in changes if ORDER.get(one.kind, 1) in order]
+            return [one for one in steps if one is not None]
+
         return [
-            *self._unindexed(evolution.declared),
-            *(one for one in found if one is not None),
-            *self._guarded_anew(evolution.declared, changes, items),
+            *self._unindexed(declared),
+            *made(0),
+            *made(1),
+            *self._stored_absent(stored, declared, items),
+            *made(2),
+            *self._guarded_anew(declared, changes, items),
         ]
+
+    def _stored_absent(self, stored: Schema, declared: StoreMeta[Any], items: int) -> Iterator[Step]:
+        """Yield the steps that store the former value of attributes which would read as another one where they are absent."""
+        for name, wire in values_of_absent(stored, declared):
+            place, shown = stored_names_of(declared)[name], "None" if wire == NULL else next(iter(wire.values()))
+            title = f"Items without a value of {name} keep {shown}"
+            key = WireCodec(declared).stored_key[0]
+            condition = "attribute_not_exists(#0) AND attribute_exists(#1)"
+            names = {"#0": place, "#1": key}
+            yield self._backfill(declared, title, condition, "SET #0 = :0", names, {":0": wire}, items)
 
     def _unindexed(self, declared: StoreMeta[Any]) -> Iterator[Step]:
         """Yield the steps that remove the indexes over attributes of another type. They are created again, if they are declared, after the values are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -63,3 +63,10 @@ def mistyped(table: Mapping[str, Any], declared: StoreMeta[Any]) -> list[str]:
         for one in table.get("GlobalSecondaryIndexes", ())
         if any(key["AttributeName"] in wrong for key in one["KeySchema"])
     ]
+
+
+def removed_before(record: Schema, declared: Collection[str], table: Mapping[str, Any]) -> list[IndexSchema]:
+    """Return the recorded indexes that neither the declaration nor the table has. A migration that was interrupted has removed them, or a deployment: the
+    items are still as these indexes required."""
+    there = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())} | {*declared}
+    return [one for one in record.indexes if index_name_of(record, one) not in there]

@@ -210,3 +210,42 @@ def test_an_index_without_a_status_counts_as_active(tables: Tables, monkeypatch:
     monkeypatch.setattr(app.engine.transport, "call", stand_in)  # type: ignore[attr-defined]
     assert evolutions_of(app) == []
     app.prepare()
+
+
+@stored(name="note", indexes=[Index("text"), Index("rank")])
+class Indexed:
+    id: str
+    text: str | None = "n"
+    rank: int | None = 1
+    size: int | None = None
+    color: str = "red"
+
+
+@stored(name="note")
+class Plain:
+    id: str
+    text: str | None = "n"
+    rank: int | None = None
+    size: int | None = 5
+    color: str = "blue"
+
+
+def test_absent_attributes_keep_their_values_when_an_index_is_removed_or_a_default_changes(tables: Tables) -> None:
+    app = tables.filled(Indexed, {"id": "none", "text": None, "rank": None}, {"id": "some"})
+    table = app.engine.described("note")["TableName"]  # type: ignore[attr-defined]
+    app.engine.send(
+        "PutItem", {"TableName": table, "Item": {"id": {"S": "older"}, "text": {"S": "x"}, "rank": {"N": "2"}}}
+    )  # type: ignore[attr-defined]
+    before = {one.id: (one.text, one.rank, one.size, one.color) for one in app.store(Indexed).search_all()}
+    assert before["none"] == (None, None, None, "red")
+    with pytest.raises(SchemaMismatch, match="would read with its default") as caught:
+        tables.app(Plain).prepare()
+    assert {one.path for one in caught.value.faults} == {"/note/text", "/note/size"}
+    for number in range(20):
+        if not killed_at(tables.app(Plain), number):
+            break
+    app, _ = tables.migrated(Plain)
+    notes = app.store(Plain)
+    assert {one.id: (one.text, one.rank, one.size, one.color) for one in notes.search_all()} == before
+    assert [one.id for one in notes.search(Plain.text.is_null()).items] == ["none"]
+    assert (notes.create({"id": "new"}).text, notes.create({"id": "b"}).color) == ("n", "blue")
