@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
@@ -68,3 +68,14 @@ def _decoded(text: str, faults: list[Fault]) -> str:
         pass
     faults.append(Fault("/url", message, found=text[:64]))
     return text
+
+
+def is_origin(endpoint: str) -> bool:
+    """Return whether the endpoint has a scheme, a host, perhaps a port, and no other part."""
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:
+        return False
+    extra = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc or port == 0
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not extra

@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager
 from itertools import count
 from time import sleep
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from ... import settings
 from ...aws.credentials import provider
@@ -28,7 +27,7 @@ from ...model.meta import StoreMeta
 from ...model.stored_names import stored_index, stored_names_of
 from ...naming import system_table_name, table_name
 from ...store.backend import Backend, Write, WriteResult
-from ...store.engine_urls import read_url
+from ...store.engine_urls import is_origin, read_url
 from ...store.migration import Migrator, Report
 from ...store.write_results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
@@ -322,7 +321,7 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
     if transport not in TRANSPORTS:
         faults.append(Fault("/url/transport", "Unknown transport", "one of " + ", ".join(TRANSPORTS), transport))
     endpoint = options.get("endpoint", environment.endpoint)
-    if endpoint is not None and not _is_origin(endpoint):
+    if endpoint is not None and not is_origin(endpoint):
         faults.append(Fault("/url/endpoint", "Not an endpoint", "http://localhost:8000", endpoint[:64]))
     numbers = {
         name: int(value) for name, value in options.items() if name in NUMBERS and re.fullmatch("[0-9]{1,16}", value)
@@ -347,14 +346,3 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
     daemon = settings.xray_daemon()
     traced = direct if daemon is None else TracedTransport(direct, Subsegments(daemon), region)
     return DynamoDbEngine(traced, app, stage, Options(**numbers))
-
-
-def _is_origin(endpoint: str) -> bool:
-    """Return whether the endpoint has a scheme, a host, perhaps a port, and no other part."""
-    try:
-        parts = urlsplit(endpoint)
-        port = parts.port
-    except ValueError:
-        return False
-    extra = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc or port == 0
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not extra

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...errors import ScanNotAllowed
 from ...model.expressions import ALL, And, Compare, Filter, Or, OrderBy
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
@@ -68,6 +69,17 @@ def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Inde
     wider = Planner(meta.altered(indexes=(*meta.indexes, *missing)), planner.codec, planner.index_attributes)
     before, after = (_cost(one.plan(where, order), where, order, NOMINAL_LIMIT, NOMINAL)[0] for one in (planner, wider))
     return missing[0] if after <= before / 2 else None
+
+
+def scan_refused(planner: Planner, where: Filter, order: tuple[OrderBy, ...], items: int) -> ScanNotAllowed:
+    """Return the error of a query that would scan so many items, with the index that would answer it."""
+    late = incomplete_index(planner, where, order)
+    index = late or advised(planner, where, order)
+    advice = f"{index!r} would answer the query" if index else "no index would answer the query"
+    if late is not None:
+        advice = f"{late!r} may miss items until `persisty deploy` or `persisty migrate` completes it"
+    attributes = None if index is None else list(index.attributes)
+    return ScanNotAllowed(f"This would read all {items} items: {advice}", items=items, index=attributes)
 
 
 def incomplete_index(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Index | None:

@@ -22,7 +22,6 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
 
-from ...errors import ScanNotAllowed
 from ...model.expressions import ALL, COUNT, Aggregate, And, Compare, Filter, OrderBy
 from ...model.generators import Add
 from ...model.indexes import Index
@@ -40,7 +39,7 @@ from ...store.page_bytes import Total, size_of_all
 from ...store.unfinished_pages import unfinished_page
 from .access_paths import QueryPlan
 from .codec import WireCodec
-from .explain import advised, explained, incomplete_index
+from .explain import explained, scan_refused
 from .key_reads import Keyed
 from .local_order import Groups, Unplaced, merged, with_sorted_ties
 from .page_positions import Positions
@@ -235,18 +234,7 @@ class Reads(Generic[T]):
             return
         items = self._statistics.size().items
         if items > self._max_scan:
-            index = advised(self._planner, where, order)
-            advice = f"{index!r} would answer the query" if index else "no index would answer the query"
-            if (late := incomplete_index(self._planner, where, order)) is not None:
-                index, advice = (
-                    late,
-                    f"{late!r} may miss items until `persisty deploy` or `persisty migrate` completes it",
-                )
-            raise ScanNotAllowed(
-                f"This would read all {items} items: {advice}",
-                items=items,
-                index=None if index is None else list(index.attributes),
-            )
+            raise scan_refused(self._planner, where, order, items)
 
     # A page of each kind of plan: more than `limit` matches, or all
 
