@@ -30,7 +30,7 @@ NOTHING_STORED = "persisty_nothing"
 ZERO: dict[str, Any] = {"N": "0"}
 EMPTY: dict[str, Any] = {"L": []}
 MAX_CACHED = 1_000
-"""Shapes of conditional writes whose texts a table caches. The cache is cleared when it is full."""
+"""Shapes of conditional writes and queries whose texts a table caches. The cache is cleared when it is full."""
 
 
 class Requests:
@@ -69,13 +69,13 @@ class Requests:
         if texts is None:
             if len(self._texts) >= MAX_CACHED:
                 self._texts.clear()
-            texts = self._texts[shape] = self._compile(when, changes)
+            texts = self._texts[shape] = self._compile_write(when, changes)
         members.update(texts)
         if values:
             members["ExpressionAttributeValues"] = {f":{place}": value for place, value in enumerate(values)}
         return members
 
-    def _compile(self, when: Filter, changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _compile_write(self, when: Filter, changes: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the parts of a conditional write that depend on its shape only: texts and names, without values."""
         expression = Expression(self._meta, self._codec)
         partition = expression.name(self._codec.schema[0])
@@ -133,6 +133,22 @@ class Requests:
     ) -> tuple[str, dict[str, Any]]:
         """Return (`Query` or `Scan`, payload) of a plan, for whole items or for these attributes. `native`: the part of
         the rest that DynamoDB decides."""
+        operation = "Scan" if plan.path is None else "Query"
+        if native is not ALL or any(one.operator != "eq" for one in plan.conditions):
+            return operation, self._compile_query(plan, native, names)
+        shape = (plan.path, tuple([one.attribute for one in plan.conditions]), plan.backward, names)
+        texts = self._texts.get(shape)
+        if texts is None:
+            if len(self._texts) >= MAX_CACHED:
+                self._texts.clear()
+            texts = self._texts[shape] = self._compile_query(plan, native, names)
+        values = [self._codec.value(one.attribute, one.value) for one in plan.conditions]
+        if not values:
+            return operation, texts
+        return operation, {**texts, "ExpressionAttributeValues": {f":{at}": value for at, value in enumerate(values)}}
+
+    def _compile_query(self, plan: QueryPlan, native: Filter, names: tuple[str, ...] | None) -> dict[str, Any]:
+        """Return the payload of a plan."""
         expression = Expression(self._meta, self._codec)
         members: dict[str, Any] = {"TableName": self.table}
         if plan.path is not None:
@@ -147,7 +163,7 @@ class Requests:
             members["FilterExpression"] = text
         if names is not None:
             members["ProjectionExpression"] = expression.projection(names)
-        return "Scan" if plan.path is None else "Query", {**members, **expression.payload()}
+        return {**members, **expression.payload()}
 
     def _key_condition(self, plan: QueryPlan, expression: Expression) -> str:
         pairs = [one for one in plan.conditions if one.operator in ("ge", "le")]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from persisty.backends.dynamodb.access_paths import QueryPlan
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.expressions import Expression, split
+from persisty.backends.dynamodb.planner import Planner
 from persisty.backends.dynamodb.requests import NOTHING_STORED, Requests
 from persisty.model.expressions import ALL, Filter
 from persisty.model.generators import Add
+from persisty.query.order import resolve_order
 from persisty.query.resolution import resolve_filter
 from persisty.store.backend import Delete, Patch, Put
 
@@ -135,3 +139,25 @@ def test_an_empty_update_is_still_an_expression(changes: dict[str, Any]) -> None
     payload = Requests(THING, CODEC, "things").write(Patch(("1",), changes))
     assert payload["UpdateExpression"] == "REMOVE #1"
     assert "ExpressionAttributeValues" not in payload
+
+
+@pytest.mark.parametrize("names", [None, ("id", "text")])
+def test_the_request_of_a_query_by_other_values_has_these_values(names: tuple[str, ...] | None) -> None:
+    planner = Planner(THING, WireCodec(THING))
+    requests = Requests(THING, WireCodec(THING), "things")
+    for where, order in product(QUERIES, (None, "at", "-at")):
+        plan = planner.plan(resolve_filter(THING, where), resolve_order(THING, order))
+        assert isinstance(plan, QueryPlan)
+        fresh = Requests(THING, WireCodec(THING), "things")
+        assert requests.query(plan, ALL, names) == fresh.query(plan, ALL, names)
+
+
+QUERIES: list[Any] = [
+    None,
+    Thing.owner == "a",
+    Thing.owner == "b",
+    (Thing.owner == "a") & (Thing.color == Color.RED),
+    (Thing.owner == "b") & (Thing.color == Color.NONE),
+    (Thing.owner == "b") & (Thing.at >= datetime(2026, 1, 1, tzinfo=UTC)),
+    Thing.text == "a",
+]
