@@ -71,8 +71,10 @@ def _deployed(words: list[str], profile: str | None) -> tuple[list[Change], dict
     with TemporaryDirectory(prefix="persisty-diff-") as assembly:
         run(Path.cwd(), ["synth", "--quiet", "--output", assembly, *words], quiet=True)
         stacks = stacks_of(Path(assembly))
-    there = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
-    return deployed_changes({table.name: table for one in stacks for table in one.tables}, there.tables, there.stacked)
+    deployed = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
+    return deployed_changes(
+        {table.name: table for one in stacks for table in one.tables}, deployed.tables, deployed.stacked
+    )
 
 
 IN_MEMORY = "sqlite://"

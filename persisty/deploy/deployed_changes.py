@@ -27,12 +27,12 @@ def _of_table(table: TableShape, deployed: Shapes) -> Iterator[Change]:
         message = f"The table is new, with {len(table.indexes)} indexes"
         yield Change(kind="item_added", effect=Effect.SAFE, store=table.name, message=message)
         return
-    for kind, some, others, verb in (
+    for kind, some, counterparts, verb in (
         ("index_added", table.indexes, was.indexes, "added"),
         ("index_removed", was.indexes, table.indexes, "removed"),
     ):
         for index in some:
-            if index not in others:
+            if index not in counterparts:
                 message = f"The index is {verb}, in an update of its own"
                 yield Change(kind=kind, effect=Effect.WAVES, store=table.name, name=index.name, message=message)
 

@@ -31,8 +31,8 @@ def complete_indexes(app: App, progress: Progress) -> Iterator[str]:
     migration = Migration(app, kinds=COMPLETED)
     done = migration.apply(progress)
     for one in migration.postponed:
-        others = "; ".join(change.message for change in one.changes if change.kind not in COMPLETED)
-        yield f"{one.name} needs other changes first ({others}). Run `persisty migrate`: until then, queries do not use its incomplete indexes"
+        other_changes = "; ".join(change.message for change in one.changes if change.kind not in COMPLETED)
+        yield f"{one.name} needs other changes first ({other_changes}). Run `persisty migrate`: until then, queries do not use its incomplete indexes"
     for planned in done:
         for change in planned.left:
             yield f"Left: {change.message}. To make this change: persisty migrate --allow {change.allow}"

@@ -124,8 +124,8 @@ class Migration:
             return False
         if any(one.kind in ("item_renamed", "engine_changed") for one in evolution.changes):
             return True
-        others = tuple(one for one in evolution.changes if one.kind not in kinds and not _named(one))
-        stepped = migrator.steps(structs.replace(evolution, changes=others), ())
+        other_changes = tuple(one for one in evolution.changes if one.kind not in kinds and not _named(one))
+        stepped = migrator.steps(structs.replace(evolution, changes=other_changes), ())
         return bool(stepped or self._faults(migrator, evolution))
 
     def _run(self, step: Step, lease: Lease, progress: Progress) -> None:

@@ -83,11 +83,11 @@ def _name(declared: object, name: str) -> str:
 
 def _between(app: App, before: Sequence[Schema], after: Sequence[Schema]) -> Iterator[Change]:
     """Yield the changes from the schemas before a file to those after it."""
-    known: Mapping[str, Schema] = {one.name: one for one in before}
+    schemas: Mapping[str, Schema] = {one.name: one for one in before}
     continued = set()
     for one in after:
         make = Changes(one.name, _engine(app, one.name))
-        was = next((known[name] for name in (one.name, *reversed(one.former_names)) if name in known), None)
+        was = next((schemas[name] for name in (one.name, *reversed(one.former_names)) if name in schemas), None)
         if was is None:
             yield make.make("item_added", f"{one.name} is new")
             continue
@@ -95,7 +95,7 @@ def _between(app: App, before: Sequence[Schema], after: Sequence[Schema]) -> Ite
         if was.name != one.name:
             yield make.make("item_renamed", f"{was.name} is now {one.name}", before=was.name, after=one.name)
         yield from changes_of(was, compile_stored(one), _engine(app, one.name))
-    for name in known:
+    for name in schemas:
         if name not in continued and name not in app.metas:
             yield Changes(name, _engine(app, name)).make("item_removed", f"{name} is no longer declared")
 

@@ -90,11 +90,11 @@ class Assemblies:
         """Return a digest of what a synth reads, and the time at which the newest file of the project was changed."""
         variables = {name: value for name, value in settings.environment().items() if name.startswith(VARIABLES)}
         program = Path(self._command[0]).resolve()
-        known = (
+        inputs = (
             declaration.plan, list(self._words), sorted(variables.items()),
             sys.version, sys.executable, version("aws-cdk-lib"), list(self._command), _state(program),
         )  # fmt: skip
-        digest, newest = sha256(repr(known).encode()), 0.0
+        digest, newest = sha256(repr(inputs).encode()), 0.0
         for name in PACKAGES:
             for place, size, changed in _package(name):
                 digest.update(f"{name}/{place} {size} {changed}\n".encode())

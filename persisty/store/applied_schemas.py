@@ -157,8 +157,8 @@ class AppliedSchemas:
         not fit: their record stays, so that `persisty diff` lists the change until `persisty migrate` has checked every item."""
         for meta in metas:
             record = applied.get(meta.name)
-            known = record is None or record.hash in (LEFT, meta.schema.hash)
-            if known or not _unchecked(record, meta) or self._is_empty(meta.name, meta.engine):
+            is_current = record is None or record.hash in (LEFT, meta.schema.hash)
+            if is_current or not _unchecked(record, meta) or self._is_empty(meta.name, meta.engine):
                 yield meta
 
     def record(self, applied: dict[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
@@ -182,9 +182,9 @@ class AppliedSchemas:
 
     def adopt(self, schema: Schema, engine: str | None) -> None:
         """Record the schema of a store that has no record, as that of one which a deployment has created."""
-        known = {"hash": schema.hash, "schema": schema_to_json(schema).decode(), "engine": engine}
+        applied = {"hash": schema.hash, "schema": schema_to_json(schema).decode(), "engine": engine}
         try:
-            self._records.create({"app": self._app, "store": schema.name, **known})
+            self._records.create({"app": self._app, "store": schema.name, **applied})
         except Conflict:
             return  # it has one
         self.forget()

@@ -73,8 +73,8 @@ def _put(meta: StoreMeta[Any], write: Put, given: Any, result: WriteResult) -> W
     constant = [name for name in made if meta.attributes[name].generator is CREATED]
     if any(found[name] != made[name] for name in constant) or any(map(_old, found.values())):
         return WriteResult(Outcome.EXISTS)
-    is_ours = any(found[name] == made[name] for name in made)
-    return WriteResult(Outcome.DONE, write.item) if is_ours else result
+    is_own = any(found[name] == made[name] for name in made)
+    return WriteResult(Outcome.DONE, write.item) if is_own else result
 
 
 def _patch(meta: StoreMeta[Any], write: Patch, given: Any, result: WriteResult) -> WriteResult:
@@ -82,8 +82,8 @@ def _patch(meta: StoreMeta[Any], write: Patch, given: Any, result: WriteResult) 
     if any(_old(meta.attributes[name].get(result.item)) for name in made) and result.refusal is not None:
         return WriteResult(result.refusal, result.item)
     set_names = [name for name, value in write.changes.items() if not isinstance(value, UpdateOperator)]
-    is_ours = made and all(meta.attributes[name].get(result.item) == write.changes[name] for name in set_names)
-    return WriteResult(Outcome.DONE, result.item) if is_ours else result
+    is_own = made and all(meta.attributes[name].get(result.item) == write.changes[name] for name in set_names)
+    return WriteResult(Outcome.DONE, result.item) if is_own else result
 
 
 def _values(meta: StoreMeta[Any], generators: tuple[Generator, ...], item: Any) -> dict[str, Any]:

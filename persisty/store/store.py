@@ -334,13 +334,13 @@ class Store(Generic[T]):
         team of each author, too. A link to an item that cannot be read is left out; the `errors` of a page name the item, otherwise the log does.
         """
         here = self._context
-        asked = [str(link_name(name)) for name in names] or list(self.meta.links)
+        link_names = [str(link_name(name)) for name in names] or list(self.meta.links)
         if isinstance(items, ResultPage):
             errors: list[UnreadableItem] = []
-            return page_like(items, loaded(here, items.items, asked, limit, errors), errors)
+            return page_like(items, loaded(here, items.items, link_names, limit, errors), errors)
         if isinstance(items, Sequence):
-            return loaded(here, items, asked, limit)
-        return loaded(here, [items], asked, limit)[0]
+            return loaded(here, items, link_names, limit)
+        return loaded(here, [items], link_names, limit)[0]
 
 
 def context_of(store: Store[T]) -> StoreContext[T]:

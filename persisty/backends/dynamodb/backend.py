@@ -70,8 +70,8 @@ class DynamoDbBackend(Generic[T]):
         self.write, self._write_all = self._named(writes.write), self._named(writes.write_all)
         self.allocate = self._named(writes.allocate)
 
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        done = self._write_all(asked)
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        done = self._write_all(bulk)
         if isinstance(done.error, SchemaMismatch):
             self._name(done.error)
         return done

@@ -77,13 +77,13 @@ class Statements:
         puts = [one for one in writes if isinstance(one, Put) and not one.requires]
         columns = self._codec.columns([one.item for one in puts]) if len(puts) == len(writes) > 1 else None
         if columns is None:
-            return self._alike(writes) or [self._of(one) for one in writes]
+            return self._of_one_form(writes) or [self._of(one) for one in writes]
         text = self._text(("insert", *columns), puts[0])
         if len(text) > MAX_TEXT:
             return [None] * len(puts)
         return [{"Statement": text, "Parameters": [*values]} for values in zip(*columns.values(), strict=True)]
 
-    def _alike(self, writes: Sequence[Write]) -> list[dict[str, Any] | None] | None:
+    def _of_one_form(self, writes: Sequence[Write]) -> list[dict[str, Any] | None] | None:
         """Return the statements of updates of the same attributes, or of deletes, under one condition. None for other writes, and for writes that PartiQL
         cannot express. This takes half the time of `_of` for each."""
         first = writes[0]
