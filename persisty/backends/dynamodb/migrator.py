@@ -35,10 +35,18 @@ from .codec import WireCodec
 from .guard_backfill import GuardBackfill, Tables, drop_rows
 from .parallel import in_parallel
 from .resumable_scans import ResumableScans
-from .stored_indexes import declared_indexes, index_name_of, mistyped, read_index, removed_before, stored_index_names
+from .stored_indexes import (
+    declared_indexes,
+    index_name_of,
+    indexed_places,
+    mistyped,
+    read_index,
+    removed_before,
+    stored_index_names,
+)
 from .stored_items import REFUSED, StoredItems
 from .table_copy import TableCopy
-from .value_conversion import ConversionBackfill, conversion_of
+from .value_conversion import ConversionBackfill, conversion_of, unindexing
 from .wire_kinds import NULL, Wire
 
 MADE = frozenset(
@@ -52,14 +60,8 @@ MADE = frozenset(
 WITHOUT_STEP = frozenset(
     {
         *("item_added", "engine_changed", "attribute_added", "attribute_optional"),
-        *(
-            "members_added",
-            "members_removed",
-            "constraints_changed",
-            "nested_changed",
-            "nested_narrowed",
-            "default_changed",
-        ),
+        *("members_added", "members_removed", "constraints_changed"),
+        *("nested_changed", "nested_narrowed", "default_changed"),
         *("link_added", "link_removed", "link_changed", "expires_changed"),
     }
 )
@@ -144,7 +146,7 @@ class DynamoDbMigrator:
             return [one for one in steps if one is not None]
 
         return [
-            *self._unindexed(declared),
+            *unindexing(self._tables, declared),
             *made(0),
             *made(1),
             *self._stored_absent(stored, declared, items),
@@ -154,26 +156,14 @@ class DynamoDbMigrator:
 
     def _stored_absent(self, stored: Schema, declared: StoreMeta[Any], items: int) -> Iterator[Step]:
         """Yield the steps that store the former value of attributes which would read as another one where they are absent."""
-        for name, wire in values_of_absent(stored, declared):
-            place, shown = stored_names_of(declared)[name], "None" if wire == NULL else next(iter(wire.values()))
-            title = f"Items without a value of {name} keep {shown}"
-            key = WireCodec(declared).stored_key[0]
-            condition = "attribute_not_exists(#0) AND attribute_exists(#1)"
-            names = {"#0": place, "#1": key}
-            yield self._backfill(declared, title, condition, "SET #0 = :0", names, {":0": wire}, items)
-
-    def _unindexed(self, declared: StoreMeta[Any]) -> Iterator[Step]:
-        """Yield the steps that remove the indexes over attributes of another type. They are created again, if they are declared, after the values are
-        converted."""
-
-        def step(index: str) -> Step:
-            return Step(
-                title=f"An attribute of the index {index} has another type: remove the index",
-                statements=(f"UpdateTable {declared.name}: delete {index}",),
-                run=lambda report: self._tables.remove_index(declared.name, index),
+        table, key = self._tables.described(declared.name) or {}, WireCodec(declared).stored_key[0]
+        for name, wire in values_of_absent(stored, declared, indexed_places(table)):
+            names = {"#0": stored_names_of(declared)[name], "#1": key}
+            title, condition = (
+                f"{name} is stored where it is absent",
+                "attribute_not_exists(#0) AND attribute_exists(#1)",
             )
-
-        yield from map(step, mistyped(self._tables.described(declared.name) or {}, declared))
+            yield self._backfill(declared, title, condition, "SET #0 = :0", names, {":0": wire}, items)
 
     def _guarded_anew(self, declared: StoreMeta[Any], changes: Sequence[Change], items: int) -> Iterator[Step]:
         """Yield the steps that make the rows of unique values whose type has changed."""

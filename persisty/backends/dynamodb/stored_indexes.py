@@ -70,3 +70,8 @@ def removed_before(record: Schema, declared: Collection[str], table: Mapping[str
     items are still as these indexes required."""
     there = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())} | {*declared}
     return [one for one in record.indexes if index_name_of(record, one) not in there]
+
+
+def indexed_places(table: Mapping[str, Any]) -> set[str]:
+    """Return the stored names of the attributes in the indexes of a table."""
+    return {key["AttributeName"] for one in table.get("GlobalSecondaryIndexes", ()) for key in one["KeySchema"]}

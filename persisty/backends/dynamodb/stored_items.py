@@ -14,6 +14,7 @@ from ...model.schema import Schema
 from ...model.schema_changes import Change
 from ...model.stored_names import predecessors, stored_names
 from ...model.unreadable_items import UNREADABLE, is_readable
+from .absent_values import absent_before, default_without_counterpart
 from .guard_backfill import LISTED, Tables
 from .value_conversion import INCONVERTIBLE, conversion_of, key_text
 from .wire_kinds import NULL, Wire, decoded, wire_kind
@@ -26,6 +27,8 @@ KEYED = (
     "The attributes of a key keep their types on DynamoDB. Declare a new attribute, copy the values in code, then give the item another name with a key of "
     "the new attribute, and the items are copied to a new table"
 )
+DECIDED_BY_TYPE = frozenset({"attribute_retyped", "members_removed", "nested_narrowed"})
+"""Kinds of changes that a value survives if the declared type allows it."""
 LACKS = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
 """Condition of items without a value of `#0`. `:0` is the type of null."""
 HAS = "attribute_exists(#0) AND NOT attribute_type(#0, :0)"
@@ -53,18 +56,22 @@ class StoredItems:
             blocked = KEYED
         if blocked is not None:
             if (
-                change.kind == "attribute_added"
+                change.kind == "attribute_added" and place not in stored_names(stored).values()
             ):  # a table has no columns, so items may have a value from before the attribute was removed
                 yield from self._listed(change, place, name, LACKS, {":0": {"S": "NULL"}}, blocked)
-            elif change.kind == "attribute_retyped":
-                yield from self._listed(change, place, name, HAS, {":0": {"S": "NULL"}}, blocked)
+            elif change.kind == "attribute_retyped" and change.before != "a former name":
+                lost = default_without_counterpart(stored, declared, change.name)
+                condition = f"attribute_not_exists(#0) OR {HAS}" if lost else HAS
+                yield from self._listed(change, place, name, condition, {":0": {"S": "NULL"}}, blocked)
             elif next(self.pages(name, {"Limit": 1}), []):
                 yield Fault(change.path, blocked, change.after, change.before)
             return
         attribute = declared.attributes.get(change.name)
         if change.kind == "attribute_required" and attribute is not None and value_before(attribute) is None:
             message = f"These items have no {change.name}. Give them one first, or declare a default"
-            yield from self._listed(change, place, name, LACKS, {":0": {"S": "NULL"}}, message)
+            filled = predecessor is not None and absent_before(stored, predecessor.name) != NULL
+            lacks = "attribute_type(#0, :0)" if filled else LACKS
+            yield from self._listed(change, place, name, lacks, {":0": {"S": "NULL"}}, message)
         if change.kind == "nested_narrowed" and attribute is not None:
             decode = partial(decoded, wire_kind(exact_attribute(declared, change.name)))
             yield from self._refused(change, place, name, decode, UNREADABLE)
@@ -72,6 +79,9 @@ class StoredItems:
         if change.kind == "attribute_retyped" and conversion is not None:
             message = INCONVERTIBLE.format(change.after)
             yield from self._refused(change, place, name, conversion.converted, message, conversion.shown)
+        if change.kind in DECIDED_BY_TYPE and default_without_counterpart(stored, declared, change.name):
+            message = f"These items have no value of their own, and {change.name} does not allow their former default: give them one first"
+            yield from self._listed(change, place, name, "attribute_not_exists(#0)", {}, message)
         if change.kind == "members_removed" and conversion is None:
             decode = partial(decoded, wire_kind(exact_attribute(declared, change.name)))
             message = "These items have a value that is no longer declared. Give them another one first"

@@ -15,7 +15,7 @@ Passes are made until one finds nothing to convert, so a value that older code w
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,10 +29,11 @@ from ...model.schema_differences import form
 from ...model.stored_names import predecessors
 from ...model.unreadable_items import FAULTS, UnreadableValue
 from ...model.value_conversions import CONVERSIONS, convert, kind_of_form
-from ...store.migration import Report
+from ...store.migration import Report, Step
 from .guard_backfill import LISTED, Tables
 from .parallel import in_parallel
 from .resumable_scans import ResumableScans
+from .stored_indexes import mistyped
 from .wire_kinds import WIRE, Wire, WireKind, decoded, wire_kind
 
 Cell = dict[str, Any]
@@ -68,6 +69,19 @@ class ValueConversion:
         """Return a value for the text of a fault."""
         value = _exact(self._was, cell)
         return repr(next(iter(cell.values())) if value is UNSET else value)
+
+
+def unindexing(tables: Tables, declared: StoreMeta[Any]) -> Iterator[Step]:
+    """Yield the steps that remove the indexes over attributes of another type. Declared ones are created again after the values are converted."""
+
+    def step(index: str) -> Step:
+        return Step(
+            title=f"An attribute of the index {index} has another type: remove the index",
+            statements=(f"UpdateTable {declared.name}: delete {index}",),
+            run=lambda report: tables.remove_index(declared.name, index),
+        )
+
+    yield from map(step, mistyped(tables.described(declared.name) or {}, declared))
 
 
 def conversion_of(stored: Schema, declared: StoreMeta[Any], name: str) -> ValueConversion | None:

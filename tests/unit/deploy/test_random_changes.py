@@ -206,7 +206,7 @@ def test_random_changes_of_a_declaration_keep_every_value(place: Place, seed: in
     play(place, seed)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, 29, 33, 44, 80])
 def test_random_changes_of_a_declaration_keep_every_value_on_dynamodb(moto_endpoint: str, seed: int) -> None:
     tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
     play(tables, seed, keys=False)
