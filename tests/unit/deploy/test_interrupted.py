@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
+from persisty import App, Attr, Conflict, Index, PersistyError, SchemaMismatch, Unique, stored
 from persisty.backends.sql.postgres import migrator
 from persisty.deploy.migration import Migration, lease_of
 from persisty.store import migration_lease
@@ -271,3 +271,23 @@ def test_a_downgrade_after_new_data_preserves_attributes_that_the_older_declarat
     app.store(Car).create({"id": "newer", "odometer": 2})
     app, _ = place.migrated(More)
     assert {one.id: one.rank for one in app.store(More).search_all() if one.id > "n"} == {"new": 9, "newer": 3}
+
+
+def test_a_full_disk_undoes_a_migration_of_a_file_and_the_next_one_succeeds(tmp_path: Path) -> None:
+    place = Place(f"sqlite:///{tmp_path}/shop.db")
+    app = place.filled(
+        Car, *ROWS, *({"id": f"x{n}", "odometer": 1, "note": "n" * 4000, "price": str(n + 100)} for n in range(100))
+    )
+    app.close()
+    app = place.app(Changed)
+    assert Migration(app).plan()
+    [[pages]] = place.sql("PRAGMA page_count")
+    place.sql(f"PRAGMA max_page_count = {pages + 3}")
+    with pytest.raises(PersistyError):
+        Migration(app).apply()
+    before = place.app(Car)
+    before.prepare()
+    assert before.store(Car).read("007").odometer == 7  # type: ignore[union-attr]
+    app, _ = place.migrated(Changed)
+    assert app.store(Changed).count() == len(ROWS) + 100
+    app.close()
