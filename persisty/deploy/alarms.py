@@ -55,9 +55,7 @@ ALARMS: dict[str, tuple[Alarm, ...]] = {
 """Kind of resource → its alarms."""
 GRAPHS: dict[str, tuple[tuple[str, str], ...]] = {
     FUNCTION: (("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")),
-    STREAM: (("IteratorAge", "Maximum"),),
-    QUEUE: (("ApproximateNumberOfMessagesVisible", "Maximum"),),
     HTTP: (("Count", "Sum"), ("4xx", "Sum"), ("5xx", "Sum"), ("Latency", "p99")),
     GRAPHQL: (("Requests", "Sum"), ("4XXError", "Sum"), ("5XXError", "Sum"), ("Latency", "p99")),
 }
-"""Kind of resource → the metrics with their statistics that the dashboard shows."""
+"""Kind of resource → the metrics with their statistics that the dashboard shows. The stack of the streams is made later, and has alarms alone."""
