@@ -22,6 +22,7 @@ from persisty.model.pages import ResultPage, page_like
 class Shop:
     id: str
     title: str = ""
+    cover: bytes = b""
 
 
 @stored(access=public)
@@ -37,7 +38,7 @@ APP = App("books", items=[Shop, Book], url="memory://")
 @pytest.fixture(scope="module")
 def rest() -> Iterator[Rest]:
     APP.prepare()
-    APP.store(Shop).create({"id": "s", "title": "x" * 900_000})
+    APP.store(Shop).create({"id": "s", "title": "x" * 900_000, "cover": b"x" * 40_000})
     for start in range(0, 1_000, 100):
         APP.store(Book).edit_batch([Create({"id": f"b{one:04}", "shop_id": "s"}) for one in range(start, start + 100)])
     yield Rest(APP)
@@ -95,6 +96,7 @@ def test_a_response_in_parts_has_the_bytes_of_one_encoded_as_a_whole(rest: Rest)
     "text",
     [
         "{bookSearch(limit: 1000) {items {id shop {title}}}}",
+        "{bookSearch(limit: 1000) {items {id shop {cover}}}}",
         "{" + " ".join(f"a{one}: bookSearch {{items {{shop {{title}}}}}}" for one in range(40)) + "}",
     ],
 )

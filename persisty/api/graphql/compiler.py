@@ -16,6 +16,7 @@ from msgspec import UNSET, Struct
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind, identity
 from ...naming import pascal
+from ...store.page_bytes import SIZES
 from ..operations import ActionOperation, Operation
 from .described_types import attribute_ref
 from .executor import Items, Member, Node, Objects, Value, Whole
@@ -85,7 +86,8 @@ class Planner:
         known = origin.known and not record.keyed
         get = attrgetter(field.attribute) if known else partial(member_of, name=field.attribute)
         ref = Ref(field.ref.type, nullable=True) if field.omittable else field.ref
-        return Member(selected.key, self._node(ref, selected, record.name, origin), get)
+        node = self._node(ref, selected, record.name, origin)
+        return Member(selected.key, node, get, measured=isinstance(node, Value))
 
     def _of_item(self, meta: StoreMeta[Any], owner: str, selected: Selected, origin: _Origin) -> Member:
         if selected.name == TYPENAME:
@@ -97,16 +99,18 @@ class Planner:
             node = self._node(link.ref, selected, owner, _KNOWN)
             many = partial(most, selected) if link.link.kind == "has_many" else None
             needed = self._needed(link, selected)
-            return Member(selected.key, node, load=partial(load, meta, link, selected, needed), many=many)
+            loads = partial(load, meta, link, selected, needed)
+            return Member(selected.key, node, load=loads, many=many, measured=isinstance(node, Value))
         attribute, ref = meta.attributes[selected.name], attribute_ref(meta, selected.name)
         ref = Ref(ref.type, ref.answered.nullable or attribute.readable is not True)
         if not origin.known or not isinstance(ref.type, Leaf):
             known = origin.known or origin.stored
             get = attribute.get if known else partial(member_of, name=attribute.name)
-            return Member(selected.key, self._node(ref, selected, owner, origin), get)
+            node = self._node(ref, selected, owner, origin)
+            return Member(selected.key, node, get, measured=isinstance(node, Value))
         whole = self._whole(attribute, ref.type)
         plain = None if whole is None else Value(selected, ref.nullable, owner, self._spell(ref.type), whole)
-        return Member(selected.key, plain, attribute.get)
+        return Member(selected.key, plain, attribute.get, measured=attribute.kind in MAY_BE_LONG)
 
     def _needed(self, link: LinkField, selected: Selected) -> tuple[str, ...]:
         """Return the attributes of linked items that are selected, and those that their own selected links use."""
@@ -139,6 +143,8 @@ class Planner:
 
 
 STRUCTURED = frozenset({Form.STRUCTURE, Form.ANY})
+MAY_BE_LONG = frozenset(SIZES)
+"""Kinds whose values count towards the size of a response."""
 
 
 class _Origin(Struct, frozen=True):
@@ -153,7 +159,7 @@ _KNOWN = _Origin(known=True, stored=True)
 
 
 def _typename(selected: Selected, name: str) -> Member:
-    return Member(selected.key, None, lambda _: name)
+    return Member(selected.key, None, lambda _: name, measured=False)
 
 
 def _each(spell: Callable[[Any], Any], values: list[Any]) -> list[Any]:

@@ -27,6 +27,10 @@ from .selection import Selected
 ROW_TYPES = 2_000
 """The most cached types of rows. Callers choose the keys."""
 
+TEXTS = frozenset({str, bytes})
+"""Types of values in a response that may be long. Lists and objects consist of others."""
+LISTS = frozenset({list, tuple})
+
 Path = tuple[str | int, ...]
 Trace = Callable[[int], Path]
 """Position in a column → its path in the response. Called only for an error."""
@@ -74,7 +78,10 @@ class Run:
 
     def measure(self, answers: list[Any]) -> None:
         """Count the characters of a column. Raises `AnswerTooLarge` beyond the limit, because an item that many links reach is repeated."""
-        self.size += sum([len(one) for one in answers if type(one) is str])
+        try:
+            self.size += sum(map(len, answers))
+        except TypeError:  # not all of them are texts
+            self.size += sum([len(one) for one in answers if type(one) in TEXTS])
         if self.limit is not None and self.size > self.limit:
             raise AnswerTooLarge(f"The texts of a response have at most {self.limit} characters", limit=self.limit)
 
@@ -163,7 +170,7 @@ class Items(Node):
 
     def __init__(self, selected: Selected, nullable: bool, owner: str, item: Node) -> None:
         super().__init__(selected, nullable, owner)
-        self._item = item
+        self._item, self._measured = item, isinstance(item, Value)
 
     def weight(self, variables: Any, many: int) -> int:
         return 1 + many * self._item.weight(variables, 1)
@@ -177,7 +184,7 @@ class Items(Node):
                 answers.append(self.absent(run, value, trace(position)))
             else:
                 try:
-                    members.extend(ordered(value))
+                    members.extend(value if type(value) in LISTS else ordered(value))
                     answers.append(UNSET)
                 except Exception as error:  # not a list, or an iterator that raises
                     del members[ends[-1] if ends else 0 :]
@@ -190,7 +197,7 @@ class Items(Node):
 
         before = run.failed
         found = self._item.complete(run, members, inside)
-        if run.limit is not None:
+        if self._measured and run.limit is not None:
             run.measure(found)
         broken = run.failed > before
         start = 0
@@ -212,13 +219,15 @@ class Items(Node):
 
 
 class Member(Struct, frozen=True):
-    """A field of an object. `get` reads its value; `load` reads the values of all objects at once. `many`: the most items that a link may load."""
+    """A field of an object. `get` reads its value; `load` reads the values of all objects at once. `many`: the most items that a link may load.
+    `measured`: its values may be long texts."""
 
     key: str
     node: Node | None
     get: Callable[[Any], Any] | None = None
     load: Callable[[Run, list[Any]], list[Any]] | None = None
     many: Callable[[Any], int] | None = None
+    measured: bool = True
 
 
 class Objects(Node):
@@ -291,7 +300,7 @@ class Objects(Node):
                     for position in range(len(objects))
                 ]
         answers = values if node is None else node.complete(run, values, inside)
-        if run.limit is not None and len(answers) > 1:
+        if member.measured and run.limit is not None and len(answers) > 1:
             run.measure(answers)
         return answers
 
