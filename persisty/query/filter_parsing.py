@@ -78,10 +78,12 @@ def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where", view:
     """Return the resolved filter of a JSON value. None and `{}` match every item. `view`: the attributes that the filter may name.
 
     With a `view` the filter is `Resolved`, and a query of the same view does not check it again."""
+    if given is None:
+        return ALL
     if _has_too_many(given):
         raise InvalidQuery(faults=[Fault(path, "Too many filters in and, or", f"at most {MAX_FILTERS}")])
     faults: list[Fault] = []
-    found = ALL if given is None else _of_json(view or unrestricted(meta), given, path, faults, MAX_DEPTH)
+    found = _of_json(view or unrestricted(meta), given, path, faults, MAX_DEPTH)
     if faults:
         raise InvalidQuery(faults=faults)
     return _resolved(meta, found, path, view)

@@ -8,6 +8,7 @@ change path) obtain its context by `context_of(store)` of `persisty.store.store`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET
@@ -141,9 +142,33 @@ class StoreContext(Generic[T]):
         """Return an engine's page with redacted items, and with the cursor of the query."""
         items = self.guard.redact(page.items)
         cursor = None if page.position is None else encode_cursor(self.meta, where, order, page.position)
-        if {*map(type, items)} <= self._classes:
+        if self._classes.issuperset(map(type, items)):
             return ResultPage(items, cursor)
-        items, errors = split_unreadable(self.guard, items)
+        return self._without_unreadable(items, cursor)
+
+    def redacted_pages(
+        self, where: Callable[[int], Filter], order: tuple[OrderBy, ...], pages: Sequence[Page[T]]
+    ) -> list[ResultPage[T]]:
+        """Return the results of `redacted_page` for several pages of one order. `where`: position of a page → its filter, which only a cursor needs."""
+        items = list(chain.from_iterable([page.items for page in pages]))
+        redacted, start = self.guard.redact(items), 0
+        page_of = ResultPage if self.all_whole(redacted) else self._without_unreadable
+        found: list[ResultPage[T]] = []
+        for place, page in enumerate(pages):
+            end = start + len(page.items)
+            some = page.items if redacted is items else redacted[start:end]
+            position, start = page.position, end
+            cursor = None if position is None else encode_cursor(self.meta, where(place), order, position)
+            found.append(page_of(some, cursor))
+        return found
+
+    def all_whole(self, redacted: Sequence[T | None]) -> bool:
+        """Return whether each of the items can be read, or is None."""
+        return self._classes.issuperset(map(type, redacted))
+
+    def _without_unreadable(self, redacted: list[T], cursor: str | None) -> ResultPage[T]:
+        """Return a page of the items that can be read, and the errors of the others."""
+        items, errors = split_unreadable(self.guard, redacted)
         return IncompletePage(items, cursor, errors) if errors else ResultPage(items, cursor)
 
     def call_engine(self, call: Callable[..., X], *arguments: Any, **options: Any) -> X:
@@ -166,7 +191,7 @@ class StoreContext(Generic[T]):
             fine = iter(self.guard.matches(rule, present))
             shown = [one if one is not None and next(fine) else None for one in items]
         redacted = self.guard.redact(shown)
-        if self._classes.issuperset(map(type, redacted)):
+        if self.all_whole(redacted):
             return redacted
         return require_readable(
             [None if one is None else as_shown(self.guard, one) for one in redacted], several=several

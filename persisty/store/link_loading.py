@@ -71,14 +71,18 @@ def related(
         None if select is None else target.attributes_to_read(select),
     )
     get = store.meta.attributes[link.ends.local].get
-    values = [None if (value := get(item)) is UNSET else value for item in items]
-    distinct = list(dict.fromkeys(value for value in values if value is not None))
+    distinct: dict[Any, int] = {}  # value → its place; Python code hashes a UUID, so each value is looked up once
+    places = [
+        None if (value := get(item)) is None or value is UNSET else distinct.setdefault(value, len(distinct))
+        for item in items
+    ]
     try:
-        loaded = LOADERS[link.kind](store, target, link, distinct, request) if distinct else {}
+        loaded = LOADERS[link.kind](store, target, link, list(distinct), request) if distinct else []
     except AnswerTooLarge as error:
         raise link_too_large(name, error) from error
-    found = [loaded.get(value, EMPTY.get(link.kind)) for value in values]
-    if link.kind in ("belongs_to", "has_one"):
+    empty = EMPTY.get(link.kind)
+    found = [empty if place is None else loaded[place] for place in places]
+    if link.kind in ("belongs_to", "has_one") and not target.all_whole(found):
         return require_readable([None if one is None else as_shown(target.guard, one) for one in found])
     return found
 
@@ -105,8 +109,13 @@ def open_links(store: StoreContext[Any]) -> dict[str, Link]:
 
 def _target(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
-) -> dict[Any, Any]:
+) -> list[Any]:
     """Load the items with these keys."""
+    found = _by_key(target, link, values, request)
+    return [found.get(value) for value in values]
+
+
+def _by_key(target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest) -> dict[Any, Any]:
     found = _of_keys(target, values)
     where = combine(And, [target.guard.row_filter("read"), request.where])
     matches = found if where == ALL else _matching(target, where, found)
@@ -140,32 +149,27 @@ def _matching(target: StoreContext[Any], where: Filter, items: list[Any]) -> lis
 
 def _pages(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
-) -> dict[Any, Any]:
+) -> list[Any]:
     """Load the first items of each value."""
     ends = link.ends
     if ends.middle is not None:
         return _pages_through(store, target, link, values, request)
     if not target.guard.allows("search"):
-        return {}
+        return [NO_ITEMS] * len(values)
     if request.cursor is not None:
         [value] = values
         led = _of(target, ends.remote, value, request)
-        return {value: target.page(led, request.order, request.limit, request.cursor, request.select)}
+        return [target.page(led, request.order, request.limit, request.cursor, request.select)]
     where = target.preparation.within_rule("search", request.where)
     ready = target.semi_joins.ready(target.meta, where)
     if ready == NOTHING:
-        return {}
+        return [NO_ITEMS] * len(values)
     found = target.path.query_each(
         ends.remote,
         values,
         Query(ready, request.order, None, request.limit, select=request.select, max_bytes=MAX_LINKED_BYTES),
     )
-    return {
-        value: target.redacted_page(ALL, request.order, page)
-        if page.position is None  # only a cursor needs the filter of the page
-        else target.redacted_page(_of(target, ends.remote, value, request), request.order, page)
-        for value, page in zip(values, found, strict=True)
-    }
+    return target.redacted_pages(lambda place: _of(target, ends.remote, values[place], request), request.order, found)
 
 
 def _middle(link: Link) -> StoreMeta[Any]:
@@ -179,26 +183,25 @@ def _of(target: StoreContext[Any], attribute: str, value: Any, request: LinkRequ
 
 def _pages_through(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
-) -> dict[Any, Any]:
+) -> list[Any]:
     middle = store.of(_middle(link))
     if not (target.guard.allows("search") and middle.guard.allows("search")):
-        return {}
+        return [NO_ITEMS] * len(values)
     total = request.order or tuple(OrderBy(name) for name in target.meta.key.attributes)
     if request.cursor is not None:
         [value] = values
         where = _through(target, middle, link, value, request)
-        return {value: target.page(where, total, request.limit, request.cursor, request.select)}
+        return [target.page(where, total, request.limit, request.cursor, request.select)]
     far = _between(middle, link, values)
     keys = list(dict.fromkeys(key for some in far.values() for key in some))
-    behind = _target(
-        store,
+    behind = _by_key(
         target,
         link,
         keys,
         msgspec.structs.replace(request, where=target.preparation.within_rule("search", request.where)),
     )
     rank = sort_key(target.meta, total)
-    pages: dict[Any, Any] = {}
+    pages: list[Page[Any]] = []
     for value in values:
         own_items = sorted((behind[key] for key in far.get(value, ()) if key in behind), key=rank)
         first, position = own_items[: request.limit], None
@@ -208,10 +211,8 @@ def _pages_through(
                 own_items[: own_items.index(readable[-1]) + 1],
                 position_of(target.meta, total, readable[-1]),
             )
-        pages[value] = target.redacted_page(
-            _through(target, middle, link, value, request), total, Page(first, position)
-        )
-    return pages
+        pages.append(Page(first, position))
+    return target.redacted_pages(lambda place: _through(target, middle, link, values[place], request), total, pages)
 
 
 def _through(
@@ -253,15 +254,21 @@ def _between(middle: StoreContext[Any], link: Link, values: list[Any]) -> dict[A
 
 def _first(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
-) -> dict[Any, Any]:
+) -> list[Any]:
     pages = _pages(store, target, link, values, msgspec.structs.replace(request, limit=1))
-    firsts = {value: next(iter((*page.items, *page.errors)), None) for value, page in pages.items()}
-    return {value: one for value, one in firsts.items() if one is not None}
+    return [next(iter((*page.items, *page.errors)), None) for page in pages]
 
 
 def _counts(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
-) -> dict[Any, Any]:
+) -> list[Any]:
+    found = _counted(store, target, link, values, request)
+    return [found.get(value, 0) for value in values]
+
+
+def _counted(
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], request: LinkRequest
+) -> dict[Any, int]:
     """Return the number of items for each value, counting those that the caller may count."""
     ends = link.ends
     counted, attribute = (target, ends.remote) if ends.middle is None else (store.of(_middle(link)), ends.near)
@@ -281,7 +288,7 @@ def _counts(
     return Counter(group.by[0] for group in counted.path.aggregate((COUNT,), ends.between, ready))
 
 
-Loader = Callable[[StoreContext[Any], StoreContext[Any], Link, list[Any], LinkRequest], dict[Any, Any]]
+Loader = Callable[[StoreContext[Any], StoreContext[Any], Link, list[Any], LinkRequest], list[Any]]
 
 LOADERS: dict[str, Loader] = {"belongs_to": _target, "has_many": _pages, "has_one": _first, "has_count": _counts}
-"""Kind of link → its loader: (store, target's store, link, distinct values of the near end) → value → the linked items."""
+"""Kind of link → its loader: (store, target's store, link, distinct values of the near end) → the linked items of each value."""
