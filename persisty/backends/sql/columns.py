@@ -272,7 +272,7 @@ class RowCodec:
         stored = columns.copy()
         try:
             for position, types in self._undecoded:
-                if not {*map(type, columns[position])} <= types:
+                if not types.issuperset(map(type, columns[position])):
                     return list(map(self.item, zip(*stored, strict=True)))
             for position, decode_all in self._decoders:
                 columns[position] = decode_all(columns[position])
