@@ -5,7 +5,7 @@ The stored attributes are read from the engine. The schemas that were applied la
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import structs
@@ -17,7 +17,9 @@ from ..model.schema_changes import Change, Changes, changes_of
 from ..model.schema_differences import form, hidden_values, named_before
 from ..model.schema_json import schema_from_json
 from ..model.stored_names import stored_names
+from ..model.unfinished_changes import Begun, with_unfinished
 from ..store.migration import Evolution, Migrating, Migrator
+from ..store.migration_lease import LEASES, begun_by
 from ..store.schema_records import APPLIED, LEFT
 
 
@@ -37,6 +39,10 @@ SWITCH = "switch:"
 """Prefix of the value of `--allow` that switches to the copy of a renamed item."""
 
 
+REWRITING = frozenset({"attribute_retyped", "attribute_renamed"})
+"""Kinds of changes that write stored values in another form or under another name."""
+
+
 def migrator_of(app: App, engine: str | None) -> Migrator | None:
     """Return the migrator of an engine of the app, None if the engine needs no migrations."""
     found = app.engine_named(engine)
@@ -51,16 +57,24 @@ def records_of(app: App) -> Records:
     return {name: Record(schema_from_json(one.schema), one.engine, one.hash == LEFT) for name, one in applied.items()}
 
 
+def unfinished_of(app: App) -> Mapping[str, Begun]:
+    """Return the values that an interrupted migration has begun to rewrite, by store. Creates no table."""
+    migrators = [migrator_of(app, engine) for engine in (None, *app.engine_urls)]
+    if not any(one is not None and one.copies for one in migrators) or app.engine.is_empty(LEASES.name):
+        return {}
+    return begun_by(app.system_store(LEASES).read(app.name))
+
+
 def evolutions_of(app: App, allowed: Iterable[str] = (), removed: Collection[str] | None = None) -> list[Evolution]:
     """Return the changes of each store that has changes, those of removed items last. `allowed`: destructive changes to make, which include the attributes
     that are left behind on purpose. `removed`: the items that count as removed if the app does not declare them; None: every item that was applied."""
     dropped = frozenset(one.removeprefix("drop:") for one in allowed)
-    records = records_of(app)
+    records, unfinished = records_of(app), unfinished_of(app)
     found, in_use = [], set[str]()
     for meta in app.metas.values():
         migrator = migrator_of(app, meta.engine)
         if migrator is not None:
-            evolution = _evolution(app, meta, migrator, records, dropped)
+            evolution = _evolution(app, meta, migrator, records, unfinished, dropped)
             in_use.add(evolution.name)
             if evolution.changes:
                 found.append(evolution)
@@ -69,7 +83,12 @@ def evolutions_of(app: App, allowed: Iterable[str] = (), removed: Collection[str
 
 
 def _evolution(
-    app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records, dropped: frozenset[str]
+    app: App,
+    meta: StoreMeta[Any],
+    migrator: Migrator,
+    records: Records,
+    unfinished: Mapping[str, Begun],
+    dropped: frozenset[str],
 ) -> Evolution:
     """Return the changes of a declared item, possibly empty."""
     make = Changes(meta.name, migrator.engine)
@@ -83,9 +102,16 @@ def _evolution(
     if stored is None:
         added = make.make("item_added", f"{meta.name} is new")
         return Evolution(name=name, stored=None, declared=meta, changes=(added,), engine=meta.engine)
+    refused: dict[str, str] = {}
+    if record is not None and name in unfinished:
+        stored, refused = with_unfinished(stored, record, unfinished[name], meta.schema)
     table = app.engine_named(engine).table(name)
     mirrored: frozenset[str] = frozenset() if table is None else table.mirrored
     stored, changes = _changes(stored, record, meta, migrator.engine, make, dropped, mirrored)
+    changes = [
+        structs.replace(one, blocked=refused[one.name]) if one.kind in REWRITING and one.name in refused else one
+        for one in changes
+    ]
     if record is not None:
         changes = list(
             _ambiguous_renames(
@@ -96,7 +122,9 @@ def _evolution(
         changes.insert(0, _renamed(make, name, meta.name, migrator))
     else:
         changes += _left_before(meta, stored, migrator, make, dropped)
-    return Evolution(name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine)
+    return Evolution(
+        name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine, applied=record
+    )
 
 
 def _left_before(

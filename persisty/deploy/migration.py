@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
 from ..model.schema_changes import Change, Effect
+from ..model.unfinished_changes import rewritten
 from ..store.migration import Evolution, Migrator, Reached, Report, Step
 from ..store.migration_lease import LEASES, Lease
 from .evolution import SWITCH, evolutions_of, migrator_of
@@ -88,6 +89,7 @@ class Migration:
                 ready = self._record(done)
                 if ready:
                     self._app.prepare(*ready)
+            lease.settle(ready)
         return done
 
     def _adopt(self, evolutions: Iterable[Evolution]) -> None:
@@ -104,6 +106,7 @@ class Migration:
         with nullcontext() if engine is None else migrator.together():
             planned = self._planned(one for one in self._evolutions() if one.engine == engine)
             for one in planned:
+                _begin(one, migrator, lease)
                 for step in one.steps:
                     _check_lease(lease)
                     self._run(step, lease, progress)
@@ -231,6 +234,14 @@ def _faults_of(migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:
 def _named(change: Change) -> bool:
     """Return whether a change is made only if `--allow` names it."""
     return change.effect is Effect.DESTRUCTIVE or (change.kind == "item_renamed" and change.allow is not None)
+
+
+def _begin(planned: Planned, migrator: Migrator, lease: Lease) -> None:
+    """Record the values that the steps rewrite, unless the columns of the engine tell their form."""
+    evolution = planned.evolution
+    applied, declared = evolution.applied or evolution.stored, evolution.declared
+    if migrator.copies and planned.steps and applied is not None and declared is not None:
+        lease.begin(evolution.name, rewritten(applied, declared.schema))
 
 
 def _check_lease(lease: Lease) -> None:

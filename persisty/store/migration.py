@@ -85,13 +85,15 @@ class Step(Struct, frozen=True, kw_only=True):
 
 class Evolution(Struct, frozen=True, kw_only=True):
     """The changes of one store, with the schemas before and after them. `name`: the name under which the items are stored now. `stored` is None for a
-    new item, `declared` for an item that is no longer declared. `engine`: the name of the engine, None for the app's own."""
+    new item, `declared` for an item that is no longer declared. `engine`: the name of the engine, None for the app's own. `applied`: the schema that was applied last, None if it is
+    unknown. After an interrupted migration, `stored` differs from it."""
 
     name: str
     stored: Schema | None
     declared: StoreMeta[Any] | None
     changes: tuple[Change, ...]
     engine: str | None = None
+    applied: Schema | None = None
 
 
 class Migrator(Protocol):

@@ -16,7 +16,7 @@ It also records the positions of long steps, so that B continues where A was. A 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -29,6 +29,7 @@ from ..errors import BackendUnavailable, Conflict, PreconditionFailed, SchemaMis
 from ..model.attribute_declaration import Attr
 from ..model.meta import StoreMeta, meta_of
 from ..model.stored import stored
+from ..model.unfinished_changes import Begun, Stored
 from ..naming import RESERVED
 from .migration import Reached
 from .store import Store
@@ -56,10 +57,12 @@ class MigrationLease:
 
 
 class Positions(Struct):
-    """Positions of the long steps of a migration, by their identifiers. `at`: the time when they were recorded."""
+    """Positions of the long steps of a migration, by their identifiers. `at`: the time when they were recorded. `begun`: store → the attributes
+    whose values are rewritten, see `model.unfinished_changes`; until a migration of the store has succeeded."""
 
     at: datetime
     steps: dict[str, Reached] = {}
+    begun: dict[str, dict[str, Stored]] = {}
 
 
 LEASES: StoreMeta[MigrationLease] = meta_of(MigrationLease)
@@ -73,6 +76,7 @@ class Lease:
         self.lost = threading.Event()
         """Set when another migration has taken the lease: the holder must stop."""
         self._positions: dict[str, Reached] = {}
+        self._begun: dict[str, dict[str, Stored]] = {}
         self._recorded = 0.0
 
     @contextmanager
@@ -108,20 +112,35 @@ class Lease:
             self._positions[step] = reached
             if monotonic() < self._recorded + RECORDED:
                 return
-        self._recorded = monotonic()
         try:
-            self._leases.update(
-                self._app, {"positions": self._positions_text()}, when=MigrationLease.holder == self._holder
-            )
-        except PreconditionFailed:
-            self.lost.set()
+            self._write_positions()
         except BackendUnavailable:
             return  # without it, the next migration repeats more
 
+    def begin(self, store: str, rewritten: Begun) -> None:
+        """Record that values of a store are rewritten from now on. What an interrupted migration has begun before stays."""
+        begun = {**rewritten, **self._begun.get(store, {})}
+        if begun != self._begun.get(store, {}):
+            self._begun[store] = begun
+            self._write_positions()
+
+    def settle(self, stores: Iterable[str]) -> None:
+        """Note that the values of these stores are rewritten. It is recorded when the lease is released."""
+        for one in stores:
+            self._begun.pop(one, None)
+
+    def _write_positions(self) -> None:
+        self._recorded = monotonic()
+        changes = {"positions": self._positions_text()}
+        try:
+            self._leases.update(self._app, changes, when=MigrationLease.holder == self._holder)
+        except PreconditionFailed:
+            self.lost.set()
+
     def _positions_text(self) -> str | None:
-        if not self._positions:
+        if not self._positions and not self._begun:
             return None
-        return msgspec.json.encode(Positions(datetime.now(UTC), self._positions)).decode()
+        return msgspec.json.encode(Positions(datetime.now(UTC), self._positions, self._begun)).decode()
 
     def _take(self) -> str | None:
         now = datetime.now(UTC)
@@ -137,6 +156,7 @@ class Lease:
             if taken is None:
                 return None
             self._positions = _trusted(taken.positions)
+            self._begun = {store: {**one} for store, one in begun_by(taken).items()}
             return taken.unfinished
         return None
 
@@ -152,15 +172,24 @@ class Lease:
                 continue  # the next renewal may succeed; otherwise the lease expires
 
     def _release(self, unfinished: str | None, *, finished: bool) -> None:
+        if finished:
+            self._positions = {}
         changes = {
             "until": datetime.now(UTC) - DURATION,
             "unfinished": unfinished and unfinished[:500],
-            "positions": None if finished else self._positions_text(),
+            "positions": self._positions_text(),
         }
         try:
             self._leases.update(self._app, changes, when=MigrationLease.holder == self._holder)
         except (PreconditionFailed, BackendUnavailable):
             return  # it has expired, or will expire
+
+
+def begun_by(lease: MigrationLease | None) -> Mapping[str, Begun]:
+    """Return the values that the last migration has begun to rewrite, by store. Empty if it has finished."""
+    if lease is None or lease.positions is None:
+        return {}
+    return msgspec.json.decode(lease.positions, type=Positions).begun
 
 
 def _trusted(text: str | None) -> dict[str, Reached]:

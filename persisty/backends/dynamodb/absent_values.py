@@ -24,24 +24,25 @@ from ...model.schema import IndexSchema, Schema
 from ...model.schema_differences import form
 from ...model.stored_names import as_stored, predecessors, stored_names
 from ...model.unreadable_items import FAULTS, UnreadableValue, is_readable
+from ...store.migration import Evolution
 from .codec import WireCodec
 from .value_conversion import conversion_of
 from .wire_kinds import NULL, decoded, wire_kind
 
 
 def values_of_absent(
-    stored: Schema, declared: StoreMeta[Any], indexed: Collection[str]
+    stored: Schema, applied: Schema, declared: StoreMeta[Any], indexed: Collection[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each attribute that absent would read as another value after the change, with its former value in the declared form. A required attribute that was
-    None gets its default, and has no former value. `indexed`: the stored names in the indexes of the table."""
-    old, new = WireCodec(compile_stored(_over_names(stored, indexed))), WireCodec(declared)
+    None gets its default, and has no former value. `applied`: the schema of the items before an interrupted migration. `indexed`: the stored names in the indexes of the table."""
+    old, new = WireCodec(compile_stored(_over_names(applied, indexed))), WireCodec(declared)
     is_indexed = {name for one in declared.indexes for name in one.attributes}
     there = {as_stored(stored, one) for one in _over_names(stored, ()).indexes}
     stays = {name for one in declared.indexes if as_stored(declared.schema, one) in there for name in one.attributes}
-    for name, known in predecessors(stored, declared.schema).items():
+    for name, known in predecessors(applied, declared.schema).items():
         before, after = _absent(old, known.name), _absent(new, name)
         if before == NULL and name in is_indexed and declared.attributes[name].optional:
-            stays_indexed = name in stays and not _is_retyped(stored, declared, name)
+            stays_indexed = name in stays and not _is_retyped(applied, declared, name)
             if value_before(declared.attributes[name]) is not None and not stays_indexed:
                 yield name, NULL  # else `index_completion` would take absence for the default. It removes the NULL
             continue
@@ -49,11 +50,24 @@ def values_of_absent(
             continue
         if before != NULL:
             try:
-                before = _converted(stored, declared, name, before)
+                before = _converted(applied, declared, name, before)
             except FAULTS:
                 continue  # `default_without_counterpart` refuses it
         if before != after:
             yield name, before
+
+
+def applied_schema(evolution: Evolution, stored: Schema) -> Schema:
+    """Return the schema of the items before a migration, with the indexes of both: an interrupted migration may have removed some of them, and absent attributes
+    still read as they required."""
+    if evolution.applied is None:
+        return stored
+    names = {one.name for one in stored.attributes}
+    return structs.replace(
+        evolution.applied,
+        attributes=tuple(one for one in evolution.applied.attributes if one.name in names),
+        indexes=tuple(dict.fromkeys((*stored.indexes, *evolution.applied.indexes))),
+    )
 
 
 def default_without_counterpart(stored: Schema, declared: StoreMeta[Any], name: str) -> bool:

@@ -30,7 +30,7 @@ from ...model.schema import Schema
 from ...model.schema_changes import Change, Effect
 from ...model.stored_names import as_stored, stored_index, stored_names, stored_names_of
 from ...store.migration import Evolution, Report, Step, check_kinds
-from .absent_values import values_of_absent
+from .absent_values import applied_schema, values_of_absent
 from .codec import WireCodec
 from .guard_backfill import GuardBackfill, Tables, drop_rows
 from .parallel import in_parallel
@@ -119,11 +119,7 @@ class DynamoDbMigrator:
         if evolution.stored is None or evolution.declared is None:
             return
         check_kinds(evolution, self.kinds)
-        faults = [
-            fault
-            for change in evolution.changes
-            for fault in self._items.faults(evolution.name, evolution.stored, evolution.declared, change)
-        ]
+        faults = [fault for change in evolution.changes for fault in self._items.faults(evolution, change)]
         if faults:
             raise SchemaMismatch("The stored items do not survive the changes, so nothing was changed", faults=faults)
 
@@ -149,15 +145,15 @@ class DynamoDbMigrator:
             *unindexing(self._tables, declared),
             *made(0),
             *made(1),
-            *self._stored_absent(stored, declared, items),
+            *self._stored_absent(stored, applied_schema(evolution, stored), declared, items),
             *made(2),
             *self._guarded_anew(declared, changes, items),
         ]
 
-    def _stored_absent(self, stored: Schema, declared: StoreMeta[Any], items: int) -> Iterator[Step]:
+    def _stored_absent(self, stored: Schema, applied: Schema, declared: StoreMeta[Any], items: int) -> Iterator[Step]:
         """Yield the steps that store the former value of attributes which would read as another one where they are absent."""
         table, key = self._tables.described(declared.name) or {}, WireCodec(declared).stored_key[0]
-        for name, wire in values_of_absent(stored, declared, indexed_places(table)):
+        for name, wire in values_of_absent(stored, applied, declared, indexed_places(table)):
             names = {"#0": stored_names_of(declared)[name], "#1": key}
             title, condition = (
                 f"{name} is stored where it is absent",

@@ -8,13 +8,13 @@ from typing import Any
 
 from ...errors import Fault
 from ...model.former_schemas import exact_attribute
-from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import Schema
 from ...model.schema_changes import Change
 from ...model.stored_names import predecessors, stored_names
 from ...model.unreadable_items import UNREADABLE, is_readable
-from .absent_values import absent_before, default_without_counterpart
+from ...store.migration import Evolution
+from .absent_values import absent_before, applied_schema, default_without_counterpart
 from .guard_backfill import LISTED, Tables
 from .value_conversion import INCONVERTIBLE, conversion_of, key_text
 from .wire_kinds import NULL, Wire, decoded, wire_kind
@@ -41,8 +41,12 @@ class StoredItems:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def faults(self, name: str, stored: Schema, declared: StoreMeta[Any], change: Change) -> Iterator[Fault]:
+    def faults(self, evolution: Evolution, change: Change) -> Iterator[Fault]:
         """Yield a fault if stored items would be unreadable after a change."""
+        name, stored, declared = evolution.name, evolution.stored, evolution.declared
+        if stored is None or declared is None:
+            return
+        applied = applied_schema(evolution, stored)
         place = _place(stored, declared.schema, change.name)
         copied = name != declared.name and change.kind == "key_changed"
         blocked = change.blocked or (None if copied else REFUSED.get(change.kind))
@@ -60,7 +64,7 @@ class StoredItems:
             ):  # a table has no columns, so items may have a value from before the attribute was removed
                 yield from self._listed(change, place, name, LACKS, {":0": {"S": "NULL"}}, blocked)
             elif change.kind == "attribute_retyped" and change.before != "a former name":
-                lost = default_without_counterpart(stored, declared, change.name)
+                lost = default_without_counterpart(applied, declared, change.name)
                 condition = f"attribute_not_exists(#0) OR {HAS}" if lost else HAS
                 yield from self._listed(change, place, name, condition, {":0": {"S": "NULL"}}, blocked)
             elif next(self.pages(name, {"Limit": 1}), []):
@@ -69,7 +73,7 @@ class StoredItems:
         attribute = declared.attributes.get(change.name)
         if change.kind == "attribute_required" and attribute is not None and value_before(attribute) is None:
             message = f"These items have no {change.name}. Give them one first, or declare a default"
-            filled = predecessor is not None and absent_before(stored, predecessor.name) != NULL
+            filled = predecessor is not None and absent_before(applied, predecessor.name) != NULL
             lacks = "attribute_type(#0, :0)" if filled else LACKS
             yield from self._listed(change, place, name, lacks, {":0": {"S": "NULL"}}, message)
         if change.kind == "nested_narrowed" and attribute is not None:
@@ -79,7 +83,7 @@ class StoredItems:
         if change.kind == "attribute_retyped" and conversion is not None:
             message = INCONVERTIBLE.format(change.after)
             yield from self._refused(change, place, name, conversion.converted, message, conversion.shown)
-        if change.kind in DECIDED_BY_TYPE and default_without_counterpart(stored, declared, change.name):
+        if change.kind in DECIDED_BY_TYPE and default_without_counterpart(applied, declared, change.name):
             message = f"These items have no value of their own, and {change.name} does not allow their former default: give them one first"
             yield from self._listed(change, place, name, "attribute_not_exists(#0)", {}, message)
         if change.kind == "members_removed" and conversion is None:

@@ -108,6 +108,13 @@ def _exact(kind: WireKind, cell: Cell) -> Any:
     return value if same else UNSET
 
 
+def _same(one: Cell, other: Cell) -> bool:
+    """Return whether two values are equal. DynamoDB writes numbers in a text of its own: 1e+100 as 1 and a hundred zeros."""
+    if "N" in one and "N" in other:
+        return Decimal(one["N"]) == Decimal(other["N"])
+    return one == other
+
+
 class ConversionBackfill:
     """Converts the values that the items of one table have in one attribute. `place`: the name under which the attribute is stored."""
 
@@ -146,7 +153,7 @@ class ConversionBackfill:
             with self._lock:
                 self._failed[f"{key_text(key)} ({self._conversion.shown(cell)})"] = None
             return
-        if after != cell:
+        if not _same(after, cell):
             with self._lock:
                 self._differing += 1
             self._tables.send(

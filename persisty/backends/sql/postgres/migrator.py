@@ -17,7 +17,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from time import monotonic, sleep
 from typing import Any
 
-import psycopg
 from msgspec import structs
 from psycopg import errors
 from sqlalchemy import Column, Table
@@ -35,6 +34,7 @@ from ..stored_values import StoredValues
 from .connection import PostgresConnection
 from .mirrored_columns import Mirror, filled, mirror_of, mirroring, mirrors, unmirroring
 from .required_columns import RequiredColumns
+from .step_errors import explained
 
 LOCK_TIMEOUT = "2s"
 LOCK_ATTEMPTS = 30
@@ -83,7 +83,7 @@ class PostgresMigrator(SqlMigrator):
                         self._send(statement)
             except (BackendUnavailable, SchemaMismatch) as error:
                 if not isinstance(error.__cause__, errors.LockNotAvailable) or attempt == LOCK_ATTEMPTS - 1:
-                    raise _explained(error, statement) from error
+                    raise explained(error, statement, LOCK_ATTEMPTS) from error
             else:
                 return
             sleep(backoff(attempt))
@@ -97,6 +97,7 @@ class PostgresMigrator(SqlMigrator):
         target, items = self.target(declared, values), self.count(former)
         if former != name:
             yield self._renaming(former, name)
+        yield from self._taken_back(former, name, values)
         late = [one for one in changes if one.kind in AFTER_THE_KEY and not _anew(one, target)]
         for one in changes:
             if one not in late:
@@ -109,6 +110,22 @@ class PostgresMigrator(SqlMigrator):
             dropping = [self._nullable(name, one) for one in undeclared]
             yield self.step(f"Let new items leave out {', '.join(undeclared)}, which stay", dropping)
         yield from self._indexes(former, target, values, items)
+
+    def _taken_back(self, former: str, name: str, values: StoredValues) -> Iterator[Step]:
+        """Yield the steps that drop the unfilled copies of a rename that was interrupted and is no longer declared. No code has read or written them."""
+        for one in self._abandoned(former, values):
+            dropping = self._alter(lambda op: op.drop_column(name, one.new, schema=self._schema))  # noqa: B023
+            statements = [*unmirroring(one, self.place(name), self._in_schema), dropping]
+            yield self.step(f"The rename of {one.old} to {one.new} was interrupted: drop its copies", statements)
+
+    def _abandoned(self, former: str, values: StoredValues) -> list[Mirror]:
+        """Return the renames that were interrupted and are no longer declared."""
+        columns = stored_columns(self._connection.rows, former, self._dialect)
+        return [
+            one
+            for one in self._mirrors(former)
+            if not one.filled and one.old in columns and values.sources.get(one.new) != one.old
+        ]
 
     def _changed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
         """Yield the steps of a change of an attribute."""
@@ -230,7 +247,8 @@ class PostgresMigrator(SqlMigrator):
         table = target.name
         stale, missing = self.differing_indexes(former, target, values)
         renamed = {old for new, old in values.sources.items() if self._doubled(old, new, values, items)}
-        mirrored = renamed | {one.old for one in self._mirrors(former)}
+        abandoned = self._abandoned(former, values)
+        mirrored = renamed | {one.old for one in self._mirrors(former) if one not in abandoned}
         for index in missing:
             name = str(index.name)
             statements = [self._alter(lambda op: self._drop_index(op, name))] if name in stale else []  # noqa: B023
@@ -325,18 +343,3 @@ class PostgresMigrator(SqlMigrator):
 def _anew(one: Change, target: Table) -> bool:
     """Return whether a column is dropped because another of its name is added."""
     return one.kind == "attribute_removed" and one.name in target.c
-
-
-def _explained(error: BackendUnavailable | SchemaMismatch, statement: str) -> Exception:
-    """Return the error for the user, of a statement that the data or another session has stopped."""
-    cause = error.__cause__
-    if isinstance(cause, errors.LockNotAvailable):
-        return BackendUnavailable(
-            f"PostgreSQL: a table was locked by others in {LOCK_ATTEMPTS} attempts. Run the command again"
-        )
-    if isinstance(cause, errors.DataError | errors.IntegrityError):
-        message = f"A stored value does not fit: {cause.diag.message_primary}. This step is undone"
-        return SchemaMismatch(message, faults=[Fault("", str(cause.diag.message_detail or cause.diag.message_primary))])
-    if isinstance(cause, psycopg.Error) and cause.diag.message_primary:
-        return BackendUnavailable(f"PostgreSQL: {cause.diag.message_primary}, at: {statement}")
-    return error
