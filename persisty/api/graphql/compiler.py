@@ -173,9 +173,9 @@ def _present(values: list[Any]) -> list[Any]:
 
 def within(least: int, greatest: int, values: list[Any]) -> list[Any] | None:
     """Return the integers if all of them are in the range, else None."""
-    present = [one for one in values if one is not None]
     try:
-        fine = not present or (min(present) >= least and max(present) <= greatest)
-    except TypeError:  # UNSET among them
-        return None
+        fine = not values or (min(values) >= least and max(values) <= greatest)
+    except TypeError:  # null or UNSET among them
+        present = [one for one in values if one is not None]
+        return None if len(present) == len(values) or within(least, greatest, present) is None else values
     return values if fine else None

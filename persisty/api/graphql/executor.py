@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate, chain
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ ROW_TYPES = 2_000
 TEXTS = frozenset({str, bytes})
 """Types of values in a response that may be long. Lists and objects consist of others."""
 LISTS = frozenset({list, tuple})
+ABSENT = frozenset({type(None), type(UNSET)})
 
 Path = tuple[str | int, ...]
 Trace = Callable[[int], Path]
@@ -176,20 +178,11 @@ class Items(Node):
         return 1 + many * self._item.weight(variables, 1)
 
     def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
-        members: list[Any] = []
-        ends: list[int] = []
-        answers: list[Any] = []
-        for position, value in enumerate(values):
-            if value is None or value is UNSET:
-                answers.append(self.absent(run, value, trace(position)))
-            else:
-                try:
-                    members.extend(value if type(value) in LISTS else ordered(value))
-                    answers.append(UNSET)
-                except Exception as error:  # not a list, or an iterator that raises
-                    del members[ends[-1] if ends else 0 :]
-                    answers.append(run.fail(run.known(error), trace(position), self.selected, nullable=self.nullable))
-            ends.append(len(members))
+        if LISTS.issuperset(map(type, values)):
+            members, ends = list(chain.from_iterable(values)), list(accumulate(map(len, values)))
+            answers = [UNSET] * len(values)
+        else:
+            members, ends, answers = self._members(run, values, trace)
 
         def inside(member: int) -> Path:
             position = next(at for at, end in enumerate(ends) if member < end)
@@ -207,6 +200,24 @@ class Items(Node):
                 answers[position] = self._checked(run, part, trace(position)) if broken else part
             start = end
         return answers
+
+    def _members(self, run: Run, values: list[Any], trace: Trace) -> tuple[list[Any], list[int], list[Any]]:
+        """Return the members of all lists, where those of each list end, and for each value UNSET, or the response's value of one that is no list."""
+        members: list[Any] = []
+        ends: list[int] = []
+        answers: list[Any] = []
+        for position, value in enumerate(values):
+            if value is None or value is UNSET:
+                answers.append(self.absent(run, value, trace(position)))
+            else:
+                try:
+                    members.extend(ordered(value))
+                    answers.append(UNSET)
+                except Exception as error:  # not a list, or an iterator that raises
+                    del members[ends[-1] if ends else 0 :]
+                    answers.append(run.fail(run.known(error), trace(position), self.selected, nullable=self.nullable))
+            ends.append(len(members))
+        return members, ends, answers
 
     def _checked(self, run: Run, members: list[Any], path: Path) -> Any:
         """Return the list, or the value of its place if a member has failed. Failures of later members are removed."""
@@ -252,9 +263,9 @@ class Objects(Node):
         )
 
     def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
+        if ABSENT.isdisjoint(map(type, values)):
+            return self._rows(run, values, trace)
         present = [value for value in values if value is not None and value is not UNSET]
-        if len(present) == len(values):
-            return self._rows(run, present, trace)
         places = [position for position, value in enumerate(values) if value is not None and value is not UNSET]
         rows = iter(self._rows(run, present, lambda i: trace(places[i])))
         return [
