@@ -180,7 +180,7 @@ class Items(Node):
     def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
         if LISTS.issuperset(map(type, values)):
             members, ends = list(chain.from_iterable(values)), list(accumulate(map(len, values)))
-            answers = [UNSET] * len(values)
+            answers: list[Any] = [UNSET] * len(values)
         else:
             members, ends, answers = self._members(run, values, trace)
 
