@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
-from msgspec import NODEFAULT
+from msgspec import NODEFAULT, UNSET
 
 from .expressions import Fields
 from .json_values import normaliser
@@ -58,15 +58,16 @@ def _constant(field: StructField) -> Any:
     """Return the default of a field. None if it has none, or if another call could make another one."""
     if isinstance(field.default_factory, type):
         return field.default_factory()
-    return None if field.default is NODEFAULT else field.default
+    return None if field.default in (NODEFAULT, UNSET) else field.default
 
 
 def _getter(outer: Callable[[Any], Any], field: str, kind: Kind) -> Callable[[Any], Any]:
     def get(item: Any) -> Any:
-        return getattr(outer(item), field, None)
+        value = getattr(outer(item), field, None)
+        return None if value is UNSET else value  # the JSON of an object lacks an unset field
 
     def get_instant(item: Any) -> Any:
-        value = getattr(outer(item), field, None)
+        value = get(item)
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)  # a field may leave its zone open
 
     return get_instant if kind is Kind.DATETIME else get

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from binascii import Error, a2b_base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -52,6 +53,14 @@ def _instant(text: str | None) -> str | None:
         return None
     moment = datetime.fromisoformat(text)
     return datetime_text(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _nested_bytes(text: str | None) -> bytes | None:
+    """Return the bytes of JSON's base64, null for a text that is not base64: the item cannot be read."""
+    try:
+        return None if text is None else a2b_base64(text, strict_mode=True)
+    except Error:
+        return None
 
 
 class _DecimalSum:
@@ -118,6 +127,8 @@ def _nested(column: Column, attribute: Attribute) -> Column:
         )
     if attribute.kind is Kind.DATETIME:
         return func.persisty_instant(value)
+    if attribute.kind is Kind.BYTES:
+        return func.persisty_nested_bytes(value)
     return collate(value, DECIMAL_COLLATION) if attribute.kind is Kind.DECIMAL else value
 
 
@@ -201,6 +212,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("persisty_icontains", 2, _icontains, deterministic=True)
     connection.create_function("persisty_endswith", 2, _endswith, deterministic=True)
     connection.create_function("persisty_nested_text", 2, _nested_text, deterministic=True)
+    connection.create_function("persisty_nested_bytes", 1, _nested_bytes, deterministic=True)
     connection.create_function("persisty_convert", 3, _converted, deterministic=True)
     connection.create_function("persisty_instant", 1, _instant, deterministic=True)
     connection.create_aggregate("persisty_sum", 1, _DecimalSum)  # type: ignore[arg-type]
