@@ -16,7 +16,7 @@ from .meta import Attribute, StoreMeta, meta_of
 from .missing_values import value_before
 from .stored_members import members_of, stored_kind
 from .types import Kind
-from .unreadable_items import FAULTS, UnreadableValue, choices_of_key, marked, unreadable
+from .unreadable_items import FAULTS, UnreadableValue, marked, unreadable
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def converted_item(item: Any, meta: StoreMeta[T]) -> T:
             values[name] = _decoded(attribute, stored)
         except FAULTS as error:
             misfits[name] = error
-            if name in choices_of_key(meta) and isinstance(stored, enum.Enum):
+            if isinstance(stored, enum.Enum):  # filters and links compare the stored value
                 values[name] = stored.value
     return marked(meta, values, misfits)
 

@@ -1,8 +1,8 @@
 """Cursors: encode a position as opaque, url-safe text that only its own query accepts.
 
 The text is base64url of JSON `[fingerprint, {attribute: value}]`. The fingerprint is a hash of the store, the filter and
-the order. The values are read back with the attributes' own types. A forged cursor is harmless, because the
-filter of the query still decides which items are returned.
+the order. The values are read back with the attributes' own types. In the key, an enum or a `Literal` may have a removed member. A forged
+cursor is harmless, because the filter of the query still decides which items are returned.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,9 +19,12 @@ from ..errors import InvalidCursor
 from ..model import nesting
 from ..model.expressions import Filter, OrderBy
 from ..model.meta import StoreMeta
+from ..model.types import INTEGER_MAX, INTEGER_MIN, stored_type
+from ..model.unreadable_items import choices_of_key
 from ..model.value_validation import typed
 
 _READ = msgspec.json.Decoder(tuple[str, dict[str, Any]]).decode
+_INTEGER = Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
 
 
 def _fingerprint(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...]) -> str:
@@ -46,4 +49,10 @@ def decode_cursor(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...
 
 
 def _value(meta: StoreMeta[Any], name: str, value: Any) -> Any:
-    return typed(meta.attributes[name], value)
+    attribute = meta.attributes[name]
+    try:
+        return typed(attribute, value)
+    except (msgspec.ValidationError, ValueError):
+        if name not in choices_of_key(meta):
+            raise
+        return msgspec.convert(value, _INTEGER if stored_type(attribute.type) is int else str)

@@ -72,15 +72,12 @@ def delete_matches(
 def _pages_of_keys(
     here: StoreContext[Any], matches: Filter, limit: int | None, cursor: str | None, allow_scan: bool
 ) -> Iterator[tuple[list[Any], str | None]]:
-    """Yield the keys of the matches, about `limit` of them, a page at a time, each with the cursor after it."""
-    order, select = here.preparation.order(None), here.attributes_to_read(here.meta.key.attributes)
-    remaining = limit
+    """Yield the keys of the matches, about `limit` of them, a page at a time, each with the cursor after it. Items that cannot be read are among them."""
+    order, remaining = here.preparation.order(None), limit
     while True:
-        page = here.page(
-            matches, order, MAX_BATCH if remaining is None else min(MAX_BATCH, remaining), cursor, select, allow_scan
-        )
-        yield [here.meta.key_values(item)[0] for item in page.items], page.cursor
-        remaining = None if remaining is None else remaining - len(page.items)
-        cursor = page.cursor
-        if cursor is None or remaining == 0:
+        size = MAX_BATCH if remaining is None else min(MAX_BATCH, remaining)
+        keys, cursor = here.page_of_keys(matches, order, size, cursor, allow_scan)
+        yield [key for [key] in keys], cursor  # the key of a link's target has one attribute
+        remaining = None if remaining is None else remaining - len(keys)
+        if cursor is None or (remaining is not None and remaining <= 0):  # a page may have more items than its limit
             return

@@ -67,7 +67,7 @@ def _pages(
         page = query(Query(bulk.where, (), position, limit, select, bulk.allow_scan))
         yield page
         position, remaining = page.position, None if remaining is None else remaining - len(page.items)
-        if position is None or remaining == 0:
+        if position is None or (remaining is not None and remaining <= 0):  # a page may have more items than its limit
             return
 
 

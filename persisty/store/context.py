@@ -15,8 +15,10 @@ from msgspec import UNSET
 
 from ..errors import InvalidDeclaration, NotFound, ScanNotAllowed
 from ..model.expressions import ALL, NOTHING, Filter, OrderBy
+from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.pages import IncompletePage, ResultPage
+from ..model.unreadable_items import unreadable_error
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.filter_algebra import follows_links, stores_behind
 from ..security.caller import Caller
@@ -119,15 +121,41 @@ class StoreContext(Generic[T]):
         allow_scan: bool = False,
     ) -> ResultPage[T]:
         """Return a page of a resolved filter, access rules included, in a total order."""
+        order, found = self._engine_page(where, order, limit, cursor, select, allow_scan)
+        return self.redacted_page(where, order, found)
+
+    def page_of_keys(
+        self, where: Filter, order: tuple[OrderBy, ...], limit: int, cursor: str | None, allow_scan: bool = False
+    ) -> tuple[list[KeyValues], str | None]:
+        """Return the keys of a page of a resolved filter, and the cursor after it. Items that cannot be read are among them.
+
+        Raises `UnreadableItem` for an item whose key cannot be read, because no request can name it.
+        """
+        order, found = self._engine_page(where, order, limit, cursor, self.meta.key.attributes, allow_scan)
+        keys = [self.meta.key_values(item) for item in found.items]
+        for item, key in zip(found.items, keys, strict=True):
+            if None in key:
+                raise unreadable_error(self.meta, item)
+        return keys, None if found.position is None else encode_cursor(self.meta, where, order, found.position)
+
+    def _engine_page(
+        self,
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        limit: int,
+        cursor: str | None,
+        select: tuple[str, ...] | None,
+        allow_scan: bool,
+    ) -> tuple[tuple[OrderBy, ...], Page[T]]:
+        """Return the order of a page, and the engine's page."""
         check_limit(limit)
         if not order and self.changes_plan(where):
             order = self.key_order
         after = None if cursor is None else decode_cursor(self.meta, where, order, cursor)
         ready = self.semi_joins.ready(self.meta, where)
         if ready == NOTHING:
-            return ResultPage([])
-        found = self.call_engine(self.path.query, Query(ready, order, after, limit, select, allow_scan))
-        return self.redacted_page(where, order, found)
+            return order, Page([])
+        return order, self.call_engine(self.path.query, Query(ready, order, after, limit, select, allow_scan))
 
     @property
     def key_order(self) -> tuple[OrderBy, ...]:

@@ -145,6 +145,21 @@ def test_bulk_writes_find_it(app: App) -> None:
     assert app.store(Mix).count() == 0
 
 
+@pytest.mark.parametrize("verb", ["update_all", "delete_all"])
+def test_bulk_writes_in_parts_continue_after_it(app: App, verb: str) -> None:
+    paints, cursor, done = app.store(Paint), None, 0
+    for _ in range(3):
+        part = (
+            paints.delete_all(limit=1, cursor=cursor)
+            if verb == "delete_all"
+            else paints.update_all({"number": 3}, limit=1, cursor=cursor)
+        )
+        done, cursor = done + part.changed, part.cursor
+        if cursor is None:
+            break
+    assert (done, paints.count(Paint.number == 1)) == (2, 0)
+
+
 def test_pages_continue_after_it(app: App) -> None:
     found, named = [], []
     cursor = None
