@@ -18,6 +18,7 @@ from msgspec import UNSET
 from ..errors import MAX_FAULTS, Fault, InvalidInput
 from .allowed_values import one_of
 from .dict_faults import fault_within
+from .generated_values import generate_all, generate_missing, on_create, on_update
 from .generators import Add, Append, UpdateOperator, now
 from .integer_enums import has_integer_members, with_numbers
 from .json_numbers import contains_unrounded
@@ -54,34 +55,6 @@ May = Callable[[Attribute], bool | None]
 """(attribute) → whether the caller may set it. None: the attribute does not exist for the caller."""
 
 
-@per_meta
-def _on_create(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    return _generators(meta, "create")
-
-
-@per_meta
-def _on_update(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    return _generators(meta, "update")
-
-
-def _generators(meta: StoreMeta[Any], phase: str) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    found = ((name, getattr(attribute.generator, phase, None)) for name, attribute in meta.attributes.items())
-    return tuple((name, generate) for name, generate in found if generate is not None)
-
-
-def _generate(values: dict[str, Any], generators: Sequence[tuple[str, Callable[[], Any]]]) -> None:
-    """Fill in missing values. All timestamps of one write are equal."""
-    moment = None
-    for name, generate in generators:
-        if name in values:
-            continue
-        if generate is now:
-            moment = moment or now()
-            values[name] = moment
-        else:
-            values[name] = generate()
-
-
 def new_item(
     meta: StoreMeta[T],
     given: T | Mapping[str, Any],
@@ -103,7 +76,7 @@ def new_item(
         raise InvalidInput(faults=[Fault(path, f"Expected {meta.item.__name__} or an object", "object", _name(given))])
     if faults:
         raise InvalidInput(faults=[*faults, *_faults(meta, values, path, may)])
-    _generate(values, _on_create(meta))
+    generate_missing(values, on_create(meta))
     if (shapes := shapes_of(meta)) and _has_undeclared_members(shapes, values):
         raise InvalidInput(faults=_faults(meta, values, path, may))
     try:
@@ -135,16 +108,18 @@ def new_items(meta: StoreMeta[T], given: Sequence[Any], *, may: May | None = Non
         return None
     if (shapes := shapes_of(meta)) and any(_has_undeclared_members(shapes, values) for values in rows):
         return None
-    generators = [one for one in _on_create(meta) if one[0] not in names]
-    for values in rows:
-        _generate(values, generators)
+    generators = [one for one in on_create(meta) if one[0] not in names]
+    generate_all(rows, generators)
     moments = {name for name, generate in generators if generate is now}  # which are in UTC
     try:
         items: list[T] = msgspec.convert(rows, list[meta.item])  # type: ignore[name-defined]
         for attribute, normalise in _normalisers(meta):
             if attribute.name not in moments:
+                get = attribute.get
                 for item in items:
-                    _normalised(item, attribute, normalise)
+                    value = get(item)
+                    if value is not None and (normal := normalise(value)) is not value:
+                        setattr(item, attribute.name, normal)
     except (msgspec.ValidationError, ValueError, TypeError):
         return None
     return items
@@ -206,7 +181,7 @@ def changes_of(
                 _add_undeclared(faults, shapes[name], given_value, path + pointer(name, *([word] if word else ())))
     if faults:
         raise InvalidInput(faults=faults)
-    _generate(changes, _on_update(meta))
+    generate_missing(changes, on_update(meta))
     return changes
 
 
@@ -236,9 +211,7 @@ def changes_of_all(
         except (msgspec.ValidationError, ValueError, TypeError):
             return None
     found = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    generators = _on_update(meta)
-    for one in found:
-        _generate(one, generators)
+    generate_all(found, [one for one in on_update(meta) if one[0] not in names])
     return found
 
 

@@ -26,6 +26,8 @@ from .semi_joins import SemiJoins
 
 ORDER_TERMS = (str, OrderBy)
 """Types of terms whose total orders are cached."""
+KEYED = (edits.Update, edits.Delete)
+"""Edits of existing items."""
 
 
 class Preparation:
@@ -184,7 +186,7 @@ class Preparation:
         """
         planned: list[Planned | None] = []
         faults: list[Fault] = []
-        parsed = iter(self._parsed([edit.key for edit in batch if isinstance(edit, edits.Update | edits.Delete)]))
+        parsed = iter(self._parsed([edit.key for edit in batch if isinstance(edit, KEYED)]))
         updates = [edit.changes for edit in batch if isinstance(edit, edits.Update)]
         together = self.guard.changes_of_all(updates) if len(updates) > 1 else None
         validated: Iterator[dict[str, Any] | None] = repeat(None) if together is None else iter(together)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -34,7 +35,7 @@ from persisty import (
 from persisty.model import schema_types
 from persisty.model.compilation import compile_schema
 from persisty.model.former_schemas import stored_form
-from persisty.model.generators import OWNER, uuid4, uuid7
+from persisty.model.generators import OWNER, uuid4, uuid4s, uuid7
 from persisty.model.schema import AttributeSchema, Schema
 
 
@@ -52,8 +53,10 @@ class Event:
     owner: str = Attr(generator=SUBJECT)
 
 
-def test_uuid4_is_a_random_uuid_like_that_of_the_standard_library() -> None:
-    made = [uuid4() for _ in range(2_000)]
+@pytest.mark.parametrize("make", [lambda count: [uuid4() for _ in range(count)], uuid4s])
+def test_uuid4_is_a_random_uuid_like_that_of_the_standard_library(make: Callable[[int], list[UUID]]) -> None:
+    made = make(2_000)
+    assert len(made) == 2_000
     assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
     assert len(set(made)) == len(made)
     assert {UUID(str(one)) for one in made} == set(made)
