@@ -17,6 +17,8 @@ from rich.console import Console
 from ..application import App
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import Migration, Planned, Progress
+from ..deploy.revision_history import history as entries_of
+from ..deploy.revision_history import unfinished
 from ..deploy.revision_plan import in_no_file, plan_of_files
 from ..deploy.revisions import (
     FOLDER,
@@ -47,6 +49,10 @@ def command(
     revision: Annotated[
         str | None, typer.Option(metavar="WHY", help="Write the changes as a revision file, and change nothing")
     ] = None,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="Print which revision files were run and which were not, and change nothing"),
+    ] = False,
     back_to: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Undo the revision files after this one; 0 undoes all")
     ] = None,
@@ -57,11 +63,13 @@ def command(
     folder: Annotated[Path, typer.Option(help="Folder of the revision files")] = Path(FOLDER),
 ) -> None:
     """Change what is stored until it fits the declarations."""
-    loaded, _ = load(app, url, reading=plan or revision is not None)
+    loaded, _ = load(app, url, reading=plan or history or revision is not None)
     files, allowed = revisions_in(folder), allow or []
     if revision is not None:
         path = write_revision(loaded, revision, allowed, folder)
         typer.echo("Nothing to change" if path is None else f"Wrote {path}. Review it, then run `persisty migrate`")
+    elif history:
+        _print_history(loaded, files)
     elif plan:
         waiting = pending(loaded, files) if files else []
         if waiting:
@@ -118,6 +126,19 @@ def _watched(migrate: Callable[[Progress], list[Planned]]) -> list[Planned]:
         if done:
             typer.echo(f"Stopped at: {done[-1]}. Run the command again to continue", err=True)
         raise
+
+
+def _print_history(app: App, files: Sequence[Revision]) -> None:
+    """Print a line for each revision, and the error of a migration that has not finished."""
+    entries = entries_of(app, files)
+    width = max((len(one.name) for one in entries), default=0)
+    for one in entries:
+        state = "not run" if one.applied_at is None else f"run {one.applied_at:%Y-%m-%d %H:%M:%S} UTC"
+        typer.echo(f"{one.name:{width}}  {state}{', and its file is missing' if one.is_missing else ''}")
+    if not entries:
+        typer.echo("No revision files")
+    if (error := unfinished(app)) is not None:
+        typer.echo(f"The last migration stopped: {error}. Run `persisty migrate` to continue")
 
 
 def _print_plan(planned: Sequence[Planned]) -> None:
