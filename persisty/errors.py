@@ -231,7 +231,7 @@ class PreconditionFailed(PersistyError):
 
 
 class PreconditionRequired(PersistyError):
-    """Updates and deletes of this item need a condition: `If-Match`, `If-Unmodified-Since` or `when`. Nothing was written."""
+    """Updates and deletes of this item need a condition: `If-Match`, `If-Unmodified-Since` if the item has a time of change, or `when`. Nothing was written."""
 
     code, status, title = "precondition_required", 428, "Precondition required"
 

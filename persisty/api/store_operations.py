@@ -11,6 +11,7 @@ from msgspec import Struct
 from ..application import App
 from ..errors import PreconditionRequired
 from ..model.expressions import ALL, And, Filter, Text
+from ..model.meta import StoreMeta
 from ..model.verbs import VERBS, Verb
 from ..naming import kebab
 from ..query.filter_algebra import combine
@@ -21,6 +22,7 @@ from ..store.limits import DEFAULT_LIMIT, MAX_BATCH, check_limit
 from ..store.store import Store, context_of
 from .arguments import Faults, array_from, filter_from, object_from
 from .batch_edits import edit_batch, unconditional
+from .http.cache_headers import validators
 from .operations import Arguments, Parameter, StoreOperation
 
 
@@ -58,8 +60,12 @@ def _delete(store: Store[Any], arguments: Arguments) -> bool:
     return store.delete(arguments["key"], when=_condition(store, arguments, when))
 
 
-NO_CONDITION = "This write needs a condition. REST: send If-Match or If-Unmodified-Since, or a filter such as `?version=1`. GraphQL: send `when`"
-"""Message for a write without the condition that its item requires."""
+def _no_condition(meta: StoreMeta[Any]) -> str:
+    """Return the message for a write without the condition that its item requires. It names only conditions that the item accepts."""
+    known = validators(meta)
+    headers = "If-Match" if known.modified is None else "If-Match or If-Unmodified-Since"
+    example = "" if known.version is None else f" such as `?{known.version.name}=1`"
+    return f"This write needs a condition. REST: send {headers}, or a filter{example}. GraphQL: send `when`"
 
 
 def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> Filter | None:
@@ -67,7 +73,7 @@ def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> 
     the item requires one."""
     known = arguments.get("precondition")
     if not (known is not None and known.names(store.meta)) and unconditional(store, when, "/when"):
-        raise PreconditionRequired(NO_CONDITION)
+        raise PreconditionRequired(_no_condition(store.meta))
     return And((ALL if when is None else when, known(store, arguments["key"]))) if known is not None else when
 
 

@@ -30,8 +30,17 @@ def load_app(spec: str) -> App:
     """Return the app at `module:attribute` (default: the attribute `app`). Modules are also searched in the working directory."""
     app = _load(spec, "app")
     if not isinstance(app, App):
-        raise InvalidDeclaration(f"{spec} is not an App")
+        raise InvalidDeclaration(f"{spec} is not an App{_apps_of(spec)}")
     return app
+
+
+def _apps_of(spec: str) -> str:
+    """Return the rest of the message for a name that is not an app: whether the module has the name, and the apps that it has."""
+    name, _, attribute = spec.partition(":")
+    members = vars(sys.modules[name])
+    missing = "" if (attribute or "app") in members else f": {name} has no `{attribute or 'app'}`"
+    apps = ", ".join(f"{name}:{one}" for one, value in members.items() if isinstance(value, App))
+    return f"{missing}. " + (f"Its apps: {apps}" if apps else f"{name} has no App")
 
 
 def load_function(spec: str, default: str) -> Callable[[App], Any]:

@@ -20,9 +20,9 @@ MAX_NAMES = 50
 """Names that one fault lists."""
 
 
-def one_of(names: Collection[str]) -> str | None:
-    """Return the names that may be given, as "one of a, b", `…` for those after the first `MAX_NAMES`. None if there are none."""
-    listed = [*islice(names, MAX_NAMES), *(["…"] if len(names) > MAX_NAMES else [])]
+def one_of(names: Collection[str], most: int = MAX_NAMES) -> str | None:
+    """Return the names that may be given, as "one of a, b", `…` for those after the first `most`. None if there are none."""
+    listed = [*islice(names, most), *(["…"] if len(names) > most else [])]
     return f"one of {', '.join(listed)}" if listed else None
 
 

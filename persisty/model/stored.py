@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, dataclass_transform, overload
 
+from msgspec import structs
+
 from ..errors import Fault, InvalidDeclaration
 from ..naming import snake
 from .access import Access
 from .attribute_declaration import Attr
 from .class_reading import read_class
 from .compilation import compile_schema
+from .declaration_checks import FLAGS
 from .indexes import Index
 from .links import link
 from .rules import Rule
@@ -119,7 +122,9 @@ def stored(
         except InvalidDeclaration as error:
             if collected is None:
                 raise
-            collected.append((target.__qualname__, error))
+            store = snake(target.__name__) if name is None else name
+            located = [_fault_within(store, fault) for fault in error.faults]
+            collected.append((target.__qualname__, InvalidDeclaration(error.message, faults=located)))
             return target
 
     return declare_or_collect if cls is None else declare_or_collect(cls)
@@ -131,3 +136,11 @@ def _several(argument: str, given: Any, kind: type[T], faults: list[Fault]) -> t
     if not all(isinstance(one, kind) for one in found):
         faults.append(Fault("", f"has {argument} of the wrong type", kind.__name__, repr(given)[:80]))
     return found
+
+
+def _fault_within(store: str, fault: Fault) -> Fault:
+    """Return the fault of an access rule without the store's name before its path."""
+    steps = fault.path.split("/")
+    if steps[1:2] != [store] or not (steps[2:3] == ["access"] or (len(steps) > 3 and steps[3] in FLAGS)):
+        return fault
+    return structs.replace(fault, path="/" + "/".join(steps[2:]))

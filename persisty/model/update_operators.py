@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from ..errors import Fault
 from .expressions import ALL, And, Compare, Filter, Or
 from .generators import Add, Append
 from .json_numbers import contains_unrounded, convert_exactly
@@ -124,3 +125,17 @@ def _bound(attribute: Attribute, amount: int) -> Filter:
         else Compare(attribute.name, "ge", min(low - amount, INTEGER_MAX))
     )
     return Or((fits, Compare(attribute.name, "null", True))) if attribute.optional and low <= amount <= high else fits
+
+
+def no_changes(given: Any, path: str) -> Fault:
+    """Return the fault of changes that are not an object. A filter in their place shows that the arguments were swapped."""
+    if isinstance(given, Filter):
+        return Fault(path, SWAPPED, '{"attribute": value}', "a filter")
+    return Fault(path, "Expected an object", "object", "null" if given is None else type(given).__name__)
+
+
+SWAPPED = (
+    "Expected an object of changes. The changes come before the filter: "
+    "`update_all(changes, where)`, `update(key, changes, when=where)`"
+)
+"""Message for a filter in the place of the changes."""

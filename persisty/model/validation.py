@@ -27,7 +27,7 @@ from .msgspec_faults import INVALID_KEY, fault_of, pointer
 from .rules import Rule
 from .type_words import type_words
 from .undeclared_members import Shapes, is_declared, shapes_of, undeclared_members
-from .update_operators import change_of_json, typed_change
+from .update_operators import change_of_json, no_changes, typed_change
 from .value_validation import typed, typed_all
 
 T = TypeVar("T")
@@ -150,7 +150,7 @@ def changes_of(
     `may` returns which attributes a caller of a surface may set. Such a caller may also send an `Add` or `Append` as JSON.
     """
     if type(given) is not dict and not isinstance(given, Mapping):  # the first test is five times as fast
-        raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
+        raise InvalidInput(faults=[no_changes(given, path)])
     faults = forbidden_faults(meta, given, path, "updatable", may) if may else []
     shapes = shapes_of(meta)
     changes: dict[str, Any] = {}

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from ..errors import Fault, InvalidInput
+from .expressions import Filter
 from .integer_enums import has_integer_members, with_numbers
 from .json_numbers import contains_unrounded, convert_exactly
 from .keys import KeyValues
@@ -63,8 +64,14 @@ def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyVa
     try:
         return tuple([typed(attribute, value) for attribute, value in zip(attributes, given, strict=True)])
     except (msgspec.ValidationError, ValueError, TypeError) as error:
+        if any(isinstance(value, Filter) for value in given):
+            raise InvalidInput(faults=[Fault(path, FILTER_AS_KEY, "a key", "a filter")]) from error
         expected = ", ".join(f"{attribute.name}: {attribute.kind}" for attribute in attributes)
         raise InvalidInput(faults=[Fault(path, f"Not a key of {meta.name}", f"text, or ({expected})")]) from error
+
+
+FILTER_AS_KEY = "Not a key. `update_all(changes, where)` and `delete_all(where)` write the items that match a filter"
+"""Message for a filter in the place of a key."""
 
 
 def typed_all(attribute: Attribute, values: list[Any]) -> list[Any]:

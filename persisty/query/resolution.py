@@ -260,8 +260,13 @@ def _resolve(view: View, where: Filter, path: str, negate: bool, faults: list[Fa
             return combine(And if negate else Or, parts)
         case Not(inner):
             return _resolve(view, inner, path + pointer("not"), not negate, faults, leaf)
-    faults.append(Fault(path, "Not a filter", "a filter", type(where).__name__))
+    faults.append(Fault(path, "Not a filter", f"a filter such as {_example(view)}", type(where).__name__))
     return NOTHING
+
+
+def _example(view: View) -> str:
+    """Return a comparison of the item's key, as Python code."""
+    return f"{view.meta.item.__name__}.{view.meta.key.attributes[0]} == value"
 
 
 def _through(view: View, name: str, where: Filter | None, path: str, faults: list[Fault], leaf: Leaf) -> Filter:

@@ -108,6 +108,9 @@ def test_a_write_without_a_condition_is_rejected(app: App, send: Send, line: str
     refused = send(line, NEW if line.startswith("PATCH") else None, **headers)
     assert (refused.status, code(refused)) == (428, "precondition_required")
     assert "send If-Match" in json.loads(refused.body)["detail"]
+    accepted = "page" in line
+    assert ("If-Unmodified-Since" in json.loads(refused.body)["detail"]) == accepted
+    assert ("?version=1" in json.loads(refused.body)["detail"]) == accepted
     assert {app.store(item).read("a").text for item in (Page, Scrap)} == {"old"}
 
 
@@ -129,6 +132,14 @@ def test_if_unmodified_since_is_no_condition_for_an_item_without_a_time(send: Se
     since = send("GET /api/page/a").headers["last-modified"]
     assert send("PATCH /api/scrap/a", NEW, if_unmodified_since=since).status == 428
     assert send("PATCH /api/page/a", NEW, if_unmodified_since="no date").status == 428
+
+
+def test_openapi_lists_if_unmodified_since_for_items_with_a_time(app: App) -> None:
+    paths = document(app)["paths"]
+    for store, accepted in {"page": True, "scrap": False}.items():
+        for method in ("patch", "delete"):
+            listed = [one["name"] for one in paths[f"/api/{store}/{{key}}"][method]["parameters"]]
+            assert ("If-Unmodified-Since" in listed) == accepted
 
 
 def test_a_caller_without_access_gets_forbidden_instead_of_precondition_required(send: Send) -> None:

@@ -21,6 +21,7 @@ from persisty.errors import InvalidDeclaration
 
 from . import town
 from .asking import JSON
+from .gallery import Specimen, Status
 
 TEXT = "{ personCount }"
 HASH = sha256(TEXT.encode()).hexdigest()
@@ -132,6 +133,28 @@ def test_without_introspection_no_error_suggests_a_name_of_the_schema(
 
 def test_with_introspection_errors_suggest_similar_names(app: App) -> None:
     assert "Did you mean" in json.dumps(GraphqlEndpoint(app).schema.execute(MISSPELT[2]))
+
+
+OUTSIDE_THE_ENUM: list[tuple[str, dict[str, Any]]] = [
+    ("{ specimenSearch(where: { status: { eq: lost } }) { items { text } } }", {}),
+    ("{ specimenSearch(where: { status: { eq: 5 } }) { items { text } } }", {}),
+    ("query ($s: Status) { specimenSearch(where: { status: { eq: $s } }) { items { text } } }", {"s": "lost"}),
+    ("query ($s: Status) { specimenSearch(where: { status: { eq: $s } }) { items { text } } }", {"s": 5}),
+]
+
+
+@pytest.mark.parametrize(("text", "variables"), OUTSIDE_THE_ENUM)
+@pytest.mark.parametrize("introspection", ["on", "off"])
+def test_the_fault_of_a_value_outside_an_enum_lists_the_members_unless_introspection_is_off(
+    monkeypatch: pytest.MonkeyPatch, text: str, variables: dict[str, Any], introspection: str
+) -> None:
+    monkeypatch.setenv("PERSISTY_GRAPHQL_INTROSPECTION", introspection)
+    schema = GraphqlEndpoint(App("gallery", items=[Specimen], url="memory://")).schema
+    [error] = schema.execute(text, variables)["errors"]
+    [fault] = error["extensions"]["faults"]
+    assert fault["path"] == "/where/status/eq"
+    expected = f"one of {', '.join(str(one.value) for one in Status)}"
+    assert fault.get("expected") == (expected if introspection == "on" else None)
 
 
 # persisted documents

@@ -135,12 +135,14 @@ def test_load_app_finds_an_app_below_the_working_directory(tmp_path: Path, monke
         "from uuid import UUID\nfrom persisty import App, stored\n@stored\nclass Thing:\n    id: UUID\n"
         "app = App('shop', items=[Thing])\nother = App('other', items=[])\n"
     )
+    (tmp_path / "a_shop_without_app.py").write_text("other = 1")
     (tmp_path / "a_broken_shop.py").write_text("import there_is_no_such_module\n")
     assert load_app("a_shop_to_load").name == "shop"
     assert load_app("a_shop_to_load:other").name == "other"
     for spec, message in {
         "a_shop_to_load:Thing": "is not an App",
-        "a_shop_to_load:nothing": "is not an App",
+        "a_shop_to_load:nothing": "is not an App: a_shop_to_load has no `nothing`. Its apps: a_shop_to_load:app, a_shop_to_load:other",
+        "a_shop_without_app": "is not an App: a_shop_without_app has no `app`. a_shop_without_app has no App",
         "no_such_shop:app": "There is no module no_such_shop",
     }.items():
         with pytest.raises(InvalidDeclaration, match=message):

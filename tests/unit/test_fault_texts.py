@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Literal
 
@@ -124,3 +124,20 @@ def test_the_fault_of_an_edit_without_a_store_shows_how_to_name_one(app: App) ->
 def test_a_link_to_an_item_of_another_app_is_reported_with_its_name() -> None:
     with pytest.raises(InvalidDeclaration, match="links to station, which the app does not declare"):
         App("bikes", items=[Bike], url="memory://").store(Bike).read("1")
+
+
+def test_a_filter_in_the_place_of_the_changes_shows_the_order_of_the_arguments(app: App) -> None:
+    bikes, parked = app.store(Bike), Bike.state == State.PARKED
+    calls: list[Callable[[], Any]] = [
+        lambda: bikes.update_all(parked, {"state": "riding"}),  # type: ignore[arg-type]
+        lambda: bikes.update("1", parked),  # type: ignore[arg-type]
+        lambda: bikes.edit_batch([Update("1", parked)]),  # type: ignore[arg-type]
+    ]
+    for call in calls:
+        with pytest.raises(InvalidInput, match=r"The changes come before the filter: `update_all\(changes, where\)`"):
+            call()
+    for verb in (lambda: bikes.update(parked, {"state": "riding"}), lambda: bikes.delete(parked)):
+        with pytest.raises(InvalidInput, match=r"/key: Not a key. `update_all\(changes, where\)` and `delete_all"):
+            verb()
+    with pytest.raises(InvalidQuery, match=r"/where: Not a filter \(expected a filter such as Bike.id == value"):
+        bikes.search({"state": "parked"})  # type: ignore[arg-type]

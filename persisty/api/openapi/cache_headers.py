@@ -29,13 +29,15 @@ WRITES: dict[str, tuple[str, ...]] = {
     "update": ("If-None-Match", "If-Match", "If-Unmodified-Since"),
     "delete": ("If-None-Match", "If-Match", "If-Unmodified-Since"),
 }
-"""Verb that writes → the request headers that it evaluates."""
+"""Verb that writes → the request headers that it evaluates. `If-Unmodified-Since` needs an item with a time of its last change."""
 
 
 def describe(operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
     """Return the description of an operation with the headers for versions and caches."""
     reads, verb = not operation.mutation, operation.verb if isinstance(operation, StoreOperation) else ""
     evaluated = tuple(REQUEST_HEADERS) if reads else WRITES.get(verb, ())
+    if isinstance(operation, StoreOperation) and not reads and validators(operation.meta).modified is None:
+        evaluated = tuple(name for name in evaluated if name != "If-Unmodified-Since")
     if not evaluated:
         return described
     headers = [

@@ -69,6 +69,24 @@ def test_the_mistakes_of_all_items_are_listed_even_if_the_module_fails(folder: P
     assert "2 mistakes, no warnings" in done.out
 
 
+OWNED = """
+@stored(access=owned("ownr_id"))
+class Visit:
+    id: str
+    visit: Attr[str] = Attr(readable=owned("nope"))
+app = App("visits", items=[Visit])
+"""
+
+
+def test_the_path_of_a_mistake_names_the_item_once(folder: Path, persisty: Persisty) -> None:
+    (folder / "misowned.py").write_text(HEAD + OWNED)
+    found = json.decode(persisty("check", "misowned:app", "--json").out)
+    assert [one["fault"]["path"] for one in found] == [
+        "/Visit/access/owned/ownr_id",
+        "/Visit/visit/readable/owned/nope",
+    ]
+
+
 def test_warnings_name_rules_stores_and_indexes(folder: Path, persisty: Persisty) -> None:
     (folder / "dubious.py").write_text(HEAD + DUBIOUS)
     done = persisty("check", "dubious:app", "--json")

@@ -15,6 +15,7 @@ from graphql import (
     ArgumentNode,
     DocumentNode,
     FieldNode,
+    GraphQLEnumType,
     GraphQLError,
     GraphQLField,
     GraphQLInputObjectType,
@@ -44,7 +45,7 @@ from graphql.language import SKIP
 from graphql.utilities import validate_input_literal, validate_input_value
 
 from ....errors import Fault, InvalidInput, MalformedGraphql, PersistyError
-from ....model.allowed_values import one_of
+from ....model.allowed_values import MAX_CHOICES, one_of
 from ....model.msgspec_faults import pointer
 from ..resolvers import ARGUMENT_ERRORS, error_extensions
 from .document_limits import Limits, excesses
@@ -142,6 +143,10 @@ _VALUE = re.compile(r"(, found|[.;] [Ff]ound|: ).*", re.DOTALL)
 """Pattern of the value in graphql-core's message. It is removed, because it may be long and private."""
 
 
+_ENUM = re.compile(r"^Value '\w*' does not exist in '(\w+)' enum|^Enum '(\w+)' cannot represent")
+"""Pattern of graphql-core's messages about a value that is no member of an enum. The members are the expected values."""
+
+
 class _Report:
     """Converts graphql-core's error about a value to one with a code and a path, and passes it to `add`. `schema`: None if errors name no members."""
 
@@ -176,12 +181,15 @@ def _fault(message: str, path: list[Any], schema: GraphQLSchema | None) -> Fault
             groups = found.groupdict()
             name = [groups["name"]] if "name" in groups else []
             return Fault(pointer(*path, *name), message_of_fault, _members(schema, groups.get("type")))
-    return Fault(pointer(*path), _VALUE.sub("", message))
+    enum = _ENUM.search(message)
+    return Fault(pointer(*path), _VALUE.sub("", message), _members(schema, enum[1] or enum[2]) if enum else None)
 
 
 def _members(schema: GraphQLSchema | None, name: str | None) -> str | None:
-    """Return the members of an input type as "one of a, b", None without a schema or a type."""
+    """Return the members of an input type or an enum as "one of a, b", None without a schema or a type."""
     kind = schema.get_type(name) if schema is not None and name is not None else None
+    if isinstance(kind, GraphQLEnumType):
+        return one_of(kind.values, MAX_CHOICES)
     return one_of(kind.fields) if isinstance(kind, GraphQLInputObjectType) else None
 
 
