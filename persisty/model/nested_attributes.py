@@ -48,17 +48,24 @@ def fields_of(name: str, nested: Mapping[str, Attribute]) -> Fields:
 
 
 def _fields(cls: Any) -> dict[str, tuple[StructField, Any]]:
-    """Return field → (its declaration, its constant default, None without one)."""
+    """Return field → (its declaration, its constant default, None if it has none)."""
     if getattr(getattr(cls, "__struct_config__", None), "array_like", False):
         return {}
     return {one.name: (one, _constant(one)) for one in struct_fields(cls)}
 
 
 def _constant(field: StructField) -> Any:
-    """Return the default of a field. None if it has none, or if another call could make another one."""
-    if isinstance(field.default_factory, type):
-        return field.default_factory()
-    return None if field.default in (NODEFAULT, UNSET) else field.default
+    """Return the default of a field. None if it has none, or if its function returns another value at each call."""
+    factory = field.default_factory
+    if factory is NODEFAULT:
+        return None if field.default is NODEFAULT else field.default
+    if isinstance(factory, type):
+        return factory()
+    try:
+        made = factory()
+        return made if made == factory() else None
+    except Exception:  # a function of an app can raise anything, for example outside a request
+        return None
 
 
 def _getter(outer: Callable[[Any], Any], field: str, kind: Kind) -> Callable[[Any], Any]:

@@ -128,6 +128,7 @@ class Omitting(Struct, omit_defaults=True):
     share: Decimal = Decimal("1.50")
     since: datetime = datetime(2020, 1, 2, tzinfo=UTC)
     note: str | None = "it's 5%: ok"
+    sign: bytes = b"ab"
 
 
 @dataclass
@@ -141,6 +142,8 @@ class Outer:
     code: str
     inner: Inner = field(default_factory=Inner)
     maybe: Inner | None = None
+    spare: Inner = field(default_factory=lambda: Inner(9, "\N{DEGREE SIGN}"))
+    label: str = field(default_factory=lambda: "none")
 
 
 @stored
@@ -153,13 +156,15 @@ class Home:
 H: Any = Home
 HOMES = [
     Home(id="short", place=Omitting("x"), kit=Outer("x")),
-    Home(id="full", place=Omitting("x", 5, Decimal(2), datetime(2021, 1, 1, tzinfo=UTC), None), kit=Outer("x", Inner(4, "g"), Inner(1))),
+    Home(id="full", place=Omitting("x", 5, Decimal(2), datetime(2021, 1, 1, tzinfo=UTC), None, b"c"), kit=Outer("x", Inner(4, "g"), Inner(1), Inner(1), "")),
 ]  # fmt: skip
 NESTED: list[Any] = [
     H.place.floor == 0, H.place.floor != 0, H.place.floor < 1, H.place.floor > 1, ~(H.place.floor == 5), H.place.floor.is_null(), H.place.floor.oneof([0, 7]),
     H.place.share == Decimal("1.5"), H.place.share < 2, H.place.since < datetime(2020, 6, 1, tzinfo=UTC), H.place.note == "it's 5%: ok", H.place.note.is_null(),
     H.place.note.contains("5%"), H.place.note.startswith("it"), H.place.note.icontains("OK"), H.kit.inner.width == 3, H.kit.inner.width > 3,
     H.kit.inner.name == "mg", H.kit.maybe.is_null(), H.kit.maybe.width == 3, H.kit.maybe.width.is_null(), H.kit.maybe.width == 1,
+    H.place.sign == b"ab", H.place.sign >= b"b", H.kit.spare.width == 9, H.kit.spare.width.is_null(), H.kit.spare.name == "\N{DEGREE SIGN}",
+    H.kit.spare.is_null(), H.kit.label == "none", H.kit.label != "none",
 ]  # fmt: skip
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from msgspec import Struct, field
@@ -107,6 +109,24 @@ def test_a_datetime_without_a_zone_is_utc() -> None:
     naive = Visit(id="a", place=Place("Rome", geo=Geo(1.0, moment.replace(tzinfo=None))))
     where = resolve_filter(META, Compare("place.geo.seen", "ge", moment))
     assert matcher(META, where)(naive)
+
+
+class Stamped(Struct):
+    constant: int = field(default_factory=lambda: 3)
+    another: UUID = field(default_factory=uuid4)
+    fails: str = field(default_factory=lambda: os.environ["NO_SUCH_VARIABLE"])
+
+
+@stored
+class Letter:
+    id: str
+    stamped: Stamped
+
+
+def test_the_default_of_a_function_is_constant_if_two_calls_return_equal_values() -> None:
+    nested = meta_of(Letter).nested
+    absences = {name: nested[f"stamped.{name}"].absences for name in ("constant", "another", "fails")}
+    assert absences == {"constant": (3,), "another": (None,), "fails": (None,)}
 
 
 def test_values_are_checked_against_the_type_of_the_field() -> None:
