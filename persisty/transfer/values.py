@@ -17,7 +17,7 @@ import msgspec
 from ..model import nesting
 from ..model.json_numbers import decode
 from ..model.meta import Attribute, StoreMeta
-from ..model.types import Kind, bare, unwrap
+from ..model.types import Kind, bare, stored_type, unwrap
 from .postgres_arrays import array_of
 
 Values = dict[str, Any]
@@ -119,13 +119,21 @@ def _element(target: Any, truths: Mapping[str, bool]) -> Callable[[str], Any] | 
         return _element(inner, truths)
     if inner is bool and truths:
         return partial(_truth, truths)
-    if inner in (int, float, bool):
+    if inner is not None and stored_type(inner) is int:
         return partial(_lenient, inner)
-    return _moment if inner is datetime else _same
+    return ELEMENTS.get(inner, _same)
 
 
 def _same(text: str) -> str:
     return text
+
+
+ELEMENTS: Mapping[Any, Callable[[str], Any]] = {
+    **{scalar: partial(_lenient, scalar) for scalar in (int, float, bool)},
+    datetime: _moment,
+    bytes: _bytes,
+}
+"""Type of the elements of an array → the function that converts their texts. Validation accepts the texts of all others."""
 
 
 def _array(element: Callable[[str], Any], text: str) -> Any:

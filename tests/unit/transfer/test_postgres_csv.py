@@ -6,7 +6,7 @@ import enum
 import io
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -104,6 +104,11 @@ class Shade(enum.Enum):
     BLUE = "blue"
 
 
+class Grade(enum.IntEnum):
+    FIRST = 1
+    SECOND = 2
+
+
 @stored
 class Profile:
     id: UUID
@@ -122,16 +127,22 @@ class Profile:
     raw: bytes | None = None
     done: bool | None = None
     at: datetime | None = None
+    raws: list[bytes | None] | None = None
+    digests: set[bytes] | None = None
+    grades: list[Grade] | None = None
+    sizes: list[Literal[1, 2]] | None = None
 
 
 TABLE = """CREATE TABLE profile (id uuid, name text, born date, wakes time, balance numeric, ratio float8, tags text[],
-scores int[], flags bool[], seen timestamptz[], shades text[], grid int[], meta jsonb, raw bytea, done bool, at timestamptz)"""
+scores int[], flags bool[], seen timestamptz[], shades text[], grid int[], meta jsonb, raw bytea, done bool, at timestamptz,
+raws bytea[], digests bytea[], grades int[], sizes int[])"""
 ROWS = [
     """('0a0b0c0d-1111-4111-8111-aabbccddeeff', 'back\\slash "quoted", é
  line', '2024-02-29', '08:30:00.5', 12345678901234567.89, 1e-07, '{red,"a, b",""}', '{1,-2}', '{t,f}',
  '{2026-01-01 10:00:00+00}', '{blue}', '{{1,2},{3,4}}', '{"a": [1, "x\\\\y"], "b": null}', '\\x00ff', true,
- '2026-01-01 10:00:00.123456+05:30')""",
-    """('0a0b0c0d-1111-4111-8111-aabbccddee00', '', NULL, NULL, NULL, NULL, '{}', NULL, '{}', NULL, '{}', '{}', '{}', '', false, NULL)""",
+ '2026-01-01 10:00:00.123456+05:30', '{"\\\\x00ff",NULL,"\\\\x"}', '{"\\\\x6162"}', '{2,1}', '{1,2}')""",
+    """('0a0b0c0d-1111-4111-8111-aabbccddee00', '', NULL, NULL, NULL, NULL, '{}', NULL, '{}', NULL, '{}', '{}', '{}', '', false, NULL,
+ '{}', '{}', NULL, NULL)""",
 ]
 PROFILES = [
     Profile(
@@ -151,6 +162,10 @@ PROFILES = [
         raw=b"\x00\xff",
         done=True,
         at=datetime(2026, 1, 1, 4, 30, 0, 123456, tzinfo=UTC),
+        raws=[b"\x00\xff", None, b""],
+        digests={b"ab"},
+        grades=[Grade.SECOND, Grade.FIRST],
+        sizes=[1, 2],
     ),
     Profile(
         id=UUID("0a0b0c0d-1111-4111-8111-aabbccddee00"),
@@ -161,6 +176,8 @@ PROFILES = [
         meta={},
         raw=b"",
         done=False,
+        raws=[],
+        digests=set(),
     ),
 ]
 COPY = "COPY profile TO STDOUT WITH (FORMAT csv, HEADER)"
