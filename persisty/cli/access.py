@@ -9,7 +9,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from ..api.action_access import check_access, marked, rule_of
 from ..application import load_app
 from ..security.access_matrix import ALL, NONE, access_matrix, action_rows, roles_of
 from .project import AppArgument, app_of
+from .tables import print_table
 
 STYLES = {ALL: "green", NONE: "dim"}
 
@@ -38,12 +38,11 @@ def command(
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode([*rows, *actions]), indent=2).decode() + "\n")
         return
-    console = Console(highlight=False)
     for store, some in groupby(rows, attrgetter("store")):
         named = [(f"{row.attribute} {row.verb}" if row.attribute else row.verb, row.cells) for row in some]
-        console.print(_table(store, named))
+        print_table(_table(store, named))
     if actions:
-        console.print(_table("Actions", [(row.action, row.cells) for row in actions]))
+        print_table(_table("Actions", [(row.action, row.cells) for row in actions]))
 
 
 def _table(title: str, rows: list[tuple[str, dict[str, str]]]) -> Table:

@@ -88,7 +88,7 @@ def _print(spec: str, found: list[Finding]) -> None:
         fault = one.fault
         console.print(f"[{STYLES[one.severity]}]{one.severity}[/] {escape(str(fault))}", soft_wrap=True)
     mistakes = sum(one.severity == "mistake" for one in found)
-    console.print(f"{spec}: {_count(mistakes, 'mistake')}, {_count(len(found) - mistakes, 'warning')}")
+    console.print(f"{spec}: {_count(mistakes, 'mistake')}, {_count(len(found) - mistakes, 'warning')}", soft_wrap=True)
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ..application import load_app
@@ -22,6 +21,7 @@ from ..deploy.prices import AS_OF, prices_of
 from ..errors import InvalidDeclaration
 from .cdk_options import StageOption
 from .project import AppArgument, app_of
+from .tables import print_table
 
 
 def command(
@@ -64,6 +64,5 @@ def _print(lines: list[CostLine]) -> None:
         units = f"{one.units:,.0f}" if one.units >= 10 else f"{one.units:,.2f}"
         table.add_row(one.resource, units, one.unit, f"{one.usd:,.2f}")
     table.add_row("total", "", "", f"{sum(one.usd for one in lines):,.2f}")
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"Prices of us-east-1 as of {AS_OF}, without free tiers", soft_wrap=True)
+    print_table(table)
+    typer.echo(f"Prices of us-east-1 as of {AS_OF}, without free tiers")

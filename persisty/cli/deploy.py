@@ -52,7 +52,9 @@ def command(
         run(folder, ["synth", "--quiet", "--output", str(assembly), *words], quiet=True)
         stacks = stacks_of(assembly)
         resources = sum(one.resources for one in stacks)
-        console.print(f"{len(stacks)} stacks with {resources} resources: {', '.join(one.name for one in stacks)}")
+        console.print(
+            f"{len(stacks)} stacks with {resources} resources: {', '.join(one.name for one in stacks)}", soft_wrap=True
+        )
         deployed = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
         if deployed.secrets:
             words += context_words({RETAINED: ",".join(deployed.secrets)})

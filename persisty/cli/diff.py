@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -31,6 +30,7 @@ from ..model.schema_changes import Change, Effect
 from ..store.engine_urls import read_url
 from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, run
 from .project import AppArgument, app_of
+from .tables import print_table
 
 STYLES = {Effect.SAFE: "green", Effect.SLOW: "yellow", Effect.WAVES: "yellow", Effect.DESTRUCTIVE: "bold red"}
 
@@ -59,7 +59,7 @@ def command(
         rows = [as_json(one, refused.get(one)) for one in changes]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
     elif changes:
-        Console(highlight=False).print(table(changes, refused))
+        print_table(table(changes, refused))
     else:
         typer.echo(unchanged)
     if refused:

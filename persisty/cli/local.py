@@ -57,7 +57,7 @@ def command(
     console.print("Starting the emulator, and deploying to it", style="dim")
 
     def log(line: str) -> None:
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)
 
     with running(project, front, log, fresh=fresh, verbose=verbose) as session:
         stop = Event()
@@ -67,7 +67,7 @@ def command(
         listening.listen()  # connections wait in the queue from here on, until uvicorn accepts them
         console.print(f"Ready in {time.monotonic() - begun:.1f} s")
         for line in front.urls(url):
-            console.print(line, markup=False)
+            console.print(line, markup=False, soft_wrap=True)
         config = uvicorn.Config(
             application(front, project.options["app"].partition(":")[0]),
             log_level="warning",

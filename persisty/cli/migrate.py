@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 
 from ..application import App
 from ..deploy.evolution import evolutions_of
-from ..deploy.migration import Migration, Planned, Progress
+from ..deploy.migration import Migration, Planned, Progress, refused_changes
 from ..deploy.revision_history import history as entries_of
 from ..deploy.revision_history import unfinished
 from ..deploy.revision_plan import in_no_file, plan_of_files
+from ..deploy.revision_writing import REPAIR, write_data_revision, write_revision
 from ..deploy.revisions import (
     FOLDER,
     Revision,
@@ -28,12 +28,16 @@ from ..deploy.revisions import (
     pending,
     revisions_in,
     upgrade,
-    write_revision,
 )
 from ..errors import Fault, InvalidDeclaration, PersistyError, SchemaMismatch
+from ..model.schema_changes import Change
+from ..store.migration import Evolution
 from .diff import load, table
 from .project import AppArgument
 from .step_progress import step_progress
+from .tables import print_table
+
+WRITE = 'Write one: persisty migrate --revision "why"'
 
 
 def command(
@@ -53,6 +57,9 @@ def command(
         bool,
         typer.Option("--history", help="Print which revision files were run and which were not, and change nothing"),
     ] = False,
+    data: Annotated[
+        bool, typer.Option("--data", help="With --revision: write a file without changes, for code that repairs values")
+    ] = False,
     back_to: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Undo the revision files after this one; 0 undoes all")
     ] = None,
@@ -63,11 +70,12 @@ def command(
     folder: Annotated[Path, typer.Option(help="Folder of the revision files")] = Path(FOLDER),
 ) -> None:
     """Change what is stored until it fits the declarations."""
+    if data and (revision is None or allow):
+        raise typer.BadParameter("Give --data together with --revision, and without --allow", param_hint="--data")
     loaded, _ = load(app, url, reading=plan or history or revision is not None)
     files, allowed = revisions_in(folder), allow or []
     if revision is not None:
-        path = write_revision(loaded, revision, allowed, folder)
-        typer.echo("Nothing to change" if path is None else f"Wrote {path}. Review it, then run `persisty migrate`")
+        _write_file(loaded, revision, allowed, folder, data=data)
     elif history:
         _print_history(loaded, files)
     elif plan:
@@ -99,6 +107,18 @@ def command(
             typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")
 
 
+def _write_file(app: App, why: str, allowed: Sequence[str], folder: Path, *, data: bool) -> None:
+    """Write a revision file and print its path, or why there is none. `data`: a file without changes, for code that repairs values."""
+    path = write_data_revision(app, why, folder) if data else write_revision(app, why, allowed, folder)
+    if path is None and data:
+        typer.echo(f"No file is written: {app.url} has no items of {app.name} to repair. Run `persisty migrate` first")
+    elif path is None:
+        typer.echo("Nothing to change. To write a file for code that repairs values, add --data")
+    else:
+        first = "Write the code into it" if data else "Review it"
+        typer.echo(f"Wrote {path}. {first}, then run `persisty migrate`")
+
+
 def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate: float | None) -> None:
     """Run the pending files. Raises `SchemaMismatch` if changes remain that no file contains, because they were not reviewed."""
     if allowed:
@@ -107,13 +127,21 @@ def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate
     for one in pending(app, files):
         _print_left(_watched(lambda progress: upgrade(app, one, progress, rate)))  # noqa: B023
         typer.echo(f"Done: {one.path}")
-    changes = [change for each in evolutions_of(app) for change in each.changes if change.allow is None]
+    evolutions = evolutions_of(app)
+    changes = [change for each in evolutions for change in each.changes if change.allow is None]
     if changes:
-        faults = [Fault(one.path, one.message) for one in changes]
-        message = 'Changes are in no revision file. Write one: persisty migrate --revision "why"'
-        raise SchemaMismatch(message, faults=faults)
+        refused = _refused(app, evolutions)
+        faults = [
+            Fault(one.path, f"{one.message}. {refused[one]}" if one in refused else one.message) for one in changes
+        ]
+        raise SchemaMismatch(f"Changes are in no revision file. {REPAIR if refused else WRITE}", faults=faults)
     app.prepare()
     typer.echo(f"{app.name} fits its declarations")
+
+
+def _refused(app: App, evolutions: Sequence[Evolution]) -> dict[Change, str]:
+    """Return the changes that stored items do not survive, and why."""
+    return {change: why for one in evolutions for change, why in refused_changes(app, one).items()}
 
 
 def _watched(migrate: Callable[[Progress], list[Planned]]) -> list[Planned]:
@@ -147,18 +175,17 @@ def _print_plan(planned: Sequence[Planned]) -> None:
     if not changes:
         typer.echo("Nothing to change")
         return
-    Console(highlight=False).print(table(changes, {}))
+    print_table(table(changes, {}))
     _print_steps(planned)
     _print_left(planned)
 
 
 def _print_files(app: App, waiting: Sequence[Revision]) -> None:
     """Print the changes of each file, the steps of the first one, and the changes that are in no file."""
-    console = Console(highlight=False)
     for one in plan_of_files(app, waiting):
         typer.echo(f"\nRevision to run: {one.revision.path}")
         if one.changes:
-            console.print(table([replace(change, allow=None) for change in one.changes], {}))
+            print_table(table([replace(change, allow=None) for change in one.changes], {}))
         else:
             typer.echo("No changes: only its code runs")
         _print_steps(one.planned or ())
@@ -167,8 +194,9 @@ def _print_files(app: App, waiting: Sequence[Revision]) -> None:
         for change in one.left:
             typer.echo(f"Left: {change.message}. To make this change: ALLOWED = [{change.allow!r}]")
     if missing := in_no_file(app, waiting):
-        typer.echo('\nIn no revision file. Write one: persisty migrate --revision "why"')
-        console.print(table(missing, {}))
+        refused = _refused(app, evolutions_of(app))
+        typer.echo(f"\nIn no revision file. {REPAIR if any(one in refused for one in missing) else WRITE}")
+        print_table(table(missing, refused))
 
 
 def _print_steps(planned: Sequence[Planned]) -> None:

@@ -47,6 +47,8 @@ def _claim(text: str) -> tuple[str, Any]:
         raise BadParameter(
             f"Expected name=text or name:=JSON, and none of {', '.join(sorted(RESERVED))}", param_hint="--claim"
         )
+    if not json and value[:1] in ("[", "{"):
+        typer.echo(f"The claim {name} is text. For a list or an object: --claim {name}:='{value}'", err=True)
     try:
         return name, msgspec.json.decode(value) if json else value
     except (msgspec.DecodeError, UnicodeEncodeError) as error:

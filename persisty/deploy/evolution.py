@@ -209,7 +209,7 @@ def _ambiguous_renames(
     for one in changes:
         if one.kind == "attribute_added":
             if one.blocked is None and one.path in hidden:
-                yield structs.replace(one, blocked=hidden[one.path])
+                yield structs.replace(one, message=f"{one.name} is new", blocked=hidden[one.path])
             else:
                 yield _perhaps_renamed(one, record, meta, abandoned)
             continue

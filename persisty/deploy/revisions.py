@@ -19,46 +19,19 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration, PersistyError, SchemaMismatch
 from ..model.former_schemas import compile_stored, reversed_names
 from ..model.schema import Schema
-from ..model.schema_json import document_from_json, document_of, schema_to_json
-from ..naming import snake
+from ..model.schema_json import document_from_json
 from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.store import Store
 from .evolution import migrator_of, records_of
 from .migration import Migration, Planned, Progress
 
 FOLDER = "migrations"
-TEMPLATE = '''"""{why}
-
-{changes}
-{statements}
-Review this file, change it where needed, and commit it. `persisty migrate` runs it once in each database.
-"""
-
-ALLOWED = {allowed}
-"""The destructive changes that an upgrade makes."""
-BEFORE = r"""
-{before}
-"""
-AFTER = r"""
-{after}
-"""
-
-
-def upgrade(run):
-    run.change()
-    # Code for items goes here: for item in run.store("...").search_all(): ...
-
-
-def downgrade(run):
-    run.change()
-'''
 
 
 class Revision(Struct, frozen=True):
@@ -288,45 +261,3 @@ def _run(app: App, revision: Revision, direction: str, run: Run, record: Callabl
 def _frames(error: BaseException) -> Iterator[tuple[str, int]]:
     """Yield the file and the line of each call that led to an error, the last first."""
     yield from reversed([(one.f_code.co_filename, line) for one, line in walk_tb(error.__traceback__)])
-
-
-def write_revision(app: App, why: str, allowed: Sequence[str], folder: Path) -> Path | None:
-    """Write the file of the changes that the app's database needs, and return its path. Return None if there are no changes."""
-    planned = Migration(app, allowed).plan()
-    made = [one for one in planned if one.steps or _changes(one, allowed)]
-    if not made:
-        return None
-    number = 1 + max((int(one.stem.partition("_")[0]) for one in folder.glob("[0-9]*.py")), default=0)
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{number:04}_{snake(why)[:50] or 'change'}.py"
-    path.write_text(_text(why, made, allowed, app.url.partition(":")[0]))
-    return path
-
-
-def _changes(planned: Planned, allowed: Sequence[str]) -> list[Any]:
-    return [one for one in planned.evolution.changes if one.allow is None or one.allow in allowed]
-
-
-def _text(why: str, planned: Sequence[Planned], allowed: Sequence[str], engine: str) -> str:
-    evolutions = [one.evolution for one in planned]
-    lines = [f"{one.path}: {one.message} ({one.effect.value})" for each in planned for one in _changes(each, allowed)]
-    statements = [statement for each in planned for step in each.steps for statement in step.statements]
-    shown = [f"    {line}" for statement in statements for line in (statement + ";").splitlines()]
-    return TEMPLATE.format(
-        why=_ascii(why),
-        changes="\n".join(map(_ascii, lines)),
-        statements="\n".join([f"\nStatements on {engine}, with the items of today:\n", *map(_ascii, shown), ""]),
-        allowed=msgspec.json.encode([*allowed]).decode(),
-        before=_document(one.stored for one in evolutions),
-        after=_document(one.declared.schema for one in evolutions if one.declared is not None),
-    )
-
-
-def _ascii(text: str) -> str:
-    """Return text that does not end a docstring."""
-    return text.replace("\\", "\\\\").replace('"""', "'''")
-
-
-def _document(schemas: Iterable[Schema | None]) -> str:
-    text = schema_to_json(document_of([one for one in schemas if one is not None]))
-    return msgspec.json.format(text, indent=1).decode().replace('"""', '\\"\\"\\"')

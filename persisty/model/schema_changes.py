@@ -13,12 +13,12 @@ destructive   values are deleted: applied only if it is named, as `--allow drop:
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct, structs
 
+from .change_messages import constraints, listed, never_stored, shown
 from .meta import StoreMeta
 from .missing_values import value_before
 from .nested_differences import nested_differences
@@ -148,7 +148,7 @@ def _attributes(
             old = former[one.name]
             yield make.make("attribute_renamed", f"{old} is now {one.name}", one.name, before=old, after=one.name)
         if former_attribute is None:
-            yield _added(declared, one, make)
+            yield _added(declared, one, before.keys(), make)
         else:
             yield from _altered(stored, declared, former_attribute, one, make)
     now = {one.name: one for one in declared.schema.attributes}
@@ -180,14 +180,15 @@ def _moved(
         yield structs.replace(change, effect=Effect.SAFE)
 
 
-def _added(declared: StoreMeta[Any], one: AttributeSchema, make: Changes) -> Change:
-    value = value_before(declared.attributes[one.name])
+def _added(declared: StoreMeta[Any], one: AttributeSchema, stored: Collection[str], make: Changes) -> Change:
+    """Return the change of an attribute without stored values. `stored`: the names that have some."""
+    is_new, value = f"{one.name} is new{never_stored(one, stored)}", value_before(declared.attributes[one.name])
     if value is not None:
-        return make.make("attribute_added", f"{one.name} is new: stored items read with {_shown(value())}", one.name)
+        return make.make("attribute_added", f"{is_new}: stored items read with {shown(value(), one)}", one.name)
     if one.optional:
-        return make.make("attribute_added", f"{one.name} is new: stored items read with None", one.name)
+        return make.make("attribute_added", f"{is_new}: stored items read with None", one.name)
     blocked = f"Stored items have no value for {one.name}: {remedy(one)}"
-    return make.make("attribute_added", f"{one.name} is new", one.name, blocked=blocked)
+    return make.make("attribute_added", is_new, one.name, blocked=blocked)
 
 
 def _altered(
@@ -208,13 +209,13 @@ def _altered(
         message = f"{name} is {new} now, was {old}: each value is converted"
         yield make.make("attribute_retyped", message, name, before=old, after=new, blocked=blocked)
         if convertible and (after := members(schema, one)) is not None:
-            message = f"{name} has only {_listed(after)} now: no item may have another value"
-            yield make.make("members_removed", message, name, before="any", after=_listed(after))
+            message = f"{name} has only {listed(after)} now: each stored value is checked"
+            yield make.make("members_removed", message, name, before="any", after=listed(after))
     else:
         yield from _constrained(stored, schema, was, one, make)
     if was.optional and not one.optional:
         value = value_before(declared.attributes[name])
-        filled = f"items without a value get {_shown(value())}" if value else "each item must have a value"
+        filled = f"items without a value get {shown(value(), one)}" if value else "each item must have a value"
         yield make.make("attribute_required", f"{name} is required now: {filled}", name)
     elif one.optional and not was.optional:
         yield make.make("attribute_optional", f"{name} may be None now", name)
@@ -223,10 +224,9 @@ def _altered(
         and isinstance(one.default, Value)
         and canonical(was.default) != canonical(one.default)
     ):
-        message = f"{name} defaults to {_shown(one.default.value)} now: stored items keep their values"
-        yield make.make(
-            "default_changed", message, name, before=_shown(was.default.value), after=_shown(one.default.value)
-        )
+        old_default, new_default = shown(was.default.value, was), shown(one.default.value, one)
+        message = f"{name} defaults to {new_default} now: stored items keep their values"
+        yield make.make("default_changed", message, name, before=old_default, after=new_default)
 
 
 def _constrained(
@@ -235,16 +235,16 @@ def _constrained(
     """Yield the changes of a type that is stored in the same form."""
     name = one.name
     before, after = members(stored, was), members(schema, one)
+    if before is not None and before == after and isinstance(one.type, Named):
+        return  # only names of members, or that of the class, are others: values are stored
     if after is not None and before != after:
         dropped, new = ([] if before is None else [each for each in before if each not in after]), after
         if before is None or dropped:
-            removed = f"{name} no longer has {_listed(dropped)}" if dropped else f"{name} has only {_listed(new)} now"
-            message = f"{removed}: no item may have another value"
-            yield make.make(
-                "members_removed", message, name, before=_listed(before or ()) or "any", after=_listed(after)
-            )
+            removed = f"{name} no longer has {listed(dropped)}" if dropped else f"{name} has only {listed(new)} now"
+            message = f"{removed}: each stored value is checked"
+            yield make.make("members_removed", message, name, before=listed(before or ()) or "any", after=listed(after))
         if before is not None and (added := [each for each in after if each not in before]):
-            yield make.make("members_added", f"{name} may be {_listed(added)} now", name)
+            yield make.make("members_added", f"{name} may be {listed(added)} now", name)
         return
     nested = form(schema, one) in ("object", "list")
     lost, removed_fields = nested_differences(stored, was, schema, one) if nested else ([], [])
@@ -264,7 +264,7 @@ def _constrained(
         if form(schema, one) in ("object", "list", "any"):
             yield make.make("nested_changed", f"{name} has another nested type, which takes every stored value", name)
         else:
-            message = f"{name} has other constraints: they apply to new values"
+            message = f"{name} has other constraints{constraints(was.type, one.type)}: they apply to new values"
             yield make.make("constraints_changed", message, name)
 
 
@@ -337,13 +337,3 @@ def _item(stored: Schema, declared: Schema, make: Changes) -> Iterator[Change]:
     if stored.expires != declared.expires:
         after = f"items expire by {declared.expires} now" if declared.expires else "items no longer expire"
         yield make.make("expires_changed", after[0].upper() + after[1:], before=stored.expires, after=declared.expires)
-
-
-def _listed(values: Any) -> str:
-    return ", ".join(map(str, values))
-
-
-def _shown(value: Any) -> str:
-    """Return a value as JSON, cut to a line."""
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 60 else text[:57] + "..."

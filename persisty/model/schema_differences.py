@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..errors import Fault
+from .change_messages import never_stored
 from .meta import StoreMeta
 from .missing_values import value_before
 from .schema import AttributeSchema, Definition, Enumeration, Schema, Value
@@ -121,8 +122,8 @@ def hidden_values(
             hidden = " and ".join(similar)
             yield Fault(
                 f"/{name}/{one.name}",
-                f"It is new, and {hidden} of the same type is no longer declared, so the values of {hidden} would no longer be read. If it was "
-                f"renamed, declare {' or '.join(map(named_before, similar))}. If not, abandon these values with "
+                f"{hidden}, of the same type, {'is' if len(similar) == 1 else 'are'} no longer declared, so the values of {hidden} would no longer be "
+                f"read{never_stored(one, before)}. If {one.name} is the new name, declare {' or '.join(map(named_before, similar))}. If not, abandon these values with "
                 f"App(abandoned={[f'{name}.{old}' for old in similar]})".replace("'", '"'),
             )
 

@@ -89,7 +89,7 @@ class StoredItems:
         if change.kind == "members_removed" and conversion is None:
             decode = partial(decoded, wire_kind(exact_attribute(declared, change.name)))
             message = "These items have a value that is no longer declared. Give them another one first"
-            yield from self._refused(change, place, name, decode, message)
+            yield from self._refused(change, place, name, decode, message, _shown)
 
     def _refused(
         self,
@@ -177,6 +177,12 @@ class StoredItems:
             if not page.get("LastEvaluatedKey") or "Limit" in scan:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _shown(wire: Wire) -> str:
+    """Return a stored text or number, as it appears in a fault."""
+    [(kind, value)] = wire.items()
+    return str(value) if kind == "N" else repr(value)
 
 
 def _place(stored: Schema, declared: Schema, name: str) -> str:

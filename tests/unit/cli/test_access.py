@@ -26,6 +26,15 @@ def test_the_matrix_lists_every_action(persisty: Persisty) -> None:
     ]
 
 
+def test_a_matrix_that_is_piped_has_a_line_for_each_row_without_padding(persisty: Persisty) -> None:
+    lines = persisty("access", MESSENGER).out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    matrix = json.decode(persisty("access", "--json", MESSENGER).out)
+    texts = [text for row in matrix for text in row["cells"].values()]
+    longest = max(texts, key=len)
+    assert any(longest in line for line in lines)
+
+
 def test_the_matrix_as_json_has_a_row_for_each_action(persisty: Persisty) -> None:
     rows = json.decode(persisty("access", "--json", MESSENGER).out)
     assert {"action": "log_in", "cells": dict.fromkeys(("anonymous", "authenticated", "scope admin"), "all")} in rows

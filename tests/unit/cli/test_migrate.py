@@ -298,6 +298,66 @@ def test_revision_files_are_written_run_once_and_undone(
 
 
 @stored(name="car")
+class Counted:
+    id: str
+    odometer: int
+    note: int | None = None
+
+
+def test_values_that_a_change_refuses_are_repaired_in_a_data_file(
+    persisty: Persisty, declare: Declare, url: str, tmp_path: Path
+) -> None:
+    fill(url)
+    folder = tmp_path / "migrations"
+    options = ("--url", url, "--folder", str(folder))
+    done = persisty("migrate", declare(Car), *options, "--revision", "Repair")
+    assert (done.code, folder.exists()) == (0, False)
+    assert "add --data" in done.out
+    spec = declare(Counted)
+    done = persisty("migrate", spec, *options, "--revision", "Count")
+    assert (done.code, folder.exists()) == (1, False)
+    assert "--data" in done.err
+    done = persisty("migrate", spec, *options, "--revision", "Repair", "--data")
+    assert "0001_repair.py" in done.out, done.err
+    done = persisty("migrate", spec, *options)
+    assert done.code == 1
+    assert "in no revision file. Repair the values first" in done.err
+    assert "a ('n')" in done.err
+    (folder / "0001_repair.py").unlink()
+    persisty("migrate", spec, *options, "--revision", "Repair", "--data")
+    file = folder / "0001_repair.py"
+    file.write_text(
+        file.read_text().replace("    # Code", "    run.store('car').update_all({'note': '12'})\n    # Code", 1)
+    )
+    other = url.replace("shop.db", "other.db")
+    fill(other)
+    options = ("--url", other, "--folder", str(folder))
+    assert "in no revision file. Write one" in persisty("migrate", spec, *options).err
+    assert "0002_count.py" in persisty("migrate", spec, *options, "--revision", "Count").out
+    assert persisty("migrate", spec, *options).code == 0
+    assert persisty("migrate", spec, *options, "--data").code == 2
+
+
+@stored(name="car")
+class Misnamed:
+    id: str
+    odometer: int
+    remark: str | None = Attr(default=None, former_names="nothe")
+
+
+def test_diff_says_once_which_former_name_was_never_stored_and_wraps_no_line(
+    persisty: Persisty, declare: Declare, url: str
+) -> None:
+    fill(url)
+    done = persisty("diff", declare(Misnamed), "--url", url)
+    [line] = [one for one in done.out.splitlines() if one.startswith("/car/remark")]
+    assert line.split(maxsplit=2)[2].startswith("remark is new. note, of the same type, is no longer declared")
+    assert "no attribute nothe, its former name, is stored" in line
+    assert "stored items read with None" not in line
+    assert [one for one in done.out.splitlines() if one != one.rstrip()] == []
+
+
+@stored(name="car")
 class Ranked:
     id: str
     odometer: str

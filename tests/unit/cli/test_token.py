@@ -38,6 +38,16 @@ def test_a_token_has_the_requested_claims(persisty: Persisty, monkeypatch: pytes
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("value", ['["icu"]', '{"ward": "icu"}'])
+def test_a_claim_of_text_that_looks_like_json_has_a_hint(
+    persisty: Persisty, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("PERSISTY_TOKEN_SECRET", tokens.SECRET)
+    done = persisty("token", "--subject", "ann", "--claim", f"wards={value}")
+    assert (done.code, done.out.count("\n")) == (0, 1)
+    assert f"--claim wards:='{value}'" in done.err
+
+
 def test_on_a_laptop_a_secret_is_generated_that_the_next_start_uses(persisty: Persisty) -> None:
     first, second = persisty("token", "--subject", "ann"), persisty("token", "--subject", "bob")
     assert (first.code, second.code, second.err) == (0, 0, "")

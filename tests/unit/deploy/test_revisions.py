@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from persisty import App, Attr, BelongsTo, Index, SchemaMismatch, custom, link, stored
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
+from persisty.deploy.revision_writing import write_data_revision, write_revision
 from persisty.deploy.revisions import (
     Revision,
     Run,
@@ -20,7 +21,6 @@ from persisty.deploy.revisions import (
     pending,
     revisions_in,
     upgrade,
-    write_revision,
 )
 from persisty.model.schema_json import schema_from_json
 from persisty.store.migration import Step
@@ -386,3 +386,41 @@ def test_a_file_that_is_killed_at_any_step_is_continued(place: Place, tmp_path: 
     app.prepare()
     assert pending(app, [changing]) == []
     assert [(one.mileage, one.size) for one in app.store(Changed).search_all()] == [(7, "large")]
+
+
+@stored(name="car", indexes=[Index("odometer")])
+class Counted:
+    id: str
+    odometer: int
+    note: int | None = None
+
+
+def test_values_that_do_not_convert_are_repaired_in_a_file_written_before_the_change(
+    place: Place, tmp_path: Path
+) -> None:
+    place.filled(Car, {"id": "a", "odometer": 7, "note": "n"})
+    with pytest.raises(SchemaMismatch, match=r"no file is written\. Repair the values first") as refused:
+        write_revision(place.app(Counted), "Count", [], tmp_path)
+    assert [one.path for one in refused.value.faults] == ["/car/note"]
+    path = write_data_revision(place.app(Counted), "Repair notes", tmp_path)
+    assert path is not None
+    assert "No schema changes" in path.read_text()
+    [revision] = revisions_in(tmp_path)
+
+    def code(run: Run) -> None:
+        run.change()
+        run.store("car").update_all({"note": "12"})
+
+    app = place.app(Counted)
+    upgrade(app, structs.replace(revision, members={**revision.members, "upgrade": code}), ignored)
+    path = write_revision(app, "Count", [], tmp_path)
+    assert path is not None
+    assert path.name == "0002_count.py"
+    upgrade(app, revisions_in(tmp_path)[1], ignored)
+    app = place.app(Counted)
+    app.prepare()
+    assert [one.note for one in app.store(Counted).search_all()] == [12]
+
+
+def test_a_data_file_is_not_written_for_a_database_without_items(place: Place, tmp_path: Path) -> None:
+    assert write_data_revision(place.app(Car), "Repair", tmp_path) is None

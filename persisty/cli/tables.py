@@ -1,0 +1,24 @@
+"""Print tables: fitted to the width of a terminal, and one line for each row where the output is a pipe or a file."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+UNLIMITED = 1_000_000
+"""Width, in columns, at which no cell is wrapped."""
+
+
+def print_table(table: Table) -> None:
+    """Print a table. Where the output is no terminal, no cell is wrapped and no line ends with spaces, so that `grep` finds a whole row."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(table)
+        return
+    text = StringIO()
+    Console(file=text, highlight=False, width=UNLIMITED).print(table)
+    for line in text.getvalue().splitlines():
+        typer.echo(line.rstrip())
