@@ -124,10 +124,10 @@ def _members(schema: Schema, type_: Set) -> Type:
 
 
 def _default(one: AttributeSchema, type_: Type) -> Default | None:
-    """Return the default. That of a type that is left open has its stored form too."""
+    """Return the default. That of an enum or of a type that is left open has its stored form too."""
     if isinstance(one.default, Function) and isinstance(type_, List):
         return Function(function="builtins.list")
-    if not isinstance(one.default, Value) or type_ == one.type or isinstance(type_, Choice):
+    if not isinstance(one.default, Value) or type_ == one.type:
         return one.default
     return Value(value=msgspec.to_builtins(one.default.value, str_keys=True))
 
