@@ -24,8 +24,8 @@ from ..model.meta import StoreMeta
 from ..naming import snake
 from ..store.limits import MAX_BATCH
 from ..store.store import context_of
-from ..transfer.csv_rows import SKIP, CsvRows, Dialect
-from ..transfer.load import Rejected, Settled, load, with_null_hint
+from ..transfer.csv_rows import SKIP, CsvRows, Dialect, delimiter_hint
+from ..transfer.load import Rejected, Settled, load, with_json_hint, with_null_hint
 from ..transfer.rows import Lines, Row, json_rows
 from ..transfer.values import typed_values
 from .progress import progress
@@ -103,6 +103,8 @@ def command(
                     app.prepare()
                 gc.freeze()  # garbage collection of the loaded modules would take a tenth of the time
                 settled = load(store, rows, typed, batch=batch)
+                if kind == "csv":
+                    settled = with_json_hint(meta, settled)
                 outcome = _run(with_null_hint(meta, settled) if hint else settled, path, stream, refused)
     finally:
         app.close()
@@ -187,7 +189,8 @@ def _csv(lines: Lines, meta: StoreMeta[Any], columns: str | None, dialect: Diale
     }
     if found := [f"{what}: {', '.join(map(repr, which))}" for what, which in problems.items() if which]:
         known = ", ".join(meta.attributes)
-        raise BadParameter(f"{'; '.join(found)} ({meta.name} has {known})", param_hint="columns")
+        hint = "" if columns is not None else delimiter_hint(rows.columns, dialect)
+        raise BadParameter(f"{'; '.join(found)} ({meta.name} has {known}){hint}", param_hint="columns")
     return rows
 
 

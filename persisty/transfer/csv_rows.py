@@ -8,7 +8,7 @@ one stray quote makes it read the rest of a file as one field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -96,7 +96,8 @@ class CsvRows:
             if isinstance(cells, Row):
                 yield cells
             elif len(cells) != width:
-                fault = Fault("", "Wrong number of columns", str(width), str(len(cells)))
+                message = "Wrong number of columns" + delimiter_hint(cells, self._dialect)
+                fault = Fault("", message, str(width), str(len(cells)))
                 yield Row(line.number, cells, InvalidInput(faults=[fault]))
             else:
                 given = dict(zip(columns, cells, strict=True))
@@ -189,6 +190,18 @@ class CsvRows:
             else:
                 cells.append(written)
         return cells, ""
+
+
+DELIMITERS: dict[str, str] = {";": "';'", "\t": r"$'\t'", "|": "'|'", ",": "','"}
+"""Common delimiter → the same as an argument in a shell."""
+
+
+def delimiter_hint(cells: Sequence[str | None], dialect: Dialect) -> str:
+    """Return a hint at the delimiter that a row of one column contains, "" for any other row."""
+    if len(cells) != 1 or cells[0] is None:
+        return ""
+    others = [one for one in DELIMITERS if one != dialect.delimiter and one in cells[0]]
+    return f". The row is one column: try --delimiter {DELIMITERS[max(others, key=cells[0].count)]}" if others else ""
 
 
 def _second(pair: re.Match[str]) -> str:

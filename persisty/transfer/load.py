@@ -16,10 +16,12 @@ from msgspec import Struct, structs
 from ..errors import Conflict, Fault, InvalidInput, PersistyError
 from ..model.meta import StoreMeta
 from ..model.msgspec_faults import pointer
+from ..model.types import Kind
 from ..store.edits import Create
 from ..store.limits import MAX_BATCH
 from ..store.store import Store
 from .rows import Row
+from .values import malformed
 from .waiting_rows import WaitingRows
 
 _PLACE = re.compile(r"/edits/(?P<edit>\d+)/item(?P<within>/.*)?")
@@ -137,6 +139,25 @@ def _rejected(row: Row, error: PersistyError) -> Rejected:
     taken = error.details.get("attributes", ()) if isinstance(error, Conflict) else ()
     faults = error.faults or tuple(Fault(pointer(name), error.message) for name in taken) or (Fault("", error.message),)
     return Rejected(row.line, error.code, faults, row.given)
+
+
+def with_json_hint(meta: StoreMeta[Any], settled: Iterable[Settled]) -> Iterator[Settled]:
+    """Yield the results with the reason why a field of a JSON attribute is not JSON, in place of the fault that it is text."""
+    names = {pointer(name): name for name, one in meta.attributes.items() if one.kind is Kind.JSON}
+    for some in settled:
+        yield structs.replace(some, rejected=[_with_reason(one, names) for one in some.rejected])
+
+
+def _with_reason(one: Rejected, names: Mapping[str, str]) -> Rejected:
+    if one.code != InvalidInput.code or not isinstance(one.row, dict):
+        return one
+    faults = (
+        structs.replace(fault, message=f"Malformed JSON: {reason}", found="text")
+        if fault.found == "str" and fault.path in names and (reason := malformed(one.row.get(names[fault.path])))
+        else fault
+        for fault in one.faults
+    )
+    return structs.replace(one, faults=tuple(faults))
 
 
 NULL_HINT = "The field is empty: --null '' reads empty fields as null"

@@ -67,9 +67,20 @@ def _reader(attribute: Attribute, truths: Mapping[str, bool], json_text: bool) -
     return None
 
 
-def _lenient(target: type, text: str) -> Any:
+def _lenient(target: Any, text: str) -> Any:
     try:
         return msgspec.convert(text, target, strict=False)
+    except msgspec.ValidationError:
+        return text if target in SCALARS else _lenient_number(text)
+
+
+SCALARS = (int, float, bool)
+
+
+def _lenient_number(text: str) -> Any:
+    """Return the number in the text, so that the fault of an enum or a `Literal` lists its values. Text that is no number stays text."""
+    try:
+        return msgspec.convert(text, int | float, strict=False)
     except msgspec.ValidationError:
         return text
 
@@ -104,6 +115,16 @@ def _json(text: str) -> Any:
         return text
 
 
+def malformed(text: Any) -> str | None:
+    """Return why the text of a field is not JSON, None if it is JSON or empty."""
+    try:
+        if isinstance(text, str) and text:
+            nesting.decode(text, decode)
+    except msgspec.DecodeError as error:
+        return str(error).removeprefix("JSON is malformed: ")
+    return None
+
+
 ARRAYS = (list, set, frozenset, tuple)
 
 
@@ -129,7 +150,7 @@ def _same(text: str) -> str:
 
 
 ELEMENTS: Mapping[Any, Callable[[str], Any]] = {
-    **{scalar: partial(_lenient, scalar) for scalar in (int, float, bool)},
+    **{scalar: partial(_lenient, scalar) for scalar in SCALARS},
     datetime: _moment,
     bytes: _bytes,
 }

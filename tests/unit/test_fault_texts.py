@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
+import msgspec
 import pytest
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from persisty import ANONYMOUS, App, Attr, BelongsTo, Create, InvalidDeclaration, Update, link, public, stored
 from persisty.errors import Conflict, Fault, InvalidInput, InvalidQuery
+from persisty.model.msgspec_faults import EXAMPLES
 from persisty.transfer.load import load
 from persisty.transfer.rows import Row
 
@@ -141,3 +146,46 @@ def test_a_filter_in_the_place_of_the_changes_shows_the_order_of_the_arguments(a
             verb()
     with pytest.raises(InvalidQuery, match=r"/where: Not a filter \(expected a filter such as Bike.id == value"):
         bikes.search({"state": "parked"})  # type: ignore[arg-type]
+
+
+@stored
+class Patient:
+    id: str
+    phone: Annotated[str, Meta(pattern=r"^\+[0-9]+`?$")] = "+1"
+    born: date | None = None
+    seen: datetime | None = None
+    dose: Decimal | None = None
+    ref: UUID | None = None
+    scan: bytes | None = None
+    visits: list[date] = Attr(factory=list)
+    by_ref: dict[UUID, int] = Attr(factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "expected"),
+    [
+        ({"phone": "1"}, "/phone", r"str matching regex '^\+[0-9]+`?$'"),
+        ({"born": "01/06/2027"}, "/born", "a date such as 2027-06-30"),
+        ({"seen": "01/06/2027"}, "/seen", "a datetime such as 2027-06-30T08:00:00Z"),
+        ({"dose": "0,20"}, "/dose", "a decimal such as 12.50"),
+        ({"ref": "x"}, "/ref", "a UUID such as 123e4567-e89b-12d3-a456-426614174000"),
+        ({"scan": "?"}, "/scan", "base64 such as aGVsbG8="),
+        ({"visits": ["x"]}, "/visits/0", "a date such as 2027-06-30"),
+        ({"by_ref": {"x": 1}}, "/by_ref/*", "a UUID such as 123e4567-e89b-12d3-a456-426614174000"),
+    ],
+)
+def test_the_fault_of_text_in_another_form_has_an_example_or_the_pattern_as_declared(
+    given: Mapping[str, Any], path: str, expected: str
+) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        App("clinic", items=[Patient], url="memory://").store(Patient).create({"id": "1", **given})
+    [fault] = raised.value.faults
+    assert (fault.path, fault.expected) == (path, expected)
+
+
+def test_the_examples_are_valid() -> None:
+    types = (date, datetime, time, timedelta, UUID, Decimal, bytes)
+    for type_, (message, expected) in zip(types, EXAMPLES.items(), strict=True):
+        msgspec.convert(expected.split()[-1], type_)
+        with pytest.raises(msgspec.ValidationError, match=f"^{message}$"):
+            msgspec.convert("?", type_)

@@ -233,6 +233,8 @@ def test_a_store_may_be_named_as_in_urls(persisty: Persisty, file: Path, url: st
         ([SHOP, "product", "{file}", "--rejects", "{file}"], "would overwrite"),
         ([SHOP, "product", "{file}", "--rejects", "{folder}/no/such.jsonl"], "No such file"),
         ([SHOP, "product", "{empty}"], "empty"),
+        ([SHOP, "product", "{file}.semicolons.csv"], "The row is one column: try --delimiter ';'"),
+        ([SHOP, "product", "{file}", "--delimiter", ";"], "The row is one column: try --delimiter ','"),
         ([SHOP, "product", "{file}", "--nonsense"], "--nonsense"),
     ],
 )
@@ -242,6 +244,7 @@ def test_an_invalid_call_exits_with_2_and_the_reason_before_anything_is_done(
     empty = file.with_name("empty.csv")
     empty.touch()
     file.with_name(file.name + ".dat").write_text(CSV)
+    file.with_name(file.name + ".semicolons.csv").write_text(CSV.replace(",", ";"))
     before = sorted(file.parent.iterdir())
     filled = [one.format(file=file, folder=file.parent, empty=empty) for one in options]
     done = persisty("import", *filled, *([] if "--url" in options else ["--url", url]))
@@ -251,6 +254,15 @@ def test_an_invalid_call_exits_with_2_and_the_reason_before_anything_is_done(
     assert "Traceback" not in done.err
     assert file.read_text() == CSV
     assert sorted(file.parent.iterdir()) == before
+
+
+def test_a_row_with_another_delimiter_than_the_named_columns_names_the_option(
+    persisty: Persisty, file: Path, url: str
+) -> None:
+    file.write_text("p1\t1.5\np2\t2\n")
+    done = persisty("import", SHOP, "product", str(file), "--url", url, "--columns", "id,price")
+    assert (done.code, counts(done)) == (1, (2, 0, 2))
+    assert r"Wrong number of columns. The row is one column: try --delimiter $'\t'" in done.out
 
 
 def test_an_engine_error_during_the_import_exits_with_1_and_the_summary(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import random
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from msgspec import Meta
@@ -13,8 +14,9 @@ from persisty import App, Attr, BackendUnavailable, BelongsTo, Create, EditResul
 from persisty.errors import InvalidInput
 from persisty.store.store import context_of
 from persisty.transfer import waiting_rows
-from persisty.transfer.load import Settled, load
+from persisty.transfer.load import Settled, load, with_json_hint
 from persisty.transfer.rows import Row
+from persisty.transfer.values import typed_values
 
 
 @stored
@@ -178,3 +180,45 @@ def test_the_bytes_of_waiting_rows_are_limited(parts: Store[Part], monkeypatch: 
     assert imported + len(rejected) == 20
     assert {code for _, code in rejected} == {"invalid_input"}
     assert imported == parts.count() == 1
+
+
+class Schedule(enum.IntEnum):
+    NONE = 0
+    SOME = 2
+
+
+@stored
+class Drug:
+    id: str
+    schedule: Schedule = Schedule.NONE
+    grade: Literal[1, 2] = 1
+    schedules: list[Schedule] = Attr(factory=list)
+    names: set[str] = Attr(factory=set)
+    place: dict[str, int] = Attr(factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"schedule": "9"}, "/schedule: Invalid enum value 9 (expected one of 0, 2)"),
+        ({"grade": "9"}, "/grade: Invalid enum value 9 (expected one of 1, 2)"),
+        ({"schedules": "{0,9}"}, "/schedules/1: Invalid enum value 9 (expected one of 0, 2)"),
+        ({"schedule": "high"}, "/schedule: Expected int, got str"),
+        ({"names": "["}, "/names: Malformed JSON: Input data was truncated (expected array, found text)"),
+        ({"place": '{"a" 1}'}, "/place: Malformed JSON: expected ':' (byte 5) (expected object, found text)"),
+        ({"names": '"red"'}, "/names: Expected array, got str"),
+    ],
+)
+def test_the_fault_of_a_field_of_csv_names_the_values_of_an_enum_or_the_mistake_in_the_json(
+    given: dict[str, str], message: str
+) -> None:
+    store = App("drugs", items=[Drug], url="memory://").store(Drug)
+    typed = typed_values(store.meta, json_text=True)
+    [settled] = with_json_hint(store.meta, load(store, [Row(1, {"id": "a", **given})], typed))
+    assert [str(one) for one in settled.rejected[0].faults] == [message]
+
+
+def test_numbers_of_an_integer_enum_in_an_array_of_postgresql_are_read() -> None:
+    store = App("drugs", items=[Drug], url="memory://").store(Drug)
+    [settled] = load(store, [Row(1, {"id": "a", "schedules": "{0,2}"})], typed_values(store.meta, json_text=True))
+    assert settled.imported == 1
