@@ -230,7 +230,7 @@ class SqliteConnection:
                 error = again
         if code_of(error) in FAILING:
             self._failing = True
-        raise typed(error) from error
+        raise typed(error, text) from error
 
     def _read_on_spare(
         self, fetch: Run[list[tuple[Any, ...]]], text: str, arguments: Sequence[Any]
@@ -255,7 +255,7 @@ class SqliteConnection:
             spare.close()
             if code_of(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():
                 raise WouldWait from error
-            raise typed(error) from error
+            raise typed(error, text) from error
         if len(self._spare) < SPARE:
             self._spare.append(spare)
         else:

@@ -44,15 +44,15 @@ def code_of(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def typed(error: sqlite3.Error) -> Exception:
-    """Return the typed error of an error of the driver."""
+def typed(error: sqlite3.Error, statement: str = "") -> Exception:
+    """Return the typed error of an error of the driver. `statement`: the text of the statement that failed."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if name == "SQLITE_CONSTRAINT_UNIQUE":
         columns = str(error).partition(": ")[2].split(", ")
         return UniqueTaken(tuple(column.rpartition(".")[2] for column in columns))
     if name in REQUIRED:
         return table_has_changed()
-    if name == UNEXPLAINED and (missing := does_not_exist(str(error))) is not None:
+    if name == UNEXPLAINED and (missing := does_not_exist(str(error), statement)) is not None:
         return missing
     code = code_of(error)
     if code in BUSY:

@@ -55,18 +55,19 @@ class PostgresConnection:
             enough.restart()
             return _rows_until(session, statement, enough)
 
-        return self.run(work, repeatable=reads)
+        return self.run(work, repeatable=reads, text=text)
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
         return self._answer(Statement(text, arguments), reads=False).changed
 
     def _answer(self, statement: Statement, *, reads: bool) -> Answer:
         if reads or not self.inside:
-            return self.run(lambda session: session.run(statement), repeatable=reads)
-        return self.run(lambda session: session.alone(statement))
+            return self.run(lambda session: session.run(statement), repeatable=reads, text=statement.text)
+        return self.run(lambda session: session.alone(statement), text=statement.text)
 
-    def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
-        """Return the result of `work`, with the session of this thread's transaction, or with another session; see `Pool.run`."""
+    def run(self, work: Callable[[Session], X], *, repeatable: bool = False, text: str = "") -> X:
+        """Return the result of `work`, with the session of this thread's transaction, or with another session; see `Pool.run`. `text`: the
+        statement, if it is one."""
         session: Session | None = getattr(self._thread, "session", None)
         try:
             return self._pool.run(work, repeatable=repeatable) if session is None else work(session)
@@ -74,7 +75,7 @@ class PostgresConnection:
             raise self.taken(error) from error
         except psycopg.Error as error:
             self._pool.note(error)
-            raise typed(error) from error
+            raise typed(error, text) from error
 
     def taken(self, error: errors.UniqueViolation) -> UniqueTaken:
         """Return the unique index of the violation."""

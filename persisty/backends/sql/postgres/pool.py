@@ -273,13 +273,14 @@ def server_of(conninfo: str) -> str:
     return f"{host}:{options.get('port') or 5432}/{options.get('dbname') or ''}"
 
 
-def typed(error: BaseException | None) -> PersistyError:
-    """Return the typed error of an error of the driver. The server's message is only in the cause, because it may quote stored values."""
+def typed(error: BaseException | None, statement: str = "") -> PersistyError:
+    """Return the typed error of an error of the driver. The server's message is only in the cause, because it may quote stored values. `statement`:
+    the text of the statement that failed."""
     for kind, made in MEANINGS:
         if isinstance(error, kind):
             return made()
     if isinstance(error, UNFITTING):
-        return does_not_exist(str(error)) or SchemaMismatch(MISMATCH)
+        return does_not_exist(str(error), statement) or SchemaMismatch(MISMATCH)
     if isinstance(error, psycopg.OperationalError) and is_lost(error):
         return BackendUnavailable("PostgreSQL: the server cannot be reached, or the connection was lost")
     return BackendUnavailable(f"PostgreSQL: {type(error).__name__}")
