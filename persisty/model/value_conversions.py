@@ -1,11 +1,13 @@
 """Convert stored values when the type of an attribute changes.
 
 A conversion is exact: neither `"1.5"` nor the float 1.5 becomes an integer. If a value has no exact counterpart, the migration lists its item
-and changes nothing.
+and changes nothing. A text is converted only if it has one of the forms in `TEXT`, which every engine uses. Python and databases accept further
+forms, and each accepts other ones.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -17,6 +19,23 @@ import msgspec
 from .types import NORMALISE, Kind, datetime_text
 
 SMALLEST, LARGEST = -(1 << 63), (1 << 63) - 1
+_NUMBER = r"-?(0|[1-9][0-9]{0,199})(\.[0-9]{1,199})?([eE][-+]?[0-9]{1,3})?"
+_DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+_OFFSET = "(Z|[-+]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
+_HEX = "[0-9a-fA-F]"
+TEXT: dict[str, str] = {
+    "integer": "-?[1-9][0-9]{0,18}|0",
+    "float": _NUMBER,
+    "decimal": _NUMBER,
+    "boolean": "[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|1|0",
+    "datetime": f"{_DAY}[T ]{_TIME}{_OFFSET}",
+    "date": _DAY,
+    "uuid": f"{_HEX}{{32}}|{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}",
+}
+"""Declared form → the regular expression of the texts that are converted to it. Its syntax means the same in Python and PostgreSQL. Such a text may still
+have no counterpart: the day 2026-02-30, or a number out of range."""
+_IS_TEXT = {form: re.compile(pattern).fullmatch for form, pattern in TEXT.items()}
 
 
 def _integer(value: Any) -> int:
@@ -30,7 +49,7 @@ def _integer(value: Any) -> int:
 
 def _float(value: Any) -> float:
     number: float = NORMALISE[Kind.FLOAT](float(value))
-    if not isinstance(value, str) and Decimal(repr(number)) != value:
+    if Decimal(repr(number)) != (Decimal(value) if isinstance(value, str) else value):
         raise ValueError(value)
     return number
 
@@ -47,10 +66,7 @@ def _boolean(value: Any) -> bool:
 def _datetime(value: Any) -> datetime:
     if type(value) is date:
         return datetime.combine(value, time(), UTC)
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError(value)
-    return moment.astimezone(UTC)
+    return datetime.fromisoformat(value).astimezone(UTC)
 
 
 def _date(value: Any) -> date:
@@ -109,6 +125,8 @@ KIND_OF: dict[str, Kind] = {kind.value: kind for kind in Kind if kind not in {Ki
 
 def convert(before: str, after: str, value: Any) -> Any:
     """Return a value of the form `before` in the form `after`. Raises one of `INEXACT` if it has no exact counterpart."""
+    if before == "string" and not _IS_TEXT[after](value):
+        raise ValueError(value)
     return CONVERSIONS[before, after](value)
 
 
