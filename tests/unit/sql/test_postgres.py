@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from random import Random
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from msgspec import Struct
 
 from persisty import (
     App,
@@ -29,12 +31,14 @@ from persisty import (
     UnreadableItem,
     Update,
     append,
+    meta_of,
     stored,
 )
 from persisty.backends.sql import reads
 from persisty.backends.sql.postgres.session import Session
 from persisty.backends.sql.row_sizes import PageRows, RowSizes
 from persisty.errors import AnswerTooLarge
+from persisty.model.expressions import Compare
 from persisty.store.backend import Query
 from persisty.store.store import context_of
 
@@ -187,6 +191,29 @@ def test_a_table_that_lacks_an_attribute_is_an_error_with_its_name(app: App) -> 
     assert [fault.path for fault in caught.value.faults] == ["/paper/tags", "/paper/extra"]
     with pytest.raises(SchemaMismatch, match=r"/paper/(tags|extra): The table has no such column"):
         app.store(Paper).read("a")
+
+
+class Stay(Struct):
+    since: datetime
+
+
+@stored
+class Visit:
+    id: str
+    stay: Stay
+
+
+def test_a_nested_datetime_without_a_zone_is_utc_in_a_session_of_any_zone(schema: str) -> None:
+    with closing(App("visits", items=[Visit], url=schema)) as app:
+        app.prepare()
+        visits, noon = app.store(Visit), datetime(2026, 1, 1, 12, tzinfo=UTC)
+        visits.create(Visit(id="open", stay=Stay(noon.replace(tzinfo=None))))
+        visits.create(Visit(id="east", stay=Stay(noon.astimezone(timezone(timedelta(hours=9))))))
+        visits.create(Visit(id="west", stay=Stay(noon.astimezone(timezone(timedelta(hours=-5))))))
+        with app.engine._postgres.transaction():  # type: ignore[attr-defined]
+            app.engine._postgres.rows("SELECT set_config('TimeZone', 'Asia/Kathmandu', false)")  # type: ignore[attr-defined]
+            found = app.engine.open(meta_of(Visit)).count(Compare("stay.since", "eq", noon))
+    assert found == 3
 
 
 def test_a_column_that_changes_its_type_beneath_a_prepared_statement(app: App) -> None:

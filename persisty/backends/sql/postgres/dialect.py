@@ -115,11 +115,18 @@ def _lacks(column: Column, path: tuple[str, ...]) -> Column:
     return and_(at(_path(path)).is_(None), func.json_typeof(at(_path(path[:-1]))) == literal_column("'object'"))
 
 
+WITHOUT_ZONE: Column = literal_column("'T[^-+Z]*$'")
+IN_UTC: Column = literal_column(r"E'\\&Z'")
+"""Pattern of the time in a nested datetime without a zone, and its replacement. The session's time zone may be that of another client of a pooler."""
+
+
 def _nested(column: Column, attribute: Attribute) -> Column:
     value = cast(column, JSON).op("#>>", return_type=Text())(_path(attribute.path))
     kind = column_kind(attribute, POSTGRES)
     if attribute.kind is Kind.BYTES:
         return func.decode(value, literal_column("'base64'"))
+    if attribute.kind is Kind.DATETIME:
+        return cast(func.regexp_replace(value, WITHOUT_ZONE, IN_UTC), kind.type)
     if isinstance(kind.type, BigInteger):
         return cast(value, Numeric)  # a nested value may be larger
     return collate(value, BY_CODE_POINT) if isinstance(kind.type, Text) else cast(value, kind.type)
