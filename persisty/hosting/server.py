@@ -45,7 +45,7 @@ from .draining import on_shutdown
 from .embedded_calls import LONGEST, in_thread
 from .pages import PAGES, SecureHeaders, routes
 from .readiness import Readiness, readiness_response
-from .request_line import malformed
+from .request_line import decoded_once, malformed
 from .streaming import stream
 from .tracing import begin
 from .tracing import with_subject as tracing_subject
@@ -107,6 +107,7 @@ class Server:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope = decoded_once(scope)
         if self._root or scope.get("root_path"):
             scope = self.placed(scope)
             if scope.get("path") == "":

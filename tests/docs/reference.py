@@ -35,7 +35,7 @@ SEVERAL = {
 """Kinds of more than one Python type."""
 OF_VALUES = {Kind.ENUM: "that of the values", Kind.JSON: "`S`; `L` for a list"}
 ENUM_COLUMN = "that of the values"
-GRAPHQL = {Kind.INTEGER: "[`Int`, `Float` or `String`](graphql.md#integers)", Kind.ENUM: "an enum", Kind.JSON: "a type, a list, or `AWSJSON`"}  # fmt: skip
+GRAPHQL = {Kind.INTEGER: "[`Int`, `Float` or `String`](graphql.md#integers)", Kind.ENUM: "an enum; [`Int`, `Float` or `String`](graphql.md#integers) for numbers, `String` if a value is no GraphQL name", Kind.JSON: "a type, a list, or `AWSJSON`"}  # fmt: skip
 
 
 def types() -> str:

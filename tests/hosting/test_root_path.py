@@ -231,3 +231,16 @@ def test_the_lifespan_of_a_mounted_server_creates_tables_and_closes_the_app() ->
         assert client.get("/shop/ready").status_code == 200
         assert client.post("/shop/api/pot", json={"id": "a"}).status_code == 201
         assert client.get("/shop/api/pot").json()["items"] == [{"id": "a", "name": ""}]
+
+
+@pytest.mark.parametrize("key", ["a%2Fb", "a/b", "50%", "100%25", "ü %41", "a+b?c#d"])
+def test_a_test_client_finds_an_item_at_its_location_whatever_its_key(app: App, key: str) -> None:
+    app.prepare()
+    for server in (Server(app), mounted(app)):
+        with TestClient(server) as client:
+            at = "" if isinstance(server, Server) else "/shop"
+            made = client.post(f"{at}/api/pot", json={"id": key})
+            assert made.status_code == 201
+            found = client.get(made.headers["location"])
+            assert (found.status_code, found.json()["id"]) == (200, key)
+            assert client.delete(made.headers["location"]).status_code == 204
