@@ -95,7 +95,7 @@ class Engines:
         return isinstance(self.connected(self.place_of(name)).engine, SparselyIndexing)
 
     def complete_indexes(self, late: Iterable[tuple[StoreMeta[Any], Sequence[Index]]]) -> None:
-        """Complete the indexes of these stores, in the engines whose indexes would otherwise miss items."""
+        """Complete these indexes, and others that miss items, in the engines whose indexes may miss some."""
         for meta, indexes in late:
             engine = self.connected(self.place(meta)).engine
             if isinstance(engine, SparselyIndexing):

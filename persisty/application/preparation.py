@@ -72,8 +72,10 @@ class Preparation:
         if recorded:
             self.applied.check_items(applied, metas)
             self._check_names(metas, abandoned)
-            self._engines.complete_indexes(self.applied.late_indexes(applied, metas))
+            late = dict(self.applied.late_indexes(applied, metas))
+            self._engines.complete_indexes((meta, late.get(meta, ())) for meta in metas)
             self.applied.record(applied, self.applied.fitting(applied, metas))
+            self.applied.doubt(applied, metas)
             self._completeness.complete(metas)
         self._done.update(metas)
 

@@ -7,7 +7,8 @@ exit code is 1, and the next run continues.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -16,11 +17,11 @@ import msgspec
 import typer
 from rich.console import Console
 
-from ..application import load_app
+from ..application import App, load_app
 from ..deploy.assembly import PlacedApp, StackShape, stacks_of
 from ..deploy.cdk_cli import context_words
 from ..deploy.deployed_tables import Deployed, read_deployed
-from ..deploy.index_completion import complete_indexes, has_defaulted_indexes
+from ..deploy.index_completion import complete_indexes, doubt_indexes, has_defaulted_indexes
 from ..deploy.token_secret import RETAINED
 from ..deploy.waves import CONTEXT, Loss, Wave, losses, waves
 from ..drivers import driver
@@ -66,6 +67,11 @@ def command(
             for number, step in enumerate(steps, 1):
                 console.print(f"wave {number} of {len(steps)}: {step.what}", soft_wrap=True)
             return
+        apps = dict.fromkeys(app for one in stacks for app in one.apps)
+        if deployed.tables:
+            for one in apps:
+                with _opened(one, profile) as placed_app:
+                    doubt_indexes(placed_app)
         outputs: dict[str, dict[str, str]] = {}
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
@@ -77,31 +83,38 @@ def command(
             # each wave writes the file again, and the last one may update the tables alone
             outputs |= msgspec.json.decode(file.read_bytes()) if file.is_file() else {}
         _print_outputs(console, outputs)
-        apps = dict.fromkeys(app for one in stacks for app in one.apps)
         complete = [_complete(one, profile, console) for one in apps]
         if not all(complete):
             raise typer.Exit(1)
 
 
-def _complete(placed: PlacedApp, profile: str | None, console: Console) -> bool:
-    """Complete the indexes of a deployed app. Return False if a part is left to do, after printing why."""
+@contextmanager
+def _opened(placed: PlacedApp, profile: str | None) -> Iterator[App]:
+    """Open a deployed app on the tables of its stage."""
     app = load_app(placed.spec)
-    if not has_defaulted_indexes(app):
-        return True
     boto3 = driver("boto3")
     boto3.setup_default_session(profile_name=profile)
     app.stage = placed.stage
     app.use(f"dynamodb://{boto3.DEFAULT_SESSION.region_name}?transport=boto3")
     try:
-        with step_progress([]) as progress:
-            left = list(complete_indexes(app, progress))
-    except PersistyError as error:
-        left = [
-            f"Deployed, but its indexes are not completed: {error}",
-            "Queries do not use them until `persisty deploy` or `persisty migrate` has completed them",
-        ]
+        yield app
     finally:
         app.close()
+
+
+def _complete(placed: PlacedApp, profile: str | None, console: Console) -> bool:
+    """Complete the indexes of a deployed app. Return False if a part is left to do, after printing why."""
+    if not has_defaulted_indexes(load_app(placed.spec)):
+        return True
+    with _opened(placed, profile) as app:
+        try:
+            with step_progress([]) as progress:
+                left = list(complete_indexes(app, progress))
+        except PersistyError as error:
+            left = [
+                f"Deployed, but its indexes are not completed: {error}",
+                "Queries do not use them until `persisty deploy` or `persisty migrate` has completed them",
+            ]
     for line in left:
         console.print(f"{app.name}: {line}", soft_wrap=True, markup=False)
     return not left

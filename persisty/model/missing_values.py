@@ -20,7 +20,7 @@ import msgspec
 from .generators import VERSION
 from .indexes import Index
 from .meta import Attribute, StoreMeta
-from .schema import Schema
+from .schema import IndexSchema, Schema
 from .stored_names import as_stored, stored_names
 from .type_construction import FACTORIES
 
@@ -54,3 +54,9 @@ def late_indexes(stored: Schema | None, declared: StoreMeta[Any]) -> list[Index]
         return bool(defaulted) and (not is_stored or not names.issuperset(defaulted))
 
     return [index for index in declared.indexes if late(index)]
+
+
+def unwritten_indexes(stored: Schema, declared: Schema) -> list[IndexSchema]:
+    """Return the stored indexes over an attribute that the declaration lacks. Such an index may miss the items that code with this declaration creates."""
+    names = {*stored_names(declared).values()}
+    return [one for one in stored.indexes if not names.issuperset(as_stored(stored, one).attributes)]

@@ -2,7 +2,7 @@
 
 `App.prepare` compares them with the declarations before it serves: otherwise a renamed class or a changed key would look like an empty store. It
 reads the records of an app in one query, and writes only those that have changed, each on the condition that no other process has written it
-since. A server whose tables a deployment creates compares and writes nothing. A deployed function reads the record of a store if one of its indexes may be
+since. A server whose tables a deployment creates only compares them, see `AppliedSchemas.doubt` for the exception. A deployed function reads the record of a store if one of its indexes may be
 incomplete, see `index_completeness`.
 """
 
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
+
+from msgspec import structs
 
 from ..errors import BackendUnavailable, Conflict, Fault, PreconditionFailed, SchemaMismatch
 from ..model.indexes import Index
 from ..model.meta import StoreMeta
-from ..model.missing_values import late_indexes
-from ..model.schema import Schema
+from ..model.missing_values import late_indexes, unwritten_indexes
+from ..model.schema import IndexSchema, Schema
 from ..model.schema_changes import changes_of
 from ..model.schema_differences import differences, hidden_values, is_similar
 from ..model.schema_json import schema_from_json, schema_to_json
@@ -68,7 +71,7 @@ class AppliedSchemas:
     def check_recorded(
         self, metas: Collection[StoreMeta[Any]], declared: Collection[str], abandoned: Collection[str]
     ) -> None:
-        """Check names, items and indexes without writing. Raise `SchemaMismatch` for differences. Check nothing if the records cannot be read."""
+        """Check names, items and indexes. Raise `SchemaMismatch` for differences. Check nothing if the records cannot be read."""
         try:
             applied = self.all()
         except (BackendUnavailable, SchemaMismatch) as error:  # their table may not exist
@@ -77,6 +80,14 @@ class AppliedSchemas:
         self.check_names(applied, metas, declared, abandoned)
         self.check_items(applied, metas)
         self._check_indexes(applied, metas)
+        try:
+            self.doubt(applied, metas)
+        except BackendUnavailable as error:  # writing them may not be allowed
+            log.warning(
+                "Newer code has recorded indexes that this code does not write, and the records cannot be changed: %s. "
+                "Run `persisty migrate` with this code, so that newer code completes them",
+                error.message,
+            )
 
     def check_names(
         self,
@@ -179,6 +190,33 @@ class AppliedSchemas:
                     applied[meta.name] = written
             except (Conflict, PreconditionFailed):
                 continue  # another process applied its own schema at the same time
+
+    def doubt(self, applied: dict[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
+        """Remove from the records the indexes over attributes that these declarations lack: this code may create items which the indexes miss. Newer code
+        then completes them before it queries them. A record of the same schema is left as it is."""
+        for meta in metas:
+            record = applied.get(meta.name)
+            if record is None or record.hash in (LEFT, meta.schema.hash) or not self._is_sparse(meta.engine):
+                continue
+            self.doubt_indexes(record, partial(unwritten_indexes, declared=meta.schema))
+
+    def doubt_indexes(self, record: AppliedSchema, doubted: Callable[[Schema], Collection[IndexSchema]]) -> None:
+        """Remove from a record the indexes that `doubted` returns for its schema, so that they count as not complete."""
+        one: AppliedSchema | None = record
+        while one is not None and one.hash != LEFT:
+            schema = schema_from_json(one.schema)
+            indexes = doubted(schema)
+            if not indexes:
+                return
+            rest = structs.replace(schema, indexes=tuple(each for each in schema.indexes if each not in indexes))
+            changes = {"hash": rest.hash, "schema": schema_to_json(rest).decode()}
+            try:
+                self._records.update((one.app, one.store), changes, when=AppliedSchema.hash == one.hash)
+            except PreconditionFailed:  # another process has recorded its schema since: its record is read again
+                one = self._records.read((one.app, one.store))
+            else:
+                self.forget()
+                return
 
     def adopt(self, schema: Schema, engine: str | None) -> None:
         """Record the schema of a store that has no record, as that of one which a deployment has created."""

@@ -260,7 +260,8 @@ class SparselyIndexing(Protocol):
     """An engine whose indexes contain only items that have all attributes of the index."""
 
     def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
-        """Store the missing values of these indexes' attributes in the items that lack them; see `model.missing_values`."""
+        """Store the missing values of these indexes' attributes in the items that lack them; see `model.missing_values`. Do the same for other indexes of the
+        store that are found to miss items of older code."""
         ...
 
     def check_indexes_with(self, incomplete: Callable[[StoreMeta[Any]], Collection[Index]]) -> None:

@@ -33,7 +33,7 @@ from ...store.write_results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
 from .direct_transport import DirectTransport
-from .index_completion import complete
+from .index_completion import complete, complete_late
 from .system_table import definition
 from .table_checks import key_faults, names_to_find, scan_of_names, table_faults, values_found
 from .table_definitions import definitions, gsi, key_schema
@@ -250,12 +250,8 @@ class DynamoDbEngine:
         return self._system
 
     def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
-        """Complete the items of indexes that a deployment has added: CloudFormation builds an index of the items as they are."""
-        table: Mapping[str, Any] = {}
-        for index in indexes:
-            if (meta.name, index.name) not in self._completed:
-                table = table or self._wait(self._table(meta))
-                complete(self.send, table, meta, WireCodec(meta), index)
+        late = [one for one in indexes if (meta.name, one.name) not in self._completed]
+        complete_late(self.send, lambda: self._wait(self._table(meta)), meta, late, self.options.max_scan)
 
     def send(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Call an operation with a condition. Return an empty response if the condition is false."""

@@ -7,12 +7,13 @@ no index takes. Such NULLs are removed after all items that lack the attribute h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
-from ...model.missing_values import value_before
+from ...model.missing_values import late_indexes, value_before
+from ...model.stored_names import stored_index
 from ...store.migration import Report
 from .codec import WireCodec
 from .parallel import in_parallel
@@ -43,6 +44,64 @@ def complete(
         _change(call, scans, name, codec, attribute, "attribute_not_exists(#0)", "SET #0 = :0", wire)
         if optional:
             _change(call, scans, name, codec, attribute, "#0 = :0", "REMOVE #0", NULL)
+
+
+def complete_late(
+    call: Call, described: Callable[[], Mapping[str, Any]], meta: StoreMeta[Any], late: Collection[Index], limit: int
+) -> None:
+    """Complete the items of the `late` indexes, which a deployment has added: CloudFormation builds an index of the items as they are. An index with another
+    number of items than the table is completed too, if it misses one of the first `limit` items. `described`: returns the description of the table."""
+    if not late_indexes(None, meta):
+        return
+    table = described()
+    counts = {one["IndexName"]: one.get("ItemCount") for one in table.get("GlobalSecondaryIndexes", ())}
+    others = [
+        one
+        for one in meta.indexes
+        if one not in late and counts.get(stored_index(meta, one), -1) != table.get("ItemCount")
+    ]
+    for index in (*late, *indexes_with_gaps(call, table, meta, others, limit)):
+        complete(call, table, meta, WireCodec(meta), index)
+
+
+def indexes_with_gaps(
+    call: Call, table: Mapping[str, Any], meta: StoreMeta[Any], indexes: Collection[Index], limit: int
+) -> list[Index]:
+    """Return the indexes that miss one of the first `limit` items, because older code has written it without a required attribute that has a default."""
+    codec = WireCodec(meta)
+    places = {
+        codec.stored[name]
+        for index in indexes
+        for name in index.attributes
+        if name not in meta.key.attributes
+        and not meta.attributes[name].optional
+        and value_before(meta.attributes[name]) is not None
+    }
+    if not places:
+        return []
+    names = {f"#{number}": place for number, place in enumerate(sorted(places))}
+    scan: dict[str, Any] = {
+        "TableName": table["TableName"],
+        "FilterExpression": " OR ".join(f"attribute_not_exists({short})" for short in names),
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": names,
+    }
+    missing: set[str] = set()
+    read, start = 0, None
+    while read < limit and missing != places:
+        page = call("Scan", {**scan, "Limit": limit - read, **({"ExclusiveStartKey": start} if start else {})})
+        missing |= {place for item in page["Items"] for place in places if place not in item}
+        read, start = read + page["ScannedCount"], page.get("LastEvaluatedKey")
+        if not start:
+            break
+    return [one for one in indexes if not missing.isdisjoint(codec.stored[name] for name in one.attributes)]
+
+
+def names_with_gaps(call: Call, table: Mapping[str, Any], meta: StoreMeta[Any], limit: int) -> set[str]:
+    """Return the names in DynamoDB of a table's indexes that have gaps."""
+    there = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
+    indexes = [one for one in meta.indexes if stored_index(meta, one) in there]
+    return {stored_index(meta, one) for one in indexes_with_gaps(call, table, meta, indexes, limit)}
 
 
 def _change(

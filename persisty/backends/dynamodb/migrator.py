@@ -25,20 +25,23 @@ from msgspec import structs
 
 from ...errors import SchemaMismatch
 from ...model.meta import StoreMeta
-from ...model.missing_values import late_indexes, value_before
+from ...model.missing_values import value_before
 from ...model.schema import Schema
 from ...model.schema_changes import Change, Effect
-from ...model.stored_names import as_stored, stored_index, stored_names, stored_names_of
+from ...model.stored_names import as_stored, stored_names, stored_names_of
 from ...store.migration import Evolution, Report, Step, check_kinds
 from .absent_values import applied_schema, values_of_absent
+from .backend import USUAL
 from .codec import WireCodec
 from .guard_backfill import GuardBackfill, Tables, drop_rows
+from .index_completion import names_with_gaps
 from .parallel import in_parallel
 from .resumable_scans import ResumableScans
 from .stored_indexes import (
     declared_indexes,
     index_name_of,
     indexed_places,
+    late_names,
     mistyped,
     read_index,
     removed_before,
@@ -90,7 +93,11 @@ class DynamoDbMigrator:
         )
         now = {} if declared is None else declared_indexes(declared.schema, base)
         wrong = () if declared is None else mistyped(table, declared)
-        late = set() if declared is None else _late(record, declared)
+        late = (
+            set()
+            if declared is None
+            else late_names(record, declared) | names_with_gaps(self._tables.send, table, declared, USUAL.max_scan)
+        )
         found = [
             now.get(one["IndexName"]) or recorded.get(one["IndexName"]) or read_index(one)
             for one in table.get("GlobalSecondaryIndexes", ())
@@ -328,12 +335,6 @@ class DynamoDbMigrator:
 
         requests = (f"PutItem of a row for each value of {one.name}", f"UpdateTable {declared.name}: create {one.name}")
         return Step(title=one.message, statements=requests, run=run, items=items)
-
-
-def _late(record: Schema | None, declared: StoreMeta[Any]) -> set[str]:
-    """Return the names in DynamoDB of the indexes that may miss stored items."""
-    late = late_indexes(record, declared)
-    return {stored_index(declared, one) for one in late if record is not None or not one.unique}
 
 
 def _spelled(expression: str, names: Mapping[str, str]) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from msgspec import structs
 
 from ...model.meta import StoreMeta
+from ...model.missing_values import late_indexes
 from ...model.schema import IndexSchema, Schema
 from ...model.schema_changes import index_label
-from ...model.stored_names import as_stored, stored_renames
+from ...model.stored_names import as_stored, stored_index, stored_renames
 from ...naming import index_name
 from .codec import WireCodec
 
@@ -75,3 +76,9 @@ def removed_before(record: Schema, declared: Collection[str], table: Mapping[str
 def indexed_places(table: Mapping[str, Any]) -> set[str]:
     """Return the stored names of the attributes in the indexes of a table."""
     return {key["AttributeName"] for one in table.get("GlobalSecondaryIndexes", ()) for key in one["KeySchema"]}
+
+
+def late_names(record: Schema | None, declared: StoreMeta[Any]) -> set[str]:
+    """Return the names in DynamoDB of the indexes that may miss stored items, by the record."""
+    late = late_indexes(record, declared)
+    return {stored_index(declared, one) for one in late if record is not None or not one.unique}

@@ -15,7 +15,7 @@ from persisty.backends.dynamodb.table_definitions import definitions, gsi
 from persisty.cli import deploy
 from persisty.deploy.assembly import PlacedApp
 from persisty.deploy.evolution import evolutions_of
-from persisty.deploy.index_completion import complete_indexes, has_defaulted_indexes
+from persisty.deploy.index_completion import complete_indexes, doubt_indexes, has_defaulted_indexes
 from persisty.deploy.migration import Migration
 from persisty.model.meta import meta_of
 from persisty.store import index_completeness
@@ -27,6 +27,12 @@ STAGES = count()
 class Status(enum.Enum):
     OPEN = "open"
     DONE = "done"
+
+
+class Owner(enum.Enum):
+    OPEN = "open"
+    DONE = "done"
+    LOST = "lost"
 
 
 @stored(name="task")
@@ -81,6 +87,11 @@ class Deployed:
         for row in ROWS:
             app.store(Former).create(row)
         self.add_indexes(app, Task)
+
+    def remove_indexes(self, app: App, item: type[Any]) -> None:
+        engine: Any = app.engine
+        for index in meta_of(item).indexes:
+            engine.remove_index("task", index.name)
 
     def add_indexes(self, app: App, item: type[Any]) -> None:
         engine: Any = app.engine
@@ -204,6 +215,121 @@ def test_a_store_that_needs_another_change_first_is_named_and_not_changed(deploy
     assert left.startswith("task needs other changes first (")
     assert "Run `persisty migrate`" in left
     assert evolutions_of(deployed.app(Stricter)) != []
+
+
+OPEN: Any = T.status == Status.OPEN
+
+
+def completed(deployed: Deployed) -> None:
+    deployed.filled(recorded=True)
+    assert list(complete_indexes(deployed.app(Task), lambda step, items: None)) == []
+    assert deployed.app(Task).store(Task).explain(OPEN).access == "index"
+
+
+def rolled_back(deployed: Deployed) -> App:
+    """Let the older code of a deployment create an item."""
+    app = deployed.app(Former)
+    app.store(Former).create({"id": "late", "owner": "a"})
+    return app
+
+
+def assert_unused_then_completed(deployed: Deployed) -> None:
+    tasks = deployed.app(Task).store(Task)
+    assert tasks.explain(OPEN).access == "scan"
+    assert (len(tasks.search(OPEN).items), tasks.count(OPEN)) == (13, 13)
+    assert_completed(deployed)
+
+
+def assert_completed(deployed: Deployed) -> None:
+    assert list(complete_indexes(deployed.app(Task), lambda step, items: None)) == []
+    tasks = deployed.app(Task).store(Task)
+    assert tasks.explain(OPEN).access == "index"
+    assert (len(tasks.search(OPEN).items), tasks.count(OPEN)) == (13, 13)
+    assert evolutions_of(deployed.app(Task)) == []
+
+
+@pytest.mark.parametrize("indexes", ["stay", "go and come"])
+def test_a_rollback_by_a_deployment_leaves_the_index_unused_until_the_next_one_completes_it(
+    deployed: Deployed, indexes: str
+) -> None:
+    completed(deployed)
+    app = deployed.app(Former)
+    doubt_indexes(app)
+    if indexes != "stay":
+        deployed.remove_indexes(app, Task)
+    rolled_back(deployed)
+    doubt_indexes(deployed.app(Task))
+    if indexes != "stay":
+        deployed.add_indexes(app, Task)
+    assert_unused_then_completed(deployed)
+
+
+def test_a_deployment_that_builds_an_index_anew_does_not_trust_its_record(deployed: Deployed) -> None:
+    completed(deployed)
+    app = deployed.app(Former)
+    deployed.remove_indexes(app, Task)  # by the CDK alone, which writes no record
+    rolled_back(deployed)
+    doubt_indexes(deployed.app(Task))
+    deployed.add_indexes(app, Task)
+    assert_unused_then_completed(deployed)
+
+
+@pytest.mark.parametrize("command", [complete_indexes, lambda app, progress: Migration(app).apply(progress) and []])
+def test_items_that_older_code_wrote_without_a_record_are_found_and_completed(deployed: Deployed, command: Any) -> None:
+    completed(deployed)
+    rolled_back(deployed)
+    assert {one.kind for each in evolutions_of(deployed.app(Task)) for one in each.changes} == {"index_added"}
+    assert list(command(deployed.app(Task), lambda step, items: None)) == []
+    assert_completed(deployed)
+
+
+def test_a_start_completes_an_index_that_misses_items_which_older_code_wrote_without_a_record(
+    deployed: Deployed,
+) -> None:
+    completed(deployed)
+    rolled_back(deployed)
+    deployed.app(Task).prepare()
+    assert_completed(deployed)
+
+
+@pytest.mark.parametrize("start", [App.prepare, App.verify])
+def test_older_code_that_starts_leaves_the_index_unused(deployed: Deployed, start: Any) -> None:
+    completed(deployed)
+    start(deployed.app(Former))
+    rolled_back(deployed)
+    assert_unused_then_completed(deployed)
+
+
+@stored(name="task", indexes=[Index("owner")])
+class Narrower:
+    id: str
+    owner: Status
+
+
+@stored(name="task", indexes=[Index("owner"), Index("rank")])
+class Wider:
+    id: str
+    owner: Owner
+    rank: int = 3
+
+
+R: Any = Wider
+
+
+def test_older_code_whose_schema_is_not_recorded_leaves_the_index_unused(deployed: Deployed) -> None:
+    newer = deployed.app(Wider)
+    newer.prepare()
+    newer.store(Wider).create({"id": "1", "owner": "open"})
+    assert newer.store(Wider).explain(R.rank == 3).access == "index"
+    older = deployed.app(Narrower)
+    older.prepare()  # a member less: only a scan could find the items that have it, so the record stays
+    older.store(Narrower).create({"id": "2", "owner": "open"})
+    newer = deployed.app(Wider)
+    assert newer.store(Wider).explain(R.rank == 3).access == "scan"
+    assert len(newer.store(Wider).search(R.rank == 3).items) == 2
+    newer.prepare()
+    assert newer.store(Wider).explain(R.rank == 3).access == "index"
+    assert len(newer.store(Wider).search(R.rank == 3).items) == 2
 
 
 def test_an_index_without_defaults_needs_no_completion() -> None:
