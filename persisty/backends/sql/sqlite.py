@@ -7,7 +7,7 @@ import sqlite3
 from binascii import Error, a2b_base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -27,8 +27,25 @@ DECIMAL_COLLATION = "persisty_decimal"
 
 
 def _compare_decimals(left: str, right: str) -> int:
-    a, b = Decimal(left), Decimal(right)
-    return (a > b) - (a < b)
+    try:
+        a, b = Decimal(left), Decimal(right)
+        return (a > b) - (a < b)
+    except InvalidOperation:  # an item with such a text cannot be read
+        return _compare_any(left, right)
+
+
+def _compare_any(left: str, right: str) -> int:
+    """Compare texts of which some are no numbers: numbers first, then the others by their text."""
+    one, other = _place(left), _place(right)
+    return (one > other) - (one < other)
+
+
+def _place(text: str) -> tuple[bool, Decimal, str]:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return True, Decimal(0), text
+    return (True, Decimal(0), text) if number.is_nan() else (False, number, "")
 
 
 def _icontains(value: str | None, folded: str) -> bool | None:
@@ -47,18 +64,21 @@ def _nested_text(document: str, path: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _instant(text: str | None) -> str | None:
-    """Return a datetime of JSON at the fixed width that sorts. Without a zone it is UTC."""
-    if text is None:
+def _instant(text: Any) -> str | None:
+    """Return a datetime of JSON at the fixed width that sorts, null for any other value: the item cannot be read. Without a zone it is UTC."""
+    if not isinstance(text, str):
         return None
-    moment = datetime.fromisoformat(text)
-    return datetime_text(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def _nested_bytes(text: str | None) -> bytes | None:
-    """Return the bytes of JSON's base64, null for a text that is not base64: the item cannot be read."""
     try:
-        return None if text is None else a2b_base64(text, strict_mode=True)
+        moment = datetime.fromisoformat(text)
+        return datetime_text(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _nested_bytes(text: Any) -> bytes | None:
+    """Return the bytes of JSON's base64, null for any other value: the item cannot be read."""
+    try:
+        return a2b_base64(text, strict_mode=True) if isinstance(text, str) else None
     except Error:
         return None
 
