@@ -63,7 +63,7 @@ def partly_readable(
 ) -> Any:
     """Return the item of stored values. `decode`: (attribute, its stored value) → its value, or an error of `FAULTS`. Attributes that
     are not `selected` are UNSET. `plain`: the same for the stored value of an enum or a `Literal` that is none of its members. Such a value stays in
-    the key, so that the item can be named and deleted.
+    the key, so that the item can be named and deleted, and in the attributes of links.
     """
     values: dict[str, Any] = dict.fromkeys(meta.attributes, UNSET)
     unreadable: list[tuple[str, str]] = []
@@ -71,7 +71,7 @@ def partly_readable(
         try:
             values[name] = decode(name, stored[name])
         except FAULTS as error:
-            values[name] = None if plain is None or name not in choices_of_key(meta) else _in_key(name, stored, plain)
+            values[name] = None if plain is None or name not in _choices_kept(meta) else _in_key(name, stored, plain)
             unreadable.append((name, _path(error)))
     return _class(meta)(**values, **{NAMES: tuple(unreadable)}) if unreadable else meta.item(**values)
 
@@ -81,6 +81,14 @@ def choices_of_key(meta: StoreMeta[Any]) -> frozenset[str]:
     """Return the attributes of the key that are an enum or a `Literal`."""
     names = meta.key.attributes
     return frozenset([name for name in names if stored_type(meta.attributes[name].type) is not None])
+
+
+@per_meta
+def _choices_kept(meta: StoreMeta[Any]) -> frozenset[str]:
+    """Return the attributes of the key and of links that are an enum or a `Literal`. Filters through links compare their stored values."""
+    names = {link.by for link in meta.links.values() if link.kind == "belongs_to"}
+    by_links = [name for name in names if stored_type(meta.attributes[name].type) is not None]
+    return choices_of_key(meta).union(by_links)
 
 
 def _in_key(name: str, stored: Mapping[str, Any], plain: Callable[[str, Any], Any]) -> Any:
@@ -103,9 +111,9 @@ def marked(meta: StoreMeta[T], values: Mapping[str, Any], misfits: Mapping[str, 
 
 def without_misfits(meta: StoreMeta[T], item: T, selected: Collection[str] | None = None) -> T:
     """Return a copy of a `marked` item in which the values that cannot be decoded are None, and those that are not `selected` are UNSET. An enum or a
-    `Literal` in the key keeps its stored value."""
+    `Literal` in the key or of a link keeps its stored value."""
     hidden = set() if selected is None else meta.attributes.keys() - set(selected)
-    broken = [name for name in unreadable(item) if name not in choices_of_key(meta)]
+    broken = [name for name in unreadable(item) if name not in _choices_kept(meta)]
     blank = {**dict.fromkeys(broken), **dict.fromkeys(hidden, UNSET)}
     return repaired(meta, msgspec.structs.replace(item, **blank), hidden)  # type: ignore[type-var]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from persisty import App, BelongsTo, Caller, Conflict, Delete, link, public, stored
+from persisty import App, BelongsTo, Caller, Conflict, Delete, HasMany, link, public, stored
 
 STAGES = count()
 
@@ -26,7 +26,8 @@ class After(enum.Enum):
 def declared(members: type[enum.Enum]) -> tuple[type[Any], type[Any], type[Any], type[Any]]:
     """Return a target, and the items that belong to it with each referential action."""
     names = {"__module__": __name__}
-    paint = type("Paint", (), names | {"__annotations__": {"color": members}})
+    annotations = {"color": members, "dependents": HasMany["Cascade"]}  # type: ignore[name-defined]
+    paint = type("Paint", (), names | {"__annotations__": annotations, "dependents": link()})
     paint = stored(name="paint", key="color", access=public)(paint)
     found = [paint]
     for action in ("cascade", "nullify", "block"):
@@ -101,3 +102,12 @@ def test_it_is_blocked(app: App) -> None:
     assert left(app) == (2, 2, 0)
     assert app.store(PAINT).delete_all(PAINT.color != "red").changed == 1
     assert left(app) == (1, 1, 1)
+
+
+def test_a_filter_through_a_link_compares_the_stored_values(app: App) -> None:
+    dependents = app.store(CASCADE)
+    assert (dependents.count(CASCADE.paint.any()), dependents.count(~CASCADE.paint.any())) == (2, 0)
+    assert app.store(PAINT).count(PAINT.dependents.any()) == 2
+    assert app.store(PAINT).delete_all(~PAINT.dependents.any()).changed == 0
+    found = app.store(CASCADE).search()
+    assert ([one.id for one in found], [one.details["attributes"] for one in found.errors]) == (["red"], [["color"]])
