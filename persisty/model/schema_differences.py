@@ -123,7 +123,7 @@ def hidden_values(
             yield Fault(
                 f"/{name}/{one.name}",
                 f"{hidden}, of the same type, {'is' if len(similar) == 1 else 'are'} no longer declared, so the values of {hidden} would no longer be "
-                f"read{never_stored(one, before)}. If {one.name} is the new name, declare {' or '.join(map(named_before, similar))}. If not, abandon these values with "
+                f"read{never_stored(one, before)}. If it was renamed, declare {' or '.join(map(named_before, similar))}. If not, abandon these values with "
                 f"App(abandoned={[f'{name}.{old}' for old in similar]})".replace("'", '"'),
             )
 
