@@ -18,12 +18,15 @@ from .requests import Requests
 from .requirement_checks import TableOf
 from .system_table import SystemTable
 from .transactions import MAX_ATOMIC
-from .transport import Transport
+from .transport import OTHER_KEY, Transport
 from .writes import Writes
 
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
+ABSENT = "Its table, or an index, does not exist"
+FAULTS = {OTHER_KEY: "Its table, or an index, has another key"}
+"""Message of an error → its fault, if it is not `ABSENT`."""
 
 
 class Options(Struct, frozen=True):
@@ -77,7 +80,7 @@ class DynamoDbBackend(Generic[T]):
         return done
 
     def _name(self, error: SchemaMismatch) -> None:
-        error.faults = error.faults or (Fault(f"/{self.meta.name}", "Its table, or an index, does not exist"),)
+        error.faults = error.faults or (Fault(f"/{self.meta.name}", FAULTS.get(error.message, ABSENT)),)
 
     def _named(self, call: Callable[P, R]) -> Callable[P, R]:
         """Return the call with the store in its error if a table or an index does not exist, which DynamoDB does not name."""

@@ -26,6 +26,7 @@ from ...errors import (
 JSON = dict[str, Any]
 
 MISSING = "The tables do not fit the declarations: a table or an index does not exist, or is being created. Deploy the app, or run `persisty migrate`"
+OTHER_KEY = "The tables do not fit the declarations: a table or an index has another key. Run `persisty diff`"
 CONDITION_FAILED = "ConditionalCheckFailedException"
 TRANSACTION_CANCELED = "TransactionCanceledException"
 
@@ -83,6 +84,11 @@ REFUSALS: tuple[tuple[str, re.Pattern[str], Callable[[], PersistyError]], ...] =
         ),
         ("ResourceNotFoundException", "", lambda: SchemaMismatch(MISSING)),
         ("ValidationException", "have the specified index", lambda: SchemaMismatch(MISSING)),
+        (
+            "ValidationException",
+            "key element does not match|number of conditions on the keys|missing the key|mismatch for (?:index )?key|key schema element|mandatory equality|required keys was not given",
+            lambda: SchemaMismatch(OTHER_KEY),
+        ),
     )
 )
 """(kind, pattern of the message, the fault for the caller)."""

@@ -461,6 +461,19 @@ ERRORS: tuple[tuple[str, str, type[PersistyError]], ...] = (
     ("AccessDeniedException", "arn:aws:sts::123456789012:assumed-role/x is not authorized", BackendUnavailable),
     ("ResourceNotFoundException", "Requested resource not found", SchemaMismatch),
     ("ValidationException", "The table does not have the specified index: by-owner", SchemaMismatch),
+    ("ValidationException", "The provided key element does not match the schema", SchemaMismatch),
+    (
+        "ValidationException",
+        "One or more parameter values were invalid: Missing the key id in the item",
+        SchemaMismatch,
+    ),
+    (
+        "ValidationException",
+        "One or more parameter values were invalid: Type mismatch for Index Key n Expected: N Actual: S IndexName: by-n",
+        SchemaMismatch,
+    ),
+    ("ValidationException", "One of the required keys was not given a value", SchemaMismatch),
+    ("ValidationException", "Query condition missed key schema element: id", SchemaMismatch),
 )
 """Messages of DynamoDB and DynamoDB Local."""
 

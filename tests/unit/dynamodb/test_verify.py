@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
 import pytest
 
-from persisty import App, Index, SchemaMismatch, Unique, public, stored
+from persisty import App, Delete, Index, SchemaMismatch, Unique, public, stored
 from persisty.backends.dynamodb.transport import AwsError
 from persisty.hosting.server import Server
 from persisty.query.resolution import resolve_filter
@@ -221,3 +221,34 @@ def test_a_role_that_may_not_describe_tables_starts_with_a_warning(
 def test_embedded_engines_keep_creating(tmp_path: Any) -> None:
     for place in ("memory://", f"sqlite:///{tmp_path}/dock.db"):
         assert ready(Server(App("dock", items=[Crate], url=place))) is None
+
+
+@stored(access=public, name="box", key="name")
+class Rekeyed:
+    id: str
+    name: str
+    kind: str = "a"
+
+
+def test_a_table_with_another_key_is_named_by_calls_of_code_that_has_not_been_verified(local_endpoint: str) -> None:
+    stage = f"key{next(NUMBERS)}"
+    url = f"dynamodb://us-east-1?endpoint={local_endpoint}&index_attributes=2"
+    app = App("dock", items=[Box], url=url, stage=stage)
+    app.prepare()
+    app.store(Box).create(Box(id="1", kind="a", name="b"))
+    new = App("dock", items=[Rekeyed], url=url, stage=stage)
+    boxes = new.store(Rekeyed)
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: boxes.read("b"),
+        lambda: boxes.read_batch(["b", "c"]),
+        lambda: boxes.update("b", {"kind": "c"}),
+        lambda: boxes.delete("b"),
+        lambda: boxes.edit_batch([Delete("b"), Delete("c")]),
+        lambda: boxes.edit_batch([Delete("b"), Delete("c")], atomic=True),
+    )
+    for call in calls:
+        with pytest.raises(SchemaMismatch, match="another key") as caught:
+            call()
+        assert [one.path for one in caught.value.faults] == ["/box"]
+    app.close()
+    new.close()
