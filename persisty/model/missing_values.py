@@ -20,7 +20,7 @@ import msgspec
 from .generators import VERSION
 from .indexes import Index
 from .meta import Attribute, StoreMeta
-from .schema import IndexSchema, Schema
+from .schema import AttributeSchema, Default, Function, IndexSchema, Schema, Value
 from .stored_names import as_stored, stored_names
 from .type_construction import FACTORIES
 
@@ -38,20 +38,32 @@ def value_before(attribute: Attribute) -> Callable[[], Any] | None:
     return default if constant else None
 
 
+def default_before(one: AttributeSchema) -> Default | None:
+    """Return the default of a schema that gives the value. None if the value is null."""
+    if one.generator is not None:
+        return Value(value=VERSION.create()) if one.generator == VERSION.name and not one.optional else None
+    if isinstance(one.default, Function):
+        return one.default if one.default.function in FACTORIES else None
+    return None if one.default == Value(value=None) else one.default
+
+
 def late_indexes(stored: Schema | None, declared: StoreMeta[Any]) -> list[Index]:
     """Return the indexes that miss stored items if an engine indexes only items that have all attributes.
 
-    `stored`: the schema that was applied last, None if it is unknown. Such an index is new or has a new attribute, and the attribute has
-    a value in stored items that lack it.
+    `stored`: the schema that was applied last, None if it is unknown. Such an index is new, or has an attribute that is new or was null in stored items
+    that lack it, and the attribute has a value there now.
     """
-    names = set() if stored is None else {*stored_names(stored).values()}
+    optional = {} if stored is None else {one.name: one.optional for one in stored.attributes}
+    names = {} if stored is None else {place: optional[name] for name, place in stored_names(stored).items()}
     indexes = set() if stored is None else {as_stored(stored, one).attributes for one in stored.indexes}
     now = stored_names(declared.schema)
 
     def late(index: Index) -> bool:
-        defaulted = [now[name] for name in index.attributes if value_before(declared.attributes[name]) is not None]
+        attributes = [(name, declared.attributes[name]) for name in index.attributes]
+        defaulted = [(now[name], one) for name, one in attributes if value_before(one) is not None]
         is_stored = as_stored(declared.schema, index).attributes in indexes
-        return bool(defaulted) and (not is_stored or not names.issuperset(defaulted))
+        has_all = all(place in names and (one.optional or not names[place]) for place, one in defaulted)
+        return bool(defaulted) and not (is_stored and has_all)
 
     return [index for index in declared.indexes if late(index)]
 

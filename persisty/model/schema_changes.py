@@ -20,9 +20,9 @@ from msgspec import Struct, structs
 
 from .change_messages import constraints, listed, never_stored, shown
 from .meta import StoreMeta
-from .missing_values import value_before
+from .missing_values import default_before, value_before
 from .nested_differences import nested_differences
-from .schema import AttributeSchema, Enumeration, IndexSchema, Schema, Value, canonical
+from .schema import AttributeSchema, Default, Enumeration, Function, IndexSchema, Schema, Value, canonical
 from .schema_differences import form, remedy
 from .schema_types import Choice, Named
 from .stored_names import stored_names, stored_renames
@@ -219,14 +219,23 @@ def _altered(
         yield make.make("attribute_required", f"{name} is required now: {filled}", name)
     elif one.optional and not was.optional:
         yield make.make("attribute_optional", f"{name} may be None now", name)
-    if (
-        isinstance(was.default, Value)
-        and isinstance(one.default, Value)
-        and canonical(was.default) != canonical(one.default)
-    ):
-        old_default, new_default = shown(was.default.value, was), shown(one.default.value, one)
-        message = f"{name} defaults to {new_default} now: stored items keep their values"
-        yield make.make("default_changed", message, name, before=old_default, after=new_default)
+    yield from _defaulted(was, one, make)
+
+
+def _defaulted(was: AttributeSchema, one: AttributeSchema, make: Changes) -> Iterator[Change]:
+    """Yield the change of a default. Where an attribute with None becomes required, `attribute_required` already names its default."""
+    before, after = default_before(was), default_before(one)
+    gets_first = before is None and (not was.optional or not one.optional)
+    if canonical(before) != canonical(after) and not gets_first:
+        old, new = _default(before, was), _default(after, one)
+        now = f"{one.name} has no default now" if after is None else f"{one.name} defaults to {new} now"
+        yield make.make("default_changed", f"{now}: stored items keep their values", one.name, before=old, after=new)
+
+
+def _default(default: Default | None, one: AttributeSchema) -> str:
+    if isinstance(default, Function):
+        return default.function
+    return shown(default.value if isinstance(default, Value) else None, one)
 
 
 def _constrained(

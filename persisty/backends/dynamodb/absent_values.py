@@ -82,6 +82,12 @@ def absent_before(stored: Schema, name: str) -> dict[str, Any]:
     return _absent(WireCodec(compile_stored(_over_names(stored, ()))), name)
 
 
+def was_null(stored: Schema, declared: StoreMeta[Any], name: str) -> bool:
+    """Return whether a declared attribute was null where it is absent."""
+    known = predecessors(stored, declared.schema).get(name)
+    return known is None or absent_before(stored, known.name) == NULL
+
+
 def _converted(stored: Schema, declared: StoreMeta[Any], name: str, wire: dict[str, Any]) -> dict[str, Any]:
     """Return a value in its declared form. Raises one of `FAULTS` if the declared type does not allow it."""
     conversion = conversion_of(stored, declared, name)

@@ -143,7 +143,11 @@ class Statements:
                 return None
         values.extend(self._codec.key(write.key).values())
         kind = "update" if isinstance(write, Patch) else "delete"
-        condition = EVERY if native is ALL else shape_of(native, self._codec, values)
+        compared: list[dict[str, Any]] = []
+        condition = EVERY if native is ALL else shape_of(native, self._codec, compared)
+        if NULL in compared:
+            return None
+        values.extend(compared)
         text = self._text((kind, changed, condition), write, native)
         if len(text) > MAX_TEXT:
             return None

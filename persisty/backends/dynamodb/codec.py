@@ -83,7 +83,8 @@ class WireCodec:
     `item` makes an item of a row in one of them, without stored attributes that are not declared.
 
     `before`: attribute → the function that makes its value in an item that lacks it. `absent`: its value there, if that is not null.
-    `nullable`: the attributes of `before` whose null is a NULL."""
+    `nullable`: the attributes of `before` whose null is a NULL. `optional`: all attributes that may be null; an item may have a NULL from before a change
+    of the default."""
 
     def __init__(self, meta: StoreMeta[Any]) -> None:
         self._kinds = {name: wire_kind(attribute) for name, attribute in meta.attributes.items()}
@@ -104,7 +105,7 @@ class WireCodec:
         self.absent = {name: value() for name, value in self.before.items()}
         self.nullable = frozenset(name for name in self.before if meta.attributes[name].optional)
         self._nulls = tuple((stored[name], meta.attributes[name].get) for name in self.nullable)
-        self._optional = frozenset(name for name, attribute in meta.attributes.items() if attribute.optional)
+        self.optional = frozenset(name for name, attribute in meta.attributes.items() if attribute.optional)
         self._cells = {
             name: (nullable_cell if name in self.nullable else cell)(kind.tag, kind.type)
             for name, kind in self._kinds.items()
@@ -169,7 +170,7 @@ class WireCodec:
         kinds = {name: self._kinds[name] for name in names}
         unset = self._kinds.keys() - kinds.keys()
         partly = partial(self._partly, names)
-        return _reader(self._meta.item, kinds, self.before, self._optional, self.nullable, partly, unset)
+        return _reader(self._meta.item, kinds, self.before, self.optional, self.nullable, partly, unset)
 
     def _partly(self, names: tuple[str, ...], row: Any) -> Any:
         """Return the item of a row with a value that its attribute's type does not allow."""
@@ -179,7 +180,7 @@ class WireCodec:
 
     def _checked(self, name: str, given: Any) -> Any:
         """Decode a cell, of a loose row too. Raises one of `FAULTS` if its attribute's type does not allow the value."""
-        kind, null = self._kinds[name], name in self._optional
+        kind, null = self._kinds[name], name in self.optional
         if given is None:
             return self.before[name]() if name in self.before else None if null else _missing()
         if isinstance(given, dict):

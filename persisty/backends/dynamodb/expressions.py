@@ -109,12 +109,17 @@ class Expression:
         return f"attribute_{'not_' if absent else ''}exists({self.name(name)})"
 
     def _null(self, name: str, null: bool) -> str:
-        """Return the test of an attribute for null. An item that lacks the attribute has null, or a default."""
+        """Return the test of an attribute for null. An item that lacks the attribute has null, or a default. A NULL may be from before a change of the
+        default."""
         if name in self._codec.nullable:
             test = f"{self.name(name)} {'=' if null else '<>'} {self.raw(NULL)}"
             return f"{self._absent(name, False)} AND {test}" if null else test
         if null and name in self._codec.absent:
             return f"{self._absent(name)} AND {self._absent(name, False)}"
+        if name in self._codec.optional:
+            place = self.name(name)
+            signs = ("OR", "=") if null else ("AND", "<>")
+            return f"{self._absent(name, null)} {signs[0]} {place} {signs[1]} {self.raw(NULL)}"
         return self._absent(name, null)
 
     def _text(self, function: str, name: str, text: str) -> str:
@@ -142,13 +147,13 @@ def shape_of(where: Filter, codec: WireCodec, values: list[dict[str, Any]]) -> S
     def leaf(comparison: Compare | Exists) -> Shape:
         match comparison:
             case Compare(name, "null", null):
-                values.extend([NULL] if name in codec.nullable else ())
+                values.extend([NULL] if name in codec.optional else ())
                 return ("null", name, null)
             case Compare(name, "oneof", given):
                 values.extend(codec.value(name, one) for one in given)
                 return ("oneof", name, len(given), codec.absent_matches(comparison))
             case Compare(name, ("startswith" | "contains") as operator, ""):
-                values.extend([NULL] if name in codec.nullable else ())
+                values.extend([NULL] if name in codec.optional else ())
                 return (operator, name, "")
             case Compare(name, operator, value):
                 values.append(codec.value(name, value))

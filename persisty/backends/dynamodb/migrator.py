@@ -7,7 +7,7 @@ that was killed is begun again and skips what it has done, and the writes of oth
 attribute renamed     nothing: it keeps its stored name, see `model.stored_names`
 former name removed   SET #new = #old REMOVE #old   if #old is there and #new is not
 attribute removed     REMOVE #old                   if `--allow` names it
-attribute required    SET #a = default              if it is null
+attribute required    SET #a = default              if it was null
 attribute retyped     SET #a = converted value      if it is still the value that was read. Its indexes are removed first, and built again
 index added           the items get what they lack for it, then UpdateTable Create, until the table is ACTIVE
 unique added          a row of the system table for each value, then as an index
@@ -30,7 +30,7 @@ from ...model.schema import Schema
 from ...model.schema_changes import Change, Effect
 from ...model.stored_names import as_stored, stored_names, stored_names_of
 from ...store.migration import Evolution, Report, Step, check_kinds
-from .absent_values import applied_schema, values_of_absent
+from .absent_values import applied_schema, values_of_absent, was_null
 from .backend import USUAL
 from .codec import WireCodec
 from .guard_backfill import GuardBackfill, Tables, drop_rows
@@ -142,17 +142,19 @@ class DynamoDbMigrator:
             )
         stored, declared = evolution.stored, evolution.declared
         changes = [one for one in evolution.changes if one.effect is not Effect.DESTRUCTIVE or one.allow in allowed]
-        items = self.count(evolution.name)
+        applied, items = applied_schema(evolution, stored), self.count(evolution.name)
 
         def made(*order: int) -> list[Step]:
-            steps = [self._step(stored, declared, one, items) for one in changes if ORDER.get(one.kind, 1) in order]
+            steps = [
+                self._step(stored, applied, declared, one, items) for one in changes if ORDER.get(one.kind, 1) in order
+            ]
             return [one for one in steps if one is not None]
 
         return [
             *unindexing(self._tables, declared),
             *made(0),
             *made(1),
-            *self._stored_absent(stored, applied_schema(evolution, stored), declared, items),
+            *self._stored_absent(stored, applied, declared, items),
             *made(2),
             *self._guarded_anew(declared, changes, items),
         ]
@@ -227,7 +229,7 @@ class DynamoDbMigrator:
                     items,
                 )
 
-    def _step(self, stored: Schema, declared: StoreMeta[Any], one: Change, items: int) -> Step | None:
+    def _step(self, stored: Schema, applied: Schema, declared: StoreMeta[Any], one: Change, items: int) -> Step | None:
         """Return the step of a change, None if it needs none."""
         store, name = declared.name, one.name
         place = stored_names_of(declared).get(name) or stored_names(stored).get(name, name)
@@ -243,11 +245,7 @@ class DynamoDbMigrator:
                     declared, one.message, "attribute_exists(#0)", "REMOVE #0", {"#0": place}, {}, items
                 )
             case "attribute_required":
-                make = value_before(declared.attributes[name])
-                if make is None:
-                    return None
-                value = {":0": WireCodec(declared).value(name, make()), ":1": NULL}
-                return self._backfill(declared, one.message, "#0 = :1", "SET #0 = :0", {"#0": place}, value, items)
+                return self._required(applied, declared, one, place, items)
             case "attribute_retyped":
                 return self._converted(stored, declared, one, place, items)
             case "index_added":
@@ -262,6 +260,18 @@ class DynamoDbMigrator:
             case kind if kind in MADE:
                 raise NotImplementedError(f"no step of {kind}")
         return None
+
+    def _required(self, applied: Schema, declared: StoreMeta[Any], one: Change, place: str, items: int) -> Step | None:
+        """Return the step that stores the default in items with None."""
+        make, codec = value_before(declared.attributes[one.name]), WireCodec(declared)
+        if make is None:
+            return None
+        values = {":0": codec.value(one.name, make()), ":1": NULL}
+        names, condition = {"#0": place}, "attribute_exists(#0) AND #0 = :1"
+        if was_null(applied, declared, one.name):
+            names["#1"] = codec.stored_key[0]
+            condition = "attribute_exists(#1) AND (attribute_not_exists(#0) OR #0 = :1)"
+        return self._backfill(declared, one.message, condition, "SET #0 = :0", names, values, items)
 
     @staticmethod
     def _made(one: Change, request: str, items: int | None, make: Callable[[Report], None]) -> Step:

@@ -32,13 +32,13 @@ TEXTS: dict[str, tuple[Any, str, dict[str, str], list[dict[str, str]]]] = {
     "ne of the value of what is absent": (T.count != 0, "attribute_exists(#0) AND #0 <> :0", {"#0": "count"}, [{"N": "0"}]),
     "ne of another value": (T.count != 1, "attribute_not_exists(#0) OR #0 <> :0", {"#0": "count"}, [{"N": "1"}]),
     "oneof": (T.count.oneof([1, 2]), "#0 IN (:0, :1)", {"#0": "count"}, [{"N": "1"}, {"N": "2"}]),
-    "null": (T.text.is_null(), "attribute_not_exists(#0)", {"#0": "text"}, []),
-    "not null": (T.text != None, "attribute_exists(#0)", {"#0": "text"}, []),  # noqa: E711
+    "null": (T.text.is_null(), "attribute_not_exists(#0) OR #0 = :0", {"#0": "text"}, [{"NULL": True}]),
+    "not null": (T.text != None, "attribute_exists(#0) AND #0 <> :0", {"#0": "text"}, [{"NULL": True}]),  # noqa: E711
     "startswith": (T.text.startswith("a"), "begins_with(#0, :0)", {"#0": "text"}, [{"S": "a"}]),
     "startswith NUL": (T.text.startswith("\0"), "begins_with(#0, :0)", {"#0": "text"}, [{"S": "\0\0"}]),
-    "startswith nothing": (T.text.startswith(""), "attribute_exists(#0)", {"#0": "text"}, []),
+    "startswith nothing": (T.text.startswith(""), "attribute_exists(#0) AND #0 <> :0", {"#0": "text"}, [{"NULL": True}]),
     "contains": (T.text.contains("a"), "contains(#0, :0)", {"#0": "text"}, [{"S": "a"}]),
-    "contains nothing": (T.text.contains(""), "attribute_exists(#0)", {"#0": "text"}, []),
+    "contains nothing": (T.text.contains(""), "attribute_exists(#0) AND #0 <> :0", {"#0": "text"}, [{"NULL": True}]),
     "not contains is true for null": (
         ~T.text.contains("a"),
         "attribute_not_exists(#0) OR NOT (contains(#0, :0))",
@@ -55,9 +55,9 @@ TEXTS: dict[str, tuple[Any, str, dict[str, str], list[dict[str, str]]]] = {
     ),
     "lt negated is true for null": (
         ~(T.ratio < 1.5),
-        "(#0 >= :0) OR (attribute_not_exists(#0))",
+        "(#0 >= :0) OR (attribute_not_exists(#0) OR #0 = :1)",
         {"#0": "ratio"},
-        [{"N": "1.5"}],
+        [{"N": "1.5"}, {"NULL": True}],
     ),
     "everything": (ALL, "", {}, []),
     "nothing": (NOTHING, "attribute_exists(#0) AND attribute_not_exists(#0)", {"#0": "id"}, []),
