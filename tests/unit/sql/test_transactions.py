@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from persisty import App, BackendUnavailable, Conflict, Create, Store, Unique, add, stored
+from persisty import App, BackendUnavailable, Conflict, Create, SchemaMismatch, Store, Unique, add, stored
 from persisty.model.expressions import ALL, Compare
 from persisty.store.backend import BulkWrite, Delete, Outcome, Patch, Put, Requirement
 from persisty.store.store import context_of
@@ -287,7 +287,7 @@ def test_a_transaction_that_the_server_rolled_back_is_not_reported_as_committed(
     def visit() -> None:
         with app.engine.transaction():
             guests.create(Guest(id="a"))
-            with pytest.raises(BackendUnavailable):
+            with pytest.raises(SchemaMismatch):
                 connection.rows("SELECT * FROM nowhere")
 
     with pytest.raises(BackendUnavailable) as caught:

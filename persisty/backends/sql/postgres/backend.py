@@ -25,7 +25,7 @@ from psycopg import errors
 from sqlalchemy import Table
 
 from ....backoff import ATTEMPTS, backoff
-from ....errors import BackendUnavailable, Fault, InvalidInput
+from ....errors import BackendUnavailable, Fault, InvalidInput, SchemaMismatch
 from ....model.expressions import ALL
 from ....model.meta import StoreMeta
 from ....model.msgspec_faults import pointer
@@ -193,7 +193,7 @@ class PostgresBackend(PostgresSteps[T]):
                 if status != IN_PROGRESS:
                     return None if status is None else str(status)
                 sleep(backoff(attempt))  # the server has not noticed yet that the connection is lost
-        except BackendUnavailable:
+        except (BackendUnavailable, SchemaMismatch):  # a server before PostgreSQL 13 has no such function
             return None
         return None
 
