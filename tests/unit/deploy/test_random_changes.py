@@ -199,6 +199,14 @@ def play(place: Place, seed: int, rounds: int = 4, *, keys: bool = True) -> None
             for one in app.store(item).search_all()
         }
         assert found == rows, (seed, found, rows)
+        for name in declared.attributes:
+            for value in {repr(row[name]): row[name] for row in rows.values()}.values():
+                if isinstance(value, list):
+                    continue
+                compared = getattr(item, name)
+                where = compared.is_null() if value is None else compared == value
+                matches = {one.id for one in app.store(item).search_all(where)}
+                assert matches == {key for key, row in rows.items() if row[name] == value}, (seed, name, value)
 
 
 @pytest.mark.parametrize("seed", range(6))
