@@ -64,13 +64,13 @@ class Dress:
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
     url = f"sqlite:///{tmp_path}/dresses.db"
-    before = App("dresses", items=[OldShop, OldDress], url=url)
+    before = App("dresses", items=[OldShop, OldDress], url=url, idempotency=None)
     for number, color in enumerate([Before.RED, Before.PURPLE, Before.RED]):
         before.store(OldShop).create({"id": f"s{number}", "color": color})
         before.store(OldDress).create({"id": f"d{number}", "color": color, "shop_id": f"s{number // 2}"})
     before.store(OldDress).create({"id": "d3", "color": Before.RED, "shop_id": "s1"})
     before.close()
-    after = App("dresses", items=[Shop, Dress], url=url)
+    after = App("dresses", items=[Shop, Dress], url=url, idempotency=None)
     yield after
     after.close()
 

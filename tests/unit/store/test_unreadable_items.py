@@ -63,7 +63,7 @@ class Dress:
 @pytest.fixture
 def app(engine_url: str) -> Iterator[App]:
     url, stage = engine_url, f"u{next(STAGES)}"
-    before = App("dresses", items=[OldShop, OldDress], url=url, stage=stage)
+    before = App("dresses", items=[OldShop, OldDress], url=url, stage=stage, idempotency=None)
     before.prepare()
     before.store(OldShop).edit_batch([])
     for number, color in enumerate([Before.RED, Before.PURPLE, Before.BLUE, Before.PURPLE, Before.RED]):
@@ -78,7 +78,7 @@ def app(engine_url: str) -> Iterator[App]:
         before.close()
         return
     before.close()
-    after = App("dresses", items=[Shop, Dress], url=url, stage=stage)
+    after = App("dresses", items=[Shop, Dress], url=url, stage=stage, idempotency=None)
     after.prepare()
     yield after
     after.close()

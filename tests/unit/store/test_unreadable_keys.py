@@ -78,7 +78,7 @@ OLD, NEW = (OldPaint, OldMix, OldMark), (Paint, Mix, Mark)
 @pytest.fixture
 def app(engine_url: str) -> Iterator[App]:
     stage = f"k{next(STAGES)}"
-    before = App("paints", items=OLD, url=engine_url, stage=stage)
+    before = App("paints", items=OLD, url=engine_url, stage=stage, idempotency=None)
     before.prepare()
     for color in Before:
         before.store(OldPaint).create({"color": color})
@@ -93,7 +93,7 @@ def app(engine_url: str) -> Iterator[App]:
         before.close()
         return
     before.close()
-    after = App("paints", items=NEW, url=engine_url, stage=stage)
+    after = App("paints", items=NEW, url=engine_url, stage=stage, idempotency=None)
     after.prepare()
     yield after
     after.close()

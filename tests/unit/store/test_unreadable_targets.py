@@ -44,7 +44,7 @@ PAINT, CASCADE, NULLIFY, BLOCK = NEW
 @pytest.fixture
 def app(engine_url: str) -> Iterator[App]:
     stage = f"t{next(STAGES)}"
-    app = App("paints", items=OLD, url=engine_url, stage=stage)
+    app = App("paints", items=OLD, url=engine_url, stage=stage, idempotency=None)
     app.prepare()
     for color in Before:
         app.store(OLD[0]).create({"color": color})
@@ -54,7 +54,7 @@ def app(engine_url: str) -> Iterator[App]:
         app.revise(replace=NEW)
     else:
         app.close()
-        app = App("paints", items=NEW, url=engine_url, stage=stage)
+        app = App("paints", items=NEW, url=engine_url, stage=stage, idempotency=None)
     app.prepare()
     yield app
     app.close()
