@@ -23,8 +23,8 @@ from ..store.schema_records import APPLIED
 from .evolution import migrator_of
 from .migration import Migration, Progress
 
-COMPLETED = frozenset({"index_added", "index_removed"})
-"""The kinds of changes that complete an index, and that store what absent attributes read as once the deployment has removed theirs."""
+COMPLETED = frozenset({"index_added"})
+"""The kind of change that completes an index. An index that the deployment has removed needs no step."""
 
 
 def has_defaulted_indexes(app: App) -> bool:

@@ -71,14 +71,8 @@ def in_no_file(app: App, revisions: Sequence[Revision]) -> list[Change]:
         if (meta := app.metas.get(name)) is not None
         for change in changes_of(schema, meta, _engine(app, name))
     ]
-    found += [
-        change for one in evolutions_of(app) if _name(one.declared, one.name) not in named for change in one.changes
-    ]
+    found += [change for one in evolutions_of(app) if (one.declared or one).name not in named for change in one.changes]
     return [one for one in found if one.allow is None]
-
-
-def _name(declared: object, name: str) -> str:
-    return str(getattr(declared, "name", name))
 
 
 def _between(app: App, before: Sequence[Schema], after: Sequence[Schema]) -> Iterator[Change]:

@@ -1,4 +1,4 @@
-// Loaded into the CDK CLI with `--require`. The CLI looks at a stack each 5 seconds until it is deployed, and has no option for that. The emulator deploys a
+// Loaded into the CDK CLI with `--require`. The CLI looks at a stack every 5 seconds until it is deployed, and has no option for that. The emulator deploys a
 // stack within a second, so here the CLI looks ten times a second.
 const WAIT = 5000;
 const SHORT = 100;

@@ -2,8 +2,8 @@
 
 `App.prepare` compares them with the declarations before it serves: otherwise a renamed class or a changed key would look like an empty store. It
 reads the records of an app in one query, and writes only those that have changed, each on the condition that no other process has written it
-since. A server whose tables a deployment creates only compares them, see `AppliedSchemas.doubt` for the exception. A deployed function reads the record of a store if one of its indexes may be
-incomplete, see `index_completeness`.
+since. A server whose tables a deployment creates only compares them, see `AppliedSchemas.doubt` for the exception. A deployed function reads the record
+of a store if one of its indexes may be incomplete, see `index_completeness`.
 """
 
 from __future__ import annotations

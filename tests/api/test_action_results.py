@@ -200,7 +200,7 @@ ACTIONS = [
 ]
 app = App("club", items=[Member, Badge, Post, Plain], actions=ACTIONS, url="memory://")
 CALLERS = {
-    "nobody": ANONYMOUS,
+    "anonymous": ANONYMOUS,
     "ann": Caller("ann"),
     "ben": Caller("ben"),
     "admin": Caller("eve", frozenset({"admin"})),
@@ -218,7 +218,7 @@ def club() -> Iterator[None]:
     app.close()
 
 
-def get(name: str, subject: str = "nobody") -> tuple[int, dict[str, str], Any]:
+def get(name: str, subject: str = "anonymous") -> tuple[int, dict[str, str], Any]:
     path = f"/actions/{name.replace(' ', '-').replace('_', '-')}"
     response = Rest(app).handle(Request("GET", path, caller=CALLERS[subject]))
     return response.status, dict(response.headers), json.loads(response.body)

@@ -36,7 +36,7 @@ from .direct_transport import DirectTransport
 from .index_completion import complete, complete_late
 from .system_table import definition
 from .table_checks import key_faults, names_to_find, scan_of_names, table_faults, values_found
-from .table_definitions import definitions, gsi, key_schema
+from .table_definitions import definitions, gsi, index_names, key_schema
 from .traced_transport import TracedTransport
 from .transport import CONDITION_FAILED, Transport, as_error
 
@@ -185,7 +185,7 @@ class DynamoDbEngine:
 
     def _add_indexes(self, meta: StoreMeta[Any], table: Mapping[str, Any]) -> None:
         """Create the indexes that an existing table lacks, one at a time, as DynamoDB requires. Its items are completed first."""
-        existing = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
+        existing = index_names(table)
         for index in meta.indexes:
             if stored_index(meta, index) not in existing:
                 table = self._add_index(meta, index, table)
@@ -220,7 +220,7 @@ class DynamoDbEngine:
         """Complete the items for an index. Create it if it does not exist, and wait until it is active."""
         table = self._wait(self._table(meta), patient=True)
         index = next(one for one in meta.indexes if one.name == name)
-        if stored_index(meta, index) not in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
+        if stored_index(meta, index) not in index_names(table):
             self._add_index(meta, index, table, report)
         else:  # a deployment has created it
             complete(self.send, table, meta, WireCodec(meta), index, report)
@@ -234,7 +234,7 @@ class DynamoDbEngine:
         """Delete an index, and wait until it is deleted."""
         named = table_name(self._app, self._stage, store)
         table = self._wait(named, patient=True)
-        if name in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
+        if name in index_names(table):
             update = {"Delete": {"IndexName": name}}
             self._call("UpdateTable", {"TableName": named, "GlobalSecondaryIndexUpdates": [update]})
             self._wait(named, patient=True)

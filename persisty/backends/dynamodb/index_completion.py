@@ -18,6 +18,7 @@ from ...store.migration import Report
 from .codec import WireCodec
 from .parallel import in_parallel
 from .resumable_scans import Call, ResumableScans
+from .table_definitions import index_names
 from .wire_kinds import NULL, Wire
 
 
@@ -99,7 +100,7 @@ def indexes_with_gaps(
 
 def names_with_gaps(call: Call, table: Mapping[str, Any], meta: StoreMeta[Any], limit: int) -> set[str]:
     """Return the names in DynamoDB of a table's indexes that have gaps."""
-    there = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
+    there = index_names(table)
     indexes = [one for one in meta.indexes if stored_index(meta, one) in there]
     return {stored_index(meta, one) for one in indexes_with_gaps(call, table, meta, indexes, limit)}
 

@@ -49,6 +49,7 @@ from .stored_indexes import (
 )
 from .stored_items import REFUSED, StoredItems
 from .table_copy import TableCopy
+from .table_definitions import index_names
 from .value_conversion import ConversionBackfill, conversion_of, unindexing
 from .wire_kinds import NULL, Wire
 
@@ -253,6 +254,8 @@ class DynamoDbMigrator:
                 return self._made(one, request, items, lambda report: self._tables.add_index(declared, name, report))
             case "index_removed" | "unique_removed":
                 index = stored_index_names(stored, declared.schema)[name]
+                if index not in index_names(self._tables.described(store) or {}):  # a deployment has removed it
+                    return None
                 request = f"UpdateTable {store}: delete {index}"
                 return self._made(one, request, None, lambda report: self._tables.remove_index(store, index))
             case "unique_added":

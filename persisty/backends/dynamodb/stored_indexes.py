@@ -14,6 +14,7 @@ from ...model.schema_changes import index_label
 from ...model.stored_names import as_stored, stored_index, stored_renames
 from ...naming import index_name
 from .codec import WireCodec
+from .table_definitions import index_names
 
 
 def index_name_of(schema: Schema, index: IndexSchema) -> str:
@@ -69,7 +70,7 @@ def mistyped(table: Mapping[str, Any], declared: StoreMeta[Any]) -> list[str]:
 def removed_before(record: Schema, declared: Collection[str], table: Mapping[str, Any]) -> list[IndexSchema]:
     """Return the recorded indexes that neither the declaration nor the table has. A migration that was interrupted has removed them, or a deployment: the
     items are still as these indexes required."""
-    there = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())} | {*declared}
+    there = index_names(table) | {*declared}
     return [one for one in record.indexes if index_name_of(record, one) not in there]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -34,3 +34,8 @@ def gsi(meta: StoreMeta[Any], index: Index, options: Options) -> dict[str, Any]:
 def key_schema(names: Sequence[str]) -> list[dict[str, str]]:
     """Return the key of a table or an index: the first attribute is the partition key, the others are sort keys."""
     return [{"AttributeName": name, "KeyType": "RANGE" if position else "HASH"} for position, name in enumerate(names)]
+
+
+def index_names(table: Mapping[str, Any]) -> set[str]:
+    """Return the names of the indexes of a described table."""
+    return {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}

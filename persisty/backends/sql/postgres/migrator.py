@@ -113,10 +113,13 @@ class PostgresMigrator(SqlMigrator):
 
     def _taken_back(self, former: str, name: str, values: StoredValues) -> Iterator[Step]:
         """Yield the steps that drop the unfilled copies of a rename that was interrupted and is no longer declared. No code has read or written them."""
-        for one in self._abandoned(former, values):
-            dropping = self._alter(lambda op: op.drop_column(name, one.new, schema=self._schema))  # noqa: B023
+
+        def step(one: Mirror) -> Step:
+            dropping = self._alter(lambda op: op.drop_column(name, one.new, schema=self._schema))
             statements = [*unmirroring(one, self.place(name), self._in_schema), dropping]
-            yield self.step(f"The rename of {one.old} to {one.new} was interrupted: drop its copies", statements)
+            return self.step(f"The rename of {one.old} to {one.new} was interrupted: drop its copies", statements)
+
+        yield from map(step, self._abandoned(former, values))
 
     def _abandoned(self, former: str, values: StoredValues) -> list[Mirror]:
         """Return the renames that were interrupted and are no longer declared."""

@@ -90,7 +90,7 @@ class Pool:
                     ) from lost.__cause__
                 if attempt == ATTEMPTS - 1:
                     error = typed(lost.__cause__)
-                    error.add_note(f"PostgreSQL at {server_of(self._conninfo)}")  # of no response to a caller
+                    error.add_note(f"PostgreSQL at {server_of(self._conninfo)}")  # a response to a caller has no notes
                     raise error from lost.__cause__
             sleep(backoff(attempt))
         raise BackendUnavailable()
