@@ -16,6 +16,8 @@ DEFERRED: dict[str, str] = {
     "persisty.api.openapi.document": "describes every operation, for requests of the document",
     "persisty.backends.dynamodb.boto3_transport": "needs boto3",
     "persisty.backends.dynamodb.migrator": "is needed by migrations alone",
+    "persisty.backends.sql.foreseen_sqlite": "is needed by plans of revision files alone",
+    "persisty.backends.sql.postgres.foreseen": "is needed by plans of revision files alone",
     "persisty.backends.sql.postgres.migrator": "is needed by migrations alone",
     "persisty.backends.sql.sqlite_migrator": "is needed by migrations alone",
     "persisty.store.applied_schemas": "compares declarations, which functions do only where an index may be incomplete",

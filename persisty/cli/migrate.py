@@ -24,6 +24,7 @@ from ..deploy.revisions import (
     FOLDER,
     Revision,
     create_unnamed,
+    created_before,
     downgrade,
     pending,
     revisions_in,
@@ -181,16 +182,23 @@ def _print_plan(planned: Sequence[Planned]) -> None:
 
 
 def _print_files(app: App, waiting: Sequence[Revision]) -> None:
-    """Print the changes of each file, the steps of the first one, and the changes that are in no file."""
+    """Print the changes and the steps of each file, and the changes that are in no file."""
+    if unnamed := created_before(app, waiting):
+        typer.echo(f"\nCreated first, because the database is empty and no file names them: {', '.join(unnamed)}")
     for one in plan_of_files(app, waiting):
         typer.echo(f"\nRevision to run: {one.revision.path}")
         if one.changes:
             print_table(table([replace(change, allow=None) for change in one.changes], {}))
         else:
             typer.echo("No changes: only its code runs")
-        _print_steps(one.planned or ())
         if one.planned is None and one.changes:
             typer.echo("Its steps are planned when it runs, because they depend on the files before it")
+        elif one.changes and one.revision is not waiting[0]:
+            typer.echo("Planned for the tables after the files before it. Stored items are checked when it runs")
+        if one.after and any(step.items is not None for each in one.planned or () for step in each.steps):
+            names = ", ".join(file.name for file in one.after)
+            typer.echo(f"The numbers of items are those before the code of {names}, which may write items")
+        _print_steps(one.planned or ())
         for change in one.left:
             typer.echo(f"Left: {change.message}. To make this change: ALLOWED = [{change.allow!r}]")
     if missing := in_no_file(app, waiting):

@@ -18,7 +18,7 @@ from ..model.schema_differences import form, hidden_values, named_before
 from ..model.schema_json import schema_from_json
 from ..model.stored_names import stored_names
 from ..model.unfinished_changes import Begun, with_unfinished
-from ..store.migration import Evolution, Migrating, Migrator
+from ..store.migration import Evolution, Migrating, Migrator, Stocked
 from ..store.migration_lease import LEASES, begun_by
 from ..store.schema_records import APPLIED, LEFT
 
@@ -65,36 +65,57 @@ def unfinished_of(app: App) -> Mapping[str, Begun]:
     return begun_by(app.system_store(LEASES).read(app.name))
 
 
-def evolutions_of(app: App, allowed: Iterable[str] = (), removed: Collection[str] | None = None) -> list[Evolution]:
+class Stored:
+    """The stored items of an app. `records`: the schemas that were applied last, None to read them."""
+
+    def __init__(self, app: App, records: Records | None = None) -> None:
+        self._app = app
+        self.records = records_of(app) if records is None else records
+        self.unfinished = unfinished_of(app)
+
+    def engine(self, name: str | None) -> Stocked:
+        """Return the tables of an engine."""
+        return self._app.engine_named(name)
+
+    def migrator(self, engine: str | None) -> Migrator | None:
+        return migrator_of(self._app, engine)
+
+
+def evolutions_of(
+    app: App,
+    allowed: Iterable[str] = (),
+    removed: Collection[str] | None = None,
+    stored: Stored | None = None,
+) -> list[Evolution]:
     """Return the changes of each store that has changes, those of removed items last. `allowed`: destructive changes to make, which include the attributes
-    that are left behind on purpose. `removed`: the items that count as removed if the app does not declare them; None: every item that was applied."""
+    that are left behind on purpose. `removed`: the items that count as removed if the app does not declare them; None: every item that was applied.
+    `stored`: what is stored, None for what is stored now."""
     dropped = frozenset(one.removeprefix("drop:") for one in allowed)
-    records, unfinished = records_of(app), unfinished_of(app)
+    stored = stored or Stored(app)
     found, in_use = [], set[str]()
     for meta in app.metas.values():
-        migrator = migrator_of(app, meta.engine)
+        migrator = stored.migrator(meta.engine)
         if migrator is not None:
-            evolution = _evolution(app, meta, migrator, records, unfinished, dropped)
+            evolution = _evolution(app, meta, migrator, stored, dropped)
             in_use.add(evolution.name)
             if evolution.changes:
                 found.append(evolution)
-    removable = {name: one for name, one in records.items() if removed is None or name in removed}
-    return [*found, *_removed(app, removable, in_use)]
+    removable = {name: one for name, one in stored.records.items() if removed is None or name in removed}
+    return [*found, *_removed(app, stored, removable, in_use)]
 
 
 def _evolution(
     app: App,
     meta: StoreMeta[Any],
     migrator: Migrator,
-    records: Records,
-    unfinished: Mapping[str, Begun],
+    found: Stored,
     dropped: frozenset[str],
 ) -> Evolution:
     """Return the changes of a declared item, possibly empty."""
-    make = Changes(meta.name, migrator.engine)
-    name = _stored_name(app, meta, migrator, records)
-    record, engine, *_ = records.get(name, (None, meta.engine))
-    if engine != meta.engine and not app.engine_named(engine).is_empty(name):
+    make, unfinished = Changes(meta.name, migrator.engine), found.unfinished
+    name = _stored_name(app, meta, migrator, found)
+    record, engine, *_ = found.records.get(name, (None, meta.engine))
+    if engine != meta.engine and not found.engine(engine).is_empty(name):
         return Evolution(
             name=name, stored=None, declared=meta, changes=(_moved(make, engine, meta.engine),), engine=meta.engine
         )
@@ -105,7 +126,7 @@ def _evolution(
     refused: dict[str, str] = {}
     if record is not None and name in unfinished:
         stored, refused = with_unfinished(stored, record, unfinished[name], meta.schema)
-    table = app.engine_named(engine).table(name)
+    table = found.engine(engine).table(name)
     mirrored: frozenset[str] = frozenset() if table is None else table.mirrored
     stored, changes = _changes(stored, record, meta, migrator.engine, make, dropped, mirrored)
     changes = [
@@ -262,10 +283,10 @@ def _renamed(make: Changes, former: str, name: str, migrator: Migrator) -> Chang
     return make.make("item_renamed", message, before=former, after=name, allow=f"{SWITCH}{name}")
 
 
-def _stored_name(app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records) -> str:
+def _stored_name(app: App, meta: StoreMeta[Any], migrator: Migrator, stored: Stored) -> str:
     """Return the name under which the items of a store are stored. It is a former name while the present name has no items or, for copied items, while
     the copy is not recorded."""
-    engine = app.engine_named(meta.engine)
+    engine, records = stored.engine(meta.engine), stored.records
     former = [one for one in reversed(meta.schema.former_names) if one not in app.metas]
     candidates = [one for one in former if one not in records or records[one].engine == meta.engine]
     if migrator.copies and candidates:
@@ -280,12 +301,12 @@ def _stored_name(app: App, meta: StoreMeta[Any], migrator: Migrator, records: Re
     return meta.name
 
 
-def _removed(app: App, records: Records, in_use: Iterable[str]) -> Iterator[Evolution]:
+def _removed(app: App, found: Stored, records: Records, in_use: Iterable[str]) -> Iterator[Evolution]:
     """Yield the items that were applied and are no longer declared."""
     for name, (schema, engine, _) in records.items():
         if name in app.metas or name in in_use:
             continue
-        migrator = migrator_of(app, engine)
+        migrator = found.migrator(engine)
         stored = None if migrator is None else migrator.stored(name, schema, None)
         if migrator is not None and stored is not None:
             message = f"{name} is no longer declared: its items stay until they are dropped"

@@ -127,7 +127,7 @@ class Migration:
             return False
         if any(one.kind in ("item_renamed", "engine_changed") for one in evolution.changes):
             return True
-        other_changes = tuple(one for one in evolution.changes if one.kind not in kinds and not _named(one))
+        other_changes = tuple(one for one in evolution.changes if one.kind not in kinds and not is_named(one))
         stepped = migrator.steps(structs.replace(evolution, changes=other_changes), ())
         return bool(stepped or self._faults(migrator, evolution))
 
@@ -155,7 +155,7 @@ class Migration:
             if migrator is None:
                 continue
             faults += self._faults(migrator, evolution)
-            not_allowed = tuple(one for one in evolution.changes if _named(one) and one.allow not in self._allowed)
+            not_allowed = tuple(one for one in evolution.changes if is_named(one) and one.allow not in self._allowed)
             steps: Sequence[Step] = () if faults else migrator.steps(evolution, self._allowed)
             found.append(Planned(evolution, tuple(steps), not_allowed))
         if faults:
@@ -231,7 +231,7 @@ def _faults_of(migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:
     return ()
 
 
-def _named(change: Change) -> bool:
+def is_named(change: Change) -> bool:
     """Return whether a change is made only if `--allow` names it."""
     return change.effect is Effect.DESTRUCTIVE or (change.kind == "item_renamed" and change.allow is not None)
 

@@ -8,9 +8,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from ..application import App
-from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.migration_lease import LEASES
-from .revisions import Revision
+from .revisions import Revision, applied_revisions
 
 
 class Entry(Struct, frozen=True):
@@ -23,10 +22,7 @@ class Entry(Struct, frozen=True):
 
 def history(app: App, revisions: Sequence[Revision]) -> list[Entry]:
     """Return every revision that the project has or the database has run. Creates no table."""
-    done: dict[str, datetime] = {}
-    if not app.engine.is_empty(REVISIONS.name):
-        records = app.system_store(REVISIONS).search_all(AppliedRevision.app == app.name)
-        done = {one.revision: one.applied_at for one in records}
+    done = applied_revisions(app)
     files = {one.name for one in revisions}
     return [Entry(name, done.get(name), name not in files) for name in sorted(files | done.keys())]
 

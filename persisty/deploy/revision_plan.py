@@ -1,11 +1,11 @@
-"""The plan of several revision files that a database has not seen, without running any code of theirs.
+"""The plan of the revision files that a database has not seen, without running any code of theirs.
 
-The steps of the first file are exact. Those of the others depend on what the files before them do, so only their changes are given: each file has
-the schemas before and after it.
+The first file is planned from the tables as they are. The steps of each file are then taken as done, on a copy without items (SQLite) or in a model of the
+catalogue (PostgreSQL), so the next file is planned from the tables that it will find. On DynamoDB only the changes of later files are known.
 
 ```
 0002_price.py      changes and steps, from the items of today
-0003_keys.py       changes, from BEFORE and AFTER
+0003_keys.py       changes and steps, from the tables after 0002_price.py; on DynamoDB changes, from BEFORE and AFTER
 in no file         changes from the last AFTER of each item to its declaration
 ```
 """
@@ -13,6 +13,7 @@ in no file         changes from the last AFTER of each item to its declaration
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType
 
 from msgspec import Struct
 
@@ -20,34 +21,86 @@ from ..application import App
 from ..model.former_schemas import compile_stored
 from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
-from .evolution import evolutions_of, migrator_of
-from .migration import Planned
-from .revisions import Revision, upgrading
+from ..store.migration import Foreseeing, Foreseen, Migrator, Stocked
+from .evolution import Record, Stored, evolutions_of, migrator_of
+from .migration import Planned, is_named
+from .revisions import Revision, Run, created_before, upgrading
 
 
 class FilePlan(Struct, frozen=True):
-    """The changes that a file makes, and those that it leaves because its `ALLOWED` lacks them. `planned`: the steps, None if they depend on another file."""
+    """The changes that a file makes, and those that it leaves because its `ALLOWED` lacks them. `planned`: the steps, None if they depend on another file.
+    `after`: the files whose code runs before and may write items, so that the numbers of items may be others."""
 
     revision: Revision
     changes: tuple[Change, ...]
     left: tuple[Change, ...]
     planned: tuple[Planned, ...] | None
+    after: tuple[Revision, ...] = ()
+
+
+class Future(Stored):
+    """The stored items after the steps of revision files. `is_known`: all engines of the app can plan steps that follow others."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        engines = {name: app.engine_named(name) for name in (None, *app.engine_urls)}
+        self._engines: dict[str | None, Foreseen] = {
+            name: one.foreseen() for name, one in engines.items() if isinstance(one, Foreseeing)
+        }
+        self.is_known = len(self._engines) == len(engines)
+
+    def engine(self, name: str | None) -> Stocked:
+        return self._at(name)
+
+    def migrator(self, engine: str | None) -> Migrator:
+        return self._at(engine).migrator()
+
+    def _at(self, engine: str | None) -> Foreseen:
+        return self._engines.get(engine, self._engines[None])
+
+    def plan(self, run: Run) -> list[Planned]:
+        """Plan the steps of a file, and take them as done."""
+        found = []
+        for one in evolutions_of(run.app, run.allowed, run.removed, self):
+            steps = tuple(self.migrator(one.engine).steps(one, run.allowed))
+            left = tuple(change for change in one.changes if is_named(change) and change.allow not in run.allowed)
+            self._at(one.engine).advance(one, steps, run.allowed)
+            if steps and (one.declared is None or one.declared.name != one.name):
+                self.records.pop(one.name, None)
+            found.append(Planned(one, steps, left))
+        self.records.update({name: Record(meta.schema, meta.engine) for name, meta in run.app.metas.items()})
+        return found
 
 
 def plan_of_files(app: App, revisions: Sequence[Revision]) -> list[FilePlan]:
     """Return the plans of revisions that were not run, in order. Raises `SchemaMismatch` if stored items do not survive the first."""
-    return [_first(app, one) if one is revisions[0] else _later(app, one) for one in revisions]
+    future = Future(app)
+    found: list[FilePlan] = []
+    writing: list[Revision] = []
+    for one in revisions:
+        run = upgrading(app, one, lambda step, items: None)
+        try:
+            now = None if found else run.plan()
+            later = future.plan(run) if future.is_known else None
+        finally:
+            run.close()
+        planned = later if now is None else now
+        found.append(_later(app, one) if planned is None else _planned(one, planned, writing))
+        if has_code(one):
+            writing.append(one)
+    return found
 
 
-def _first(app: App, revision: Revision) -> FilePlan:
-    run = upgrading(app, revision, lambda step, items: None)
-    try:
-        planned = run.plan()
-    finally:
-        run.close()
+def has_code(revision: Revision) -> bool:
+    """Return whether `upgrade` of a file does more than `run.change()`."""
+    upgrade = revision.members["upgrade"]
+    return not isinstance(upgrade, FunctionType) or upgrade.__code__.co_names != ("change",)
+
+
+def _planned(revision: Revision, planned: Sequence[Planned], writing: Sequence[Revision]) -> FilePlan:
     left = [change for one in planned for change in one.left]
     changes = [change for one in planned for change in one.evolution.changes if change not in left]
-    return FilePlan(revision, tuple(changes), tuple(left), tuple(planned))
+    return FilePlan(revision, tuple(changes), tuple(left), tuple(planned), tuple(writing))
 
 
 def _later(app: App, revision: Revision) -> FilePlan:
@@ -65,6 +118,7 @@ def in_no_file(app: App, revisions: Sequence[Revision]) -> list[Change]:
             last.pop(one.name, None)
         last |= {one.name: one for one in revision.schemas("AFTER")}
     named = {one.name for each in revisions for member in ("BEFORE", "AFTER") for one in each.schemas(member)}
+    named |= {*created_before(app, revisions)}
     found = [
         change
         for name, schema in last.items()

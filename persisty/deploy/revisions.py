@@ -15,6 +15,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -67,7 +68,7 @@ class Run:
     ) -> None:
         """`atomic`: what the file's code writes after the last change is undone if it fails, on an engine with transactions."""
         named = {name for one in target for name in (one.name, *one.former_names)}
-        self._app = App(
+        self.app = App(
             app.name,
             items=[compile_stored(one) for one in target],
             url=app.url,
@@ -76,7 +77,8 @@ class Run:
             idempotency=None,
             abandoned={*app.abandoned, *(name for name in records_of(app) if name not in named)},
         )
-        self._allowed, self._removed, self._progress, self._rate = allowed, removed, progress, rate
+        self.allowed, self.removed = frozenset(allowed), removed
+        self._progress, self._rate = progress, rate
         self._changing = False
         self._atomic, self._code = atomic, ExitStack()
         self.undone = False
@@ -97,31 +99,31 @@ class Run:
         self._changing = False
 
     def _migration(self) -> Migration:
-        return Migration(self._app, self._allowed, unknown_allowed=True, removed=self._removed, rate=self._rate)
+        return Migration(self.app, self.allowed, unknown_allowed=True, removed=self.removed, rate=self._rate)
 
     def _begin(self) -> None:
         """Begin a transaction of the code for items and of the record, if the engine has transactions that do not include its steps."""
         if self._transactional:
-            self._code.enter_context(self._app.transaction())
+            self._code.enter_context(self.app.transaction())
 
     @property
     def _transactional(self) -> bool:
-        migrator = None if self._app.engine_urls else migrator_of(self._app, None)
+        migrator = None if self.app.engine_urls else migrator_of(self.app, None)
         return self._atomic and migrator is not None and not migrator.local and not migrator.copies
 
     def store(self, name: str) -> Store[Any]:
         """Return a store of the revision with the schema after `change`."""
-        return self._app.store(name)
+        return self.app.store(name)
 
     def records(self) -> Store[AppliedRevision]:
         """Return the records of the files that were run, in the transaction of this one."""
-        return self._app.system_store(REVISIONS)
+        return self.app.system_store(REVISIONS)
 
     @contextmanager
     def together(self) -> Iterator[None]:
         """Make one transaction of the changes, of the code for items and of the record, if the app has only one engine and it can undo them all. PostgreSQL
         has one for the code after the last change and for the record."""
-        migrator = None if self._app.engine_urls else migrator_of(self._app, None)
+        migrator = None if self.app.engine_urls else migrator_of(self.app, None)
         self.undone = migrator is not None and migrator.local
         with nullcontext() if migrator is None else migrator.together(), self._code:
             self._begin()
@@ -150,7 +152,7 @@ class Run:
         return f"{done}{code}. The next run starts the file from its beginning"
 
     def close(self) -> None:
-        self._app.close()
+        self.app.close()
 
 
 def revisions_in(folder: Path) -> list[Revision]:
@@ -170,17 +172,18 @@ def has_revisions(folder: Path) -> bool:
     return any(folder.glob("[0-9]*.py"))
 
 
-def revision_records(app: App) -> Store[AppliedRevision]:
-    """Return the records of the files that were run, in the app's own engine. Creates their table."""
-    app.engine.prepare([REVISIONS])
-    return app.system_store(REVISIONS)
-
-
 def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
-    """Return the revisions that were not run in the app's database, in order."""
-    records = revision_records(app)
-    done = {one.revision for one in records.search_all(AppliedRevision.app == app.name)}
+    """Return the revisions that were not run in the app's database, in order. Creates no table."""
+    done = applied_revisions(app)
     return [one for one in revisions if one.name not in done]
+
+
+def applied_revisions(app: App) -> dict[str, datetime]:
+    """Return the names of the files that were run in the app's database, each with its time. Creates no table."""
+    if app.engine.is_empty(REVISIONS.name):
+        return {}
+    records = app.system_store(REVISIONS).search_all(AppliedRevision.app == app.name)
+    return {one.revision: one.applied_at for one in records}
 
 
 def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None = None) -> list[Planned]:
@@ -230,13 +233,17 @@ def downgrade(
     return _run(app, revision, "downgrade", run, forget)
 
 
+def created_before(app: App, revisions: Sequence[Revision]) -> list[str]:
+    """Return the items whose tables are created before the first file is run: those that no revision names, if the database has no tables of the app yet."""
+    if records_of(app) or not all(app.engine_of(meta).is_empty(name) for name, meta in app.metas.items()):
+        return []
+    named = {name for one in revisions for member in ("BEFORE", "AFTER") for name in _names(one.schemas(member))}
+    return [name for name in app.metas if name not in named]
+
+
 def create_unnamed(app: App, revisions: Sequence[Revision]) -> None:
     """Create the tables of the items that no revision names, in a database that has no tables of the app yet. Revisions create the others."""
-    if records_of(app) or not all(app.engine_of(meta).is_empty(name) for name, meta in app.metas.items()):
-        return
-    named = {name for one in revisions for member in ("BEFORE", "AFTER") for name in _names(one.schemas(member))}
-    unnamed = [name for name in app.metas if name not in named]
-    if unnamed:
+    if unnamed := created_before(app, revisions):
         app.prepare(*unnamed)
 
 
@@ -246,7 +253,7 @@ def _names(schemas: Iterable[Schema]) -> set[str]:
 
 def _run(app: App, revision: Revision, direction: str, run: Run, record: Callable[[Run], None]) -> list[Planned]:
     """Run a function of the file, and record that it was run: in one transaction where the engine can undo both."""
-    revision_records(app)
+    app.engine.prepare([REVISIONS])
     function: Callable[[Run], None] = revision.members[direction]
     try:
         with run.together():

@@ -20,6 +20,7 @@ from ..model.schema import Schema
 
 if TYPE_CHECKING:  # an engine is opened without the code that compares schemas
     from ..model.schema_changes import Change
+    from .backend import StoredTable
 
 
 class Reached(Struct, frozen=True):
@@ -126,6 +127,35 @@ class Migrator(Protocol):
 
     def together(self) -> AbstractContextManager[None]:
         """Make one transaction of several steps, if the engine can undo them."""
+        ...
+
+
+class Stocked(Protocol):
+    """The part of an engine that a plan reads besides its migrator. `Engine` describes the methods."""
+
+    def is_empty(self, name: str) -> bool: ...
+
+    def table(self, name: str) -> StoredTable | None: ...
+
+
+class Foreseen(Stocked, Protocol):
+    """The tables of an engine as they will be after steps that are only planned."""
+
+    def migrator(self) -> Migrator:
+        """Return the migrator of these tables. Its steps are never run."""
+        ...
+
+    def advance(self, evolution: Evolution, steps: Sequence[Step], allowed: Collection[str]) -> None:
+        """Take the steps of these changes as done."""
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """An engine that can plan steps which follow other steps."""
+
+    def foreseen(self) -> Foreseen:
+        """Return the tables as they are now."""
         ...
 
 

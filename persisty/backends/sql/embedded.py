@@ -28,7 +28,7 @@ from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Query, Write, WriteResult
 from ...store.engine_urls import read_url
-from ...store.migration import Migrator
+from ...store.migration import Foreseen, Migrator
 from ...store.write_results import undone
 from .backend import HOW, SqlBackend
 from .backward_orders import BackwardOrders
@@ -288,6 +288,11 @@ class SqliteEngine(SqlEngine):
         """Return the migrator of the file's tables."""
         module = deferred("persisty.backends.sql.sqlite_migrator")
         found: Migrator = module.SqliteMigrator(self._sqlite, SQLITE, local=self._is_file)
+        return found
+
+    def foreseen(self) -> Foreseen:
+        """Return the tables in a database in memory, for steps that are only planned."""
+        found: Foreseen = deferred("persisty.backends.sql.foreseen_sqlite").ForeseenSqlite(self._sqlite)
         return found
 
 

@@ -18,7 +18,7 @@ from ...store.migration import Evolution, Report, Step, check_kinds
 from .columns import table_of, table_text
 from .ddl import Ddl
 from .dialect import Connection, Dialect
-from .stored_schema import StoredIndex, stored_columns, stored_indexes, stored_schema
+from .stored_schema import StoredColumn, StoredIndex, stored_columns, stored_indexes, stored_schema
 from .stored_values import StoredValues
 
 COMPARED = frozenset({"unique_added", "key_changed"})
@@ -57,13 +57,16 @@ class SqlMigrator:
         return Ddl(self._dialect, self._schema)
 
     def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
-        columns = stored_columns(self._connection.rows, name, self._dialect)
         schema = None if declared is None else declared.schema
-        return stored_schema(name, columns, self.indexes(name), record, schema, self._dialect)
+        return stored_schema(name, self.columns(name), self.indexes(name), record, schema, self._dialect)
+
+    def columns(self, name: str) -> dict[str, StoredColumn]:
+        """Return the columns of a table by name, none if there is no table."""
+        return stored_columns(self._connection.rows, name, self._dialect)
 
     def indexes(self, name: str) -> list[StoredIndex]:
         """Return the indexes of a table except that of its key."""
-        return stored_indexes(self._connection.rows, name, self._dialect)
+        return sorted(stored_indexes(self._connection.rows, name, self._dialect), key=lambda one: one.name)
 
     def has_values(self, name: str, attribute: str) -> bool:
         """Return False: the stored schema has every column."""

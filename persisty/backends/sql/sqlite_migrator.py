@@ -108,7 +108,7 @@ class SqliteMigrator(SqlMigrator):
         """Return the statements that make the declared table of the stored one. The `undeclared` columns are not declared, and may be null."""
         name = target.name
         temporary = f"{name}-migrating"
-        types = {row[0]: row[1] for row in self._connection.rows(self._dialect.columns_of, (former,))}
+        types = {one.name: one.type for one in self.columns(former).values()}
         own = [row[0] for row in self._connection.rows(OWN_PARTS, (former, f"{former}-", f"{former}-"))]
         indexes = [str(CreateIndex(one).compile(dialect=self._dialect.compiler)) for one in by_name(target.indexes)]
         names = ", ".join(map(self.quoted, [*values.declared.attributes, *undeclared]))

@@ -387,6 +387,8 @@ def test_a_plan_of_several_files_has_the_changes_of_each_and_those_in_no_file(
     assert "/car/rank" in rank
     assert "note is no longer declared" in rank
     assert ("/car/odometer" in rank, "--allow" in rank) == (False, False)
+    assert "ALTER TABLE car ADD COLUMN rank BIGINT DEFAULT 3 NOT NULL" in rank
+    assert "-- note is no longer declared: its values would be deleted ALTER TABLE car DROP COLUMN note;" in rank
     assert "/owner" in missing
     assert json.loads(persisty("diff", spec, "--url", second, "--json").out), "nothing is changed"
 
@@ -403,6 +405,9 @@ def test_revision_files_create_the_tables_of_an_empty_database(
     assert done.code == 1
     assert "/owner: owner is new" in done.err
     empty = f"sqlite:///{tmp_path}/empty.db"
+    done = persisty("migrate", spec, "--url", empty, "--plan", "--folder", folder)
+    assert "no file names them: owner" in done.out
+    assert "In no revision file" not in done.out
     for _ in range(2):
         done = persisty("migrate", spec, "--url", empty, "--folder", folder)
         assert done.code == 0, done.err

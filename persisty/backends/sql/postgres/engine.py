@@ -20,7 +20,7 @@ from ....errors import BackendUnavailable, Fault, InvalidDeclaration
 from ....model.meta import StoreMeta
 from ....store.backend import StoredTable
 from ....store.engine_urls import read_url
-from ....store.migration import Migrator
+from ....store.migration import Foreseen, Migrator
 from ..engine import SqlEngine
 from .backend import PostgresBackend
 from .connection import PostgresConnection
@@ -61,6 +61,12 @@ class PostgresEngine(SqlEngine):
         """Return the migrator of the schema's tables."""
         module = deferred("persisty.backends.sql.postgres.migrator")
         found: Migrator = module.PostgresMigrator(self._postgres, self._dialect, self._schema)
+        return found
+
+    def foreseen(self) -> Foreseen:
+        """Return a model of the schema's tables, for steps that are only planned."""
+        module = deferred("persisty.backends.sql.postgres.foreseen")
+        found: Foreseen = module.ForeseenPostgres(self._postgres, self._dialect, self._schema)
         return found
 
     def table(self, name: str) -> StoredTable | None:

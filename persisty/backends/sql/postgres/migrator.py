@@ -19,7 +19,7 @@ from typing import Any
 
 from msgspec import structs
 from psycopg import errors
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Index, Table
 
 from ....backoff import backoff
 from ....errors import BackendUnavailable, Fault, SchemaMismatch
@@ -29,7 +29,7 @@ from ....model.schema_changes import Change
 from ....store.migration import Evolution, Report, Step
 from ..dialect import Dialect, UniqueTaken
 from ..migrator import WITHOUT_STEP, SqlMigrator, allowed_changes
-from ..stored_schema import stored_columns, stored_schema
+from ..stored_schema import StoredIndex, stored_schema
 from ..stored_values import StoredValues
 from .connection import PostgresConnection
 from .mirrored_columns import Mirror, filled, mirror_of, mirroring, mirrors, unmirroring
@@ -43,6 +43,8 @@ BATCH = 1_000
 """Items of one statement of a backfill."""
 REST = 0.25
 """Pause after a batch of a backfill, as a share of the batch's time."""
+KEY_LENGTH = 50
+"""Characters of a table's name in the name of the constraint of another key."""
 AFTER_THE_KEY = frozenset({"attribute_removed", "attribute_optional"})
 """Kinds of changes of an attribute that may have been a part of the former key."""
 BEFORE_THE_KEY = frozenset({"attribute_added", "attribute_renamed", "attribute_required", "attribute_retyped"})
@@ -62,11 +64,10 @@ class PostgresMigrator(SqlMigrator):
     def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
         """Return the schema of a table. A column that is not filled yet is left out, so that the rename goes on; one that is filled is as the
         declaration has it."""
-        columns = stored_columns(self._connection.rows, name, self._dialect)
-        schema = None if declared is None else declared.schema
+        columns, schema = self.columns(name), None if declared is None else declared.schema
         described = record or schema
         applied = {} if described is None else {one.name: one for one in described.attributes}
-        for one in self._mirrors(name):
+        for one in self.mirrors(name):
             column = columns.pop(one.new, None)
             if column is not None and one.filled:
                 required = one.new in applied and not applied[one.new].optional
@@ -98,7 +99,8 @@ class PostgresMigrator(SqlMigrator):
         if former != name:
             yield self._renaming(former, name)
         yield from self._taken_back(former, name, values)
-        late = [one for one in changes if one.kind in AFTER_THE_KEY and not _anew(one, target)]
+        anew = {one.name for one in changes if one.kind == "attribute_removed" and one.name in target.c}
+        late = [one for one in changes if one.kind in AFTER_THE_KEY and one.name not in anew]
         for one in changes:
             if one not in late:
                 yield from self._changed(one, target, values, items)
@@ -119,14 +121,14 @@ class PostgresMigrator(SqlMigrator):
             statements = [*unmirroring(one, self.place(name), self._in_schema), dropping]
             return self.step(f"The rename of {one.old} to {one.new} was interrupted: drop its copies", statements)
 
-        yield from map(step, self._abandoned(former, values))
+        yield from map(step, self.abandoned(former, values))
 
-    def _abandoned(self, former: str, values: StoredValues) -> list[Mirror]:
+    def abandoned(self, former: str, values: StoredValues) -> list[Mirror]:
         """Return the renames that were interrupted and are no longer declared."""
-        columns = stored_columns(self._connection.rows, former, self._dialect)
+        columns = self.columns(former)
         return [
             one
-            for one in self._mirrors(former)
+            for one in self.mirrors(former)
             if not one.filled and one.old in columns and values.sources.get(one.new) != one.old
         ]
 
@@ -136,10 +138,9 @@ class PostgresMigrator(SqlMigrator):
         match one.kind:
             case "attribute_added":
                 column = self.column(target, name)
-                yield self.step(
-                    one.message, [self._alter(lambda op: op.add_column(table, column, schema=self._schema))]
-                )
-            case "attribute_renamed":
+                text = self._alter(lambda op: op.add_column(table, column, schema=self._schema))
+                yield self.step(one.message, [text])
+            case "attribute_renamed" if one.before is not None:  # otherwise an empty table has both columns
                 yield from self._renamed(one, target, values, items)
             case "attribute_optional":
                 yield self.step(one.message, [self._nullable(table, name)])
@@ -151,14 +152,14 @@ class PostgresMigrator(SqlMigrator):
                 yield from self._removed(one, target, values)
             case "attribute_retyped":
                 yield self._retyped(one, target, values, items)
-            case kind if kind in BEFORE_THE_KEY | AFTER_THE_KEY:
+            case kind if kind in (BEFORE_THE_KEY | AFTER_THE_KEY) - {"attribute_renamed"}:
                 raise NotImplementedError(f"no step of {kind}")
 
     def _removed(self, one: Change, target: Table, values: StoredValues) -> Iterator[Step]:
         """Yield the steps that drop a column; of one that was renamed, the trigger first."""
         table, name = target.name, one.name
         statements, counterpart = [], None
-        for mirror in self._mirrors(values.table):
+        for mirror in self.mirrors(values.table):
             if name in (mirror.old, mirror.new):
                 statements += unmirroring(mirror, self.place(table), self._in_schema)
                 counterpart = mirror.new if name == mirror.old else mirror.old
@@ -170,13 +171,13 @@ class PostgresMigrator(SqlMigrator):
     def _renamed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
         """Yield the steps of a rename: in place if there are no items or the column cannot be mirrored, otherwise with a mirrored column."""
         table, old, new = target.name, str(one.before), one.name
-        if not self._doubled(old, new, values, items):
+        if not self.doubled(old, new, values, items):
             text = self._alter(lambda op: op.alter_column(table, old, new_column_name=new, schema=self._schema))
             yield self.step(one.message, [text])
             return
         mirror, place = mirror_of(table, old, new), self.place(table)
         doubled = Column(new, target.c[new].type, nullable=True)
-        exists = new in stored_columns(self._connection.rows, values.table, self._dialect)
+        exists = new in self.columns(values.table)
         adding = self._alter(lambda op: op.add_column(table, doubled, schema=self._schema))
         statements = [
             *([] if exists else [adding]),
@@ -190,7 +191,7 @@ class PostgresMigrator(SqlMigrator):
         )
         yield self.step(f"{new} has all values", [filled(mirror, place)])
 
-    def _doubled(self, old: str, new: str, values: StoredValues, items: int) -> bool:
+    def doubled(self, old: str, new: str, values: StoredValues, items: int) -> bool:
         """Return whether a renamed column is mirrored for older code: not for an empty table, a key or another type."""
         if (
             old in values.stored.key
@@ -198,7 +199,7 @@ class PostgresMigrator(SqlMigrator):
             or values.converted(new)[0] != self.quoted(old)
         ):
             return False
-        return items > 0 or new in stored_columns(self._connection.rows, values.table, self._dialect)
+        return items > 0 or new in self.columns(values.table)
 
     def _filled_with_default(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
         """Yield the steps that give items without a value the declared default."""
@@ -234,14 +235,13 @@ class PostgresMigrator(SqlMigrator):
             return
         table, place = target.name, self.place(target.name)
         columns = [column.name for column in target.primary_key.columns]
-        built, key = f"{table[:50]}-new-key", f"{table[:50]}_pkey"
+        built, key = f"{table[:KEY_LENGTH]}-new-key", f"{table[:KEY_LENGTH]}_pkey"
         dropping = f"DROP INDEX CONCURRENTLY IF EXISTS {self._in_schema}{self.quoted(built)}"
         creating = self._alter(lambda op: self._index(op, built, table, columns, unique=True))
         yield self._concurrent(f"Build the index of the key {', '.join(columns)}", [dropping, creating], items)
         for name in columns:
             yield from self._required.steps(target, name, items)
-        names = [self.quoted(row[0]) for row in self._connection.rows(KEY_NAME, (self.place(former),))]
-        constraint = "".join(f"DROP CONSTRAINT IF EXISTS {name}, " for name in names)
+        constraint = "".join(f"DROP CONSTRAINT IF EXISTS {self.quoted(name)}, " for name in self.key_names(former))
         adding = f"ADD CONSTRAINT {self.quoted(key)} PRIMARY KEY USING INDEX {self.quoted(built)}"
         yield self.step(f"The key is {', '.join(columns)}", [f"ALTER TABLE {place} {constraint}{adding}"])
 
@@ -249,34 +249,33 @@ class PostgresMigrator(SqlMigrator):
         """Yield the steps that create and drop indexes. The indexes of a mirrored column stay until it is dropped."""
         table = target.name
         stale, missing = self.differing_indexes(former, target, values)
-        renamed = {old for new, old in values.sources.items() if self._doubled(old, new, values, items)}
-        abandoned = self._abandoned(former, values)
-        mirrored = renamed | {one.old for one in self._mirrors(former) if one not in abandoned}
         for index in missing:
-            name = str(index.name)
-            statements = [self._alter(lambda op: self._drop_index(op, name))] if name in stale else []  # noqa: B023
-            names = [column.name for column in index.columns]
-            unique = bool(index.unique)
-            statements.append(self._alter(lambda op: self._index(op, name, table, names, unique=unique)))  # noqa: B023
-            yield self._concurrent(f"Create the index {name}", statements, items)
+            creating = self._creating(table, index, anew=str(index.name) in stale)
+            yield self._concurrent(f"Create the index {index.name}", creating, items)
+        for name in self.unneeded_indexes(former, target, values, items):
+            yield self._concurrent(f"Drop the index {name}", [self._dropping(name)])
+
+    def unneeded_indexes(self, former: str, target: Table, values: StoredValues, items: int) -> list[str]:
+        """Return the names of the indexes that neither the declaration nor older code needs."""
+        stale, missing = self.differing_indexes(former, target, values)
         made = {str(index.name) for index in missing}
-        new_names = {mirror.old: mirror.new for mirror in self._mirrors(former)} | {
-            old: new for new, old in values.sources.items()
-        }
+        renamed = {old for new, old in values.sources.items() if self.doubled(old, new, values, items)}
+        mirrors, abandoned = self.mirrors(former), self.abandoned(former, values)
+        mirrored = renamed | {one.old for one in mirrors if one not in abandoned}
+        new_names = {one.old: one.new for one in mirrors} | {old: new for new, old in values.sources.items()}
         uniques = {(*(column.name for column in index.columns),) for index in target.indexes if index.unique}
-        for one in self.indexes(former):
-            if one.name not in stale or one.name in made:
-                continue
+
+        def older_code_needs(one: StoredIndex) -> bool:
             as_now = tuple(new_names.get(column, column) for column in one.columns)
-            if mirrored & {*one.columns} and (not one.unique or as_now in uniques):
-                continue  # older code needs it
-            dropping = self._alter(lambda op: self._drop_index(op, one.name))  # noqa: B023
-            yield self._concurrent(f"Drop the index {one.name}", [dropping])
+            return bool(mirrored & {*one.columns}) and (not one.unique or as_now in uniques)
+
+        found = [one for one in self.indexes(former) if one.name in stale and one.name not in made]
+        return [one.name for one in found if not older_code_needs(one)]
 
     def _renaming(self, former: str, name: str) -> Step:
         """Return the step that renames a table and its indexes. An empty table that already has the new name is dropped."""
         statements = []
-        if self._connection.rows(self._dialect.columns_of, (name,)):
+        if self.columns(name):
             statements.append(f"DROP TABLE {self.place(name)}")
         statements.append(self._alter(lambda op: op.rename_table(former, name, schema=self._schema)))
         return self.step(f"Rename the table {former} to {name}", statements)
@@ -327,6 +326,10 @@ class PostgresMigrator(SqlMigrator):
     def _send(self, statement: str) -> None:
         self._postgres.run(lambda session: session.raw.execute(statement.encode()))
 
+    def key_names(self, table: str) -> list[str]:
+        """Return the name of the constraint of a table's key, nothing if it has no key."""
+        return [str(row[0]) for row in self._connection.rows(KEY_NAME, (self.place(table),))]
+
     def _alter(self, operate: Callable[[Any], Any]) -> str:
         return self.ddl.text(operate)
 
@@ -336,13 +339,15 @@ class PostgresMigrator(SqlMigrator):
     def _index(self, op: Any, name: str, table: str, columns: Sequence[str], *, unique: bool) -> None:
         op.create_index(name, table, columns, unique=unique, schema=self._schema, postgresql_concurrently=True)
 
-    def _drop_index(self, op: Any, name: str) -> None:
-        op.drop_index(name, schema=self._schema, postgresql_concurrently=True, if_exists=True)
+    def _creating(self, table: str, index: Index, *, anew: bool) -> list[str]:
+        name, columns, unique = str(index.name), [column.name for column in index.columns], bool(index.unique)
+        creating = self._alter(lambda op: self._index(op, name, table, columns, unique=unique))
+        return [self._dropping(name), creating] if anew else [creating]
 
-    def _mirrors(self, table: str) -> list[Mirror]:
+    def _dropping(self, name: str) -> str:
+        options = {"schema": self._schema, "postgresql_concurrently": True, "if_exists": True}
+        return self._alter(lambda op: op.drop_index(name, **options))
+
+    def mirrors(self, table: str) -> list[Mirror]:
+        """Return the renamed columns of a table that older code still uses."""
         return mirrors(self._connection.rows, table, self._schema)
-
-
-def _anew(one: Change, target: Table) -> bool:
-    """Return whether a column is dropped because another of its name is added."""
-    return one.kind == "attribute_removed" and one.name in target.c

@@ -1,0 +1,173 @@
+"""The tables of PostgreSQL after steps that are only planned: a model of the parts of the catalogue that the planning of steps reads.
+
+A table is read from the server when it is first needed. Nothing is created there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+from sqlalchemy import Table
+
+from ....model.meta import StoreMeta
+from ....model.schema import Schema
+from ....store.backend import StoredTable
+from ....store.migration import Evolution, Migrator, Step, check_kinds
+from ..columns import table_of
+from ..dialect import Dialect
+from ..migrator import allowed_changes
+from ..stored_schema import COLLATION, StoredColumn, StoredIndex
+from ..stored_values import StoredValues
+from .connection import PostgresConnection
+from .migrator import KEY_LENGTH, PostgresMigrator
+from .mirrored_columns import Mirror, mirror_of
+
+NAME_BYTES = 58
+"""Bytes of a table's name in the name that PostgreSQL gives the constraint of its key."""
+
+
+class ForeseenTable(Struct, frozen=True):
+    """A table as the planning of steps sees it. `items`: the number of its items."""
+
+    columns: Mapping[str, StoredColumn]
+    indexes: Sequence[StoredIndex]
+    mirrors: Sequence[Mirror]
+    key_names: Sequence[str]
+    items: int
+
+
+NONE = ForeseenTable({}, (), (), (), 0)
+"""A table that does not exist."""
+
+
+class ForeseenPostgres(PostgresMigrator):
+    def __init__(self, connection: PostgresConnection, dialect: Dialect, schema: str | None) -> None:
+        super().__init__(connection, dialect, schema)
+        self._tables: dict[str, ForeseenTable] = {}
+
+    def _at(self, name: str) -> ForeseenTable:
+        if name not in self._tables:
+            columns = super().columns(name)
+            self._tables[name] = NONE
+            if columns:
+                self._tables[name] = ForeseenTable(
+                    columns, super().indexes(name), super().mirrors(name), super().key_names(name), super().count(name)
+                )
+        return self._tables[name]
+
+    def columns(self, name: str) -> dict[str, StoredColumn]:
+        return dict(self._at(name).columns)
+
+    def indexes(self, name: str) -> list[StoredIndex]:
+        return [*self._at(name).indexes]
+
+    def mirrors(self, table: str) -> list[Mirror]:
+        return [*self._at(table).mirrors]
+
+    def key_names(self, table: str) -> list[str]:
+        return [*self._at(table).key_names]
+
+    def count(self, name: str) -> int:
+        return self._at(name).items
+
+    def check(self, evolution: Evolution, allowed: Collection[str]) -> None:
+        """Check the kinds of changes. The values are checked when the steps are run."""
+        check_kinds(evolution, self.kinds)
+
+    def migrator(self) -> Migrator:
+        return self
+
+    def is_empty(self, name: str) -> bool:
+        return self.count(name) == 0
+
+    def table(self, name: str) -> StoredTable | None:
+        found = self._at(name)
+        mirrored = frozenset(column for one in found.mirrors if one.filled for column in (one.old, one.new))
+        return StoredTable(self.place(name), frozenset(found.columns), mirrored) if found.columns else None
+
+    def advance(self, evolution: Evolution, steps: Sequence[Step], allowed: Collection[str]) -> None:
+        former, stored, declared = evolution.name, evolution.stored, evolution.declared
+        if declared is None:
+            self._tables[former] = NONE if steps else self._at(former)
+        elif stored is None:
+            self._tables[declared.name] = self._created(declared)
+        else:
+            altered = self._altered(evolution, stored, declared, allowed)
+            self._tables |= {former: NONE, declared.name: altered}
+
+    def _created(self, declared: StoreMeta[Any]) -> ForeseenTable:
+        table = table_of(declared, self._dialect)
+        name = declared.name.encode()[:NAME_BYTES].decode(errors="ignore")
+        columns = {column.name: self._column(table, column.name) for column in table.columns}
+        return ForeseenTable(columns, _indexes(table), (), (f"{name}_pkey",), 0)
+
+    def _altered(
+        self, evolution: Evolution, stored: Schema, declared: StoreMeta[Any], allowed: Collection[str]
+    ) -> ForeseenTable:
+        """Return a table after the steps of `altering`."""
+        former, changes = evolution.name, allowed_changes(evolution.changes, allowed)
+        before, values = self._at(former), self.values(former, stored, declared)
+        target = self.target(declared, values)
+        removed = {one.name for one in changes if one.kind == "attribute_removed"}
+        doubled = {old: new for new, old in values.sources.items() if self.doubled(old, new, values, before.items)}
+        renamed = {old: new for new, old in values.sources.items() if old not in doubled}
+        mirrors = self._mirrors_after(target.name, values, removed, doubled)
+        gone = removed | {one.new for one in self.abandoned(former, values)}
+        required = {one.name for one in changes if one.kind == "attribute_required"}
+        kept = {renamed.get(name, name): one for name, one in before.columns.items() if name not in gone}
+        required |= {name for name, one in kept.items() if one.required and name not in doubled}
+        null = {name for one in mirrors for name in (one.old, one.new) if name not in required}
+        names = dict.fromkeys([*kept, *(one.name for one in changes if one.name in target.c), *target.c.keys()])
+        replaced = {*self.unneeded_indexes(former, target, values, before.items), *(one.name for one in target.indexes)}
+        others = [
+            structs.replace(one, columns=tuple(renamed.get(column, column) for column in one.columns))
+            for one in before.indexes
+            if one.name not in replaced and gone.isdisjoint(one.columns)
+        ]
+        has_new_key = any(one.kind == "key_changed" for one in changes)
+        return ForeseenTable(
+            {name: self._column(target, name, kept.get(name), null) for name in names},
+            _indexes(target, others),
+            mirrors,
+            (f"{target.name[:KEY_LENGTH]}_pkey",) if has_new_key else before.key_names,
+            before.items,
+        )
+
+    def _mirrors_after(
+        self, table: str, values: StoredValues, removed: Collection[str], doubled: Mapping[str, str]
+    ) -> list[Mirror]:
+        made = [structs.replace(mirror_of(table, old, new), filled=True) for old, new in doubled.items()]
+        ended = self.abandoned(values.table, values)
+        kept = [
+            one
+            for one in self.mirrors(values.table)
+            if one not in ended and one.old not in {*removed, *doubled} and one.new not in removed
+        ]
+        return [*kept, *made]
+
+    def _column(
+        self, target: Table, name: str, before: StoredColumn | None = None, null: Collection[str] = ()
+    ) -> StoredColumn:
+        """Return a column of the declared table, or one that is no longer declared: new items leave it out. `null`: those that may be null because a trigger
+        fills them."""
+        column = target.c.get(name)
+        if column is None:
+            if before is None:
+                raise KeyError(name)
+            return structs.replace(before, name=name, required=False, place=0)
+        type_ = COLLATION.sub("", column.type.compile(dialect=self._dialect.compiler))
+        key = [one.name for one in target.primary_key.columns]
+        place = key.index(name) + 1 if name in key else 0
+        required = not column.nullable and name not in null
+        return StoredColumn(name, type_, required, column.server_default is not None, place)
+
+
+def _indexes(table: Table, others: Sequence[StoredIndex] = ()) -> list[StoredIndex]:
+    """Return the declared indexes of a table and others, by name."""
+    declared = [
+        StoredIndex(str(one.name), bool(one.unique), tuple(column.name for column in one.columns), valid=True)
+        for one in table.indexes
+    ]
+    return sorted([*declared, *others], key=lambda one: one.name)
