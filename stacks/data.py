@@ -71,11 +71,13 @@ class Data:
         return made
 
     def _table(self, table: Table) -> dynamodb.Table:
-        options, scope = self._options, self._placement.of(table.store)
+        options, scope, name = self._options, self._placement.of(table.store), pascal(table.store)
+        # CloudFormation cannot replace a table that has a name: another table is another resource, and the former one leaves the stack
+        identifier = name if table.declared is None else f"{name}-{table.declared}"
         # Table, not TableV2: emulators deploy only Table
         made = dynamodb.Table(
             scope,
-            pascal(table.store),
+            identifier,
             table_name=table.name,
             partition_key=_attribute(table.partition),
             sort_key=_attribute(table.sort) if table.sort else None,
@@ -95,8 +97,8 @@ class Data:
                 projection_type=dynamodb.ProjectionType.ALL,
             )
         if made.table_stream_arn is not None:
-            name = stream_parameter(self._plan, table.store)
-            self._values.give(scope, f"{pascal(table.store)}Stream", name, made.table_stream_arn)
+            parameter = stream_parameter(self._plan, table.store)
+            self._values.give(scope, f"{name}Stream", parameter, made.table_stream_arn)
         return made
 
 

@@ -35,6 +35,7 @@ def item_faults(metas: Sequence[StoreMeta[Any]], engines: Collection[str]) -> li
     """Return the faults of the items' names and engines."""
     names = Counter(meta.name for meta in metas)
     return [
+        *table_faults(metas),
         *(Fault("/items", f"Two items are named {name}") for name, times in names.items() if times > 1),
         *(Fault("/items", f"{name} is a name that persisty reserves") for name in names if name.startswith(RESERVED)),
         *(
@@ -43,6 +44,17 @@ def item_faults(metas: Sequence[StoreMeta[Any]], engines: Collection[str]) -> li
             if meta.engine is not None and meta.engine not in engines
         ),
     ]
+
+
+def table_faults(metas: Iterable[StoreMeta[Any]]) -> Iterable[Fault]:
+    """Yield a fault for each item whose table is that of another item with another name."""
+    owners: dict[tuple[str | None, str], str] = {}
+    for meta in metas:
+        owner = owners.setdefault((meta.engine, meta.table), meta.name)
+        if owner != meta.name:
+            yield Fault(
+                f"/items/{meta.name}", f"Its table {meta.table} is that of {owner}", "another table", meta.table
+            )
 
 
 def check_arguments(
@@ -77,6 +89,8 @@ def changed_items(
         raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
     items = {name: meta for name, meta in before.items() if name not in removed}
     items |= {meta.name: meta for meta in (*replaced, *added)}
+    if faults := list(table_faults(items.values())):
+        raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
     changed = {meta.name for meta in (*replaced, *added)}
     faults = list(dict.fromkeys(fault for check in checks for fault in check(items, changed)))
     if faults:

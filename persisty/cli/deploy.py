@@ -21,6 +21,7 @@ from ..application import App, load_app
 from ..deploy.assembly import PlacedApp, StackShape, stacks_of
 from ..deploy.cdk_cli import context_words
 from ..deploy.deployed_tables import Deployed, read_deployed
+from ..deploy.evolution import check_places
 from ..deploy.index_completion import complete_indexes, doubt_indexes, has_defaulted_indexes
 from ..deploy.token_secret import RETAINED
 from ..deploy.waves import CONTEXT, Loss, Wave, losses, waves
@@ -71,6 +72,7 @@ def command(
         if deployed.tables:
             for one in apps:
                 with _opened(one, profile) as placed_app:
+                    check_places(placed_app)
                     doubt_indexes(placed_app)
         outputs: dict[str, dict[str, str]] = {}
         for number, step in enumerate(steps, 1):

@@ -6,11 +6,12 @@ The stored attributes are read from the engine. The schemas that were applied la
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import structs
 
 from ..application import App
+from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
@@ -20,24 +21,8 @@ from ..model.stored_names import stored_names
 from ..model.unfinished_changes import Begun, with_unfinished
 from ..store.migration import Evolution, Migrating, Migrator, Stocked
 from ..store.migration_lease import LEASES, begun_by
-from ..store.schema_records import APPLIED, LEFT
-
-
-class Record(NamedTuple):
-    """The schema of a store that was applied last. `engine`: the name of its engine. `left`: its items were copied to another store."""
-
-    schema: Schema
-    engine: str | None
-    left: bool = False
-
-
-Records = dict[str, Record]
-"""Store → the schema that was applied last."""
-
-
-SWITCH = "switch:"
-"""Prefix of the value of `--allow` that switches to the copy of a renamed item."""
-
+from ..store.schema_records import APPLIED, LEFT, TABLE
+from .stored_places import Record, Records, place_change, stored_place
 
 REWRITING = frozenset({"attribute_retyped", "attribute_renamed"})
 """Kinds of changes that write stored values in another form or under another name."""
@@ -93,15 +78,30 @@ def evolutions_of(
     dropped = frozenset(one.removeprefix("drop:") for one in allowed)
     stored = stored or Stored(app)
     found, in_use = [], set[str]()
+    tables = {(meta.engine, meta.table) for meta in app.metas.values()}
     for meta in app.metas.values():
         migrator = stored.migrator(meta.engine)
         if migrator is not None:
             evolution = _evolution(app, meta, migrator, stored, dropped)
             in_use.add(evolution.name)
+            tables.add((evolution.engine, evolution.table))
             if evolution.changes:
                 found.append(evolution)
     removable = {name: one for name, one in stored.records.items() if removed is None or name in removed}
-    return [*found, *_removed(app, stored, removable, in_use)]
+    return [*found, *_removed(app, stored, removable, in_use, tables)]
+
+
+def check_places(app: App) -> None:
+    """Raise `SchemaMismatch` if items are not in the tables of the declarations yet: code that is deployed now would not find them. Reads the records only."""
+    records, faults = records_of(app), []
+    for meta in app.metas.values():
+        migrator = migrator_of(app, meta.engine)
+        place = None if migrator is None else stored_place(app, meta, app.engine_of(meta), migrator, records)
+        if place is not None and place[1] != meta.table:
+            message = "The items are in another table. Move them first, with `persisty migrate`"
+            faults.append(Fault(f"/{meta.name}", message, meta.table, place[1]))
+    if faults:
+        raise SchemaMismatch("The deployed code would not find stored items. Nothing is deployed", faults=faults)
 
 
 def _evolution(
@@ -113,21 +113,20 @@ def _evolution(
 ) -> Evolution:
     """Return the changes of a declared item, possibly empty."""
     make, unfinished = Changes(meta.name, migrator.engine), found.unfinished
-    name = _stored_name(app, meta, migrator, found)
+    name, table = stored_place(app, meta, found.engine(meta.engine), migrator, found.records)
     record, engine, *_ = found.records.get(name, (None, meta.engine))
-    if engine != meta.engine and not found.engine(engine).is_empty(name):
-        return Evolution(
-            name=name, stored=None, declared=meta, changes=(_moved(make, engine, meta.engine),), engine=meta.engine
-        )
-    stored = migrator.stored(name, record, meta)
+    if record is not None and engine != meta.engine and not found.engine(engine).is_empty(record.table_or_name):
+        moved = _moved(make, engine, meta.engine)
+        return Evolution(name=name, table=table, stored=None, declared=meta, changes=(moved,), engine=meta.engine)
+    stored = migrator.stored(table, record, meta)
     if stored is None:
         added = make.make("item_added", f"{meta.name} is new")
-        return Evolution(name=name, stored=None, declared=meta, changes=(added,), engine=meta.engine)
+        return Evolution(name=name, table=table, stored=None, declared=meta, changes=(added,), engine=meta.engine)
     refused: dict[str, str] = {}
     if record is not None and name in unfinished:
         stored, refused = with_unfinished(stored, record, unfinished[name], meta.schema)
-    table = found.engine(engine).table(name)
-    mirrored: frozenset[str] = frozenset() if table is None else table.mirrored
+    columns = found.engine(engine).table(table)
+    mirrored: frozenset[str] = frozenset() if columns is None else columns.mirrored
     stored, changes = _changes(stored, record, meta, migrator.engine, make, dropped, mirrored)
     changes = [
         structs.replace(one, blocked=refused[one.name]) if one.kind in REWRITING and one.name in refused else one
@@ -136,15 +135,15 @@ def _evolution(
     if record is not None:
         changes = list(
             _ambiguous_renames(
-                changes, record, meta, make, app.abandoned | dropped, mirrored, keeps_names=table is None
+                changes, record, meta, make, app.abandoned | dropped, mirrored, keeps_names=columns is None
             )
         )
-    if name != meta.name:
-        changes.insert(0, _renamed(make, name, meta.name, migrator))
-    else:
+    if (name, table) != (meta.name, meta.table):
+        changes.insert(0, place_change(make, name, table, meta, migrator, found.records))
+    if table == meta.table:
         changes += _left_before(meta, stored, migrator, make, dropped)
     return Evolution(
-        name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine, applied=record
+        name=name, table=table, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine, applied=record
     )
 
 
@@ -156,7 +155,7 @@ def _left_before(
     in_use |= {one.name for schema in (stored, meta.schema) for one in schema.attributes}
     for one in sorted(dropped):
         store, _, name = one.partition(".")
-        if store == meta.name and name and name not in in_use and migrator.has_values(meta.name, name):
+        if store == meta.name and name and name not in in_use and migrator.has_values(meta.table, name):
             message = f"{name} was left by a former declaration: its values would be deleted"
             yield make.make("attribute_removed", message, name)
 
@@ -276,39 +275,22 @@ def _moved(make: Changes, before: str | None, after: str | None) -> Change:
     return make.make("engine_changed", message, before=old, after=new, blocked=blocked)
 
 
-def _renamed(make: Changes, former: str, name: str, migrator: Migrator) -> Change:
-    if not migrator.copies:
-        return make.make("item_renamed", f"{former} is now {name}", before=former, after=name)
-    message = f"{former} is now {name}: its items are copied to another table. Older code may write meanwhile, but not during the switch. Stop it before you allow that"
-    return make.make("item_renamed", message, before=former, after=name, allow=f"{SWITCH}{name}")
-
-
-def _stored_name(app: App, meta: StoreMeta[Any], migrator: Migrator, stored: Stored) -> str:
-    """Return the name under which the items of a store are stored. It is a former name while the present name has no items or, for copied items, while
-    the copy is not recorded."""
-    engine, records = stored.engine(meta.engine), stored.records
-    former = [one for one in reversed(meta.schema.former_names) if one not in app.metas]
-    candidates = [one for one in former if one not in records or records[one].engine == meta.engine]
-    if migrator.copies and candidates:
-        own = records.get(meta.name)
-        if own is not None and not own.left:
-            return meta.name
-        begun = [one for one in candidates if one in records and not records[one].left and not engine.is_empty(one)]
-        if begun:
-            return begun[0]
-    if candidates and engine.is_empty(meta.name):
-        return next((one for one in candidates if not engine.is_empty(one)), meta.name)
-    return meta.name
-
-
-def _removed(app: App, found: Stored, records: Records, in_use: Iterable[str]) -> Iterator[Evolution]:
-    """Yield the items that were applied and are no longer declared."""
+def _removed(
+    app: App, found: Stored, records: Records, in_use: Collection[str], tables: Collection[tuple[str | None, str]]
+) -> Iterator[Evolution]:
+    """Yield the items that were applied and are no longer declared, and the tables whose items were copied to others. `tables`: those in use, each with
+    the name of its engine."""
     for name, (schema, engine, _) in records.items():
-        if name in app.metas or name in in_use:
+        table = schema.table_or_name
+        if name in app.metas or name in in_use or (engine, table) in tables:
             continue
         migrator = found.migrator(engine)
-        stored = None if migrator is None else migrator.stored(name, schema, None)
+        stored = None if migrator is None else migrator.stored(table, schema, None)
         if migrator is not None and stored is not None:
             message = f"{name} is no longer declared: its items stay until they are dropped"
+            if name.startswith(TABLE):
+                message = (
+                    f"The items of {schema.name} are in another table: the table {table} stays until it is dropped"
+                )
             change = Changes(name, migrator.engine).make("item_removed", message)
-            yield Evolution(name=name, stored=stored, declared=None, changes=(change,), engine=engine)
+            yield Evolution(name=name, table=table, stored=stored, declared=None, changes=(change,), engine=engine)

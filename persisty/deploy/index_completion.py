@@ -47,7 +47,7 @@ def doubt_indexes(app: App) -> None:
 def _doubted(app: App, meta: StoreMeta[Any], recorded: Schema) -> list[IndexSchema]:
     """Return the recorded indexes that the table lacks or that miss items, and those over attributes that the declaration lacks."""
     migrator = migrator_of(app, meta.engine)
-    table = None if migrator is None else migrator.stored(meta.name, recorded, meta)
+    table = None if migrator is None else migrator.stored(meta.table, recorded, meta)
     found = unwritten_indexes(recorded, meta.schema)
     if table is not None:
         there = {as_stored(table, one) for one in table.indexes}

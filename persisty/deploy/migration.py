@@ -22,7 +22,9 @@ from ..model.schema_changes import Change, Effect
 from ..model.unfinished_changes import rewritten
 from ..store.migration import Evolution, Migrator, Reached, Report, Step
 from ..store.migration_lease import LEASES, Lease
-from .evolution import SWITCH, evolutions_of, migrator_of
+from ..store.schema_records import TABLE
+from .evolution import evolutions_of, migrator_of
+from .stored_places import PLACED, SWITCH
 
 Progress = Callable[[Step, int], None]
 """Callback with a step and the number of items that it has processed."""
@@ -38,7 +40,7 @@ class Planned(Struct, frozen=True):
     @property
     def waits(self) -> bool:
         """Return whether the items are copied and the switch to the copy is not allowed yet."""
-        return any(one.kind == "item_renamed" for one in self.left)
+        return any(one.kind in PLACED for one in self.left)
 
 
 class Migration:
@@ -95,7 +97,7 @@ class Migration:
     def _adopt(self, evolutions: Iterable[Evolution]) -> None:
         """Record the stores that are copied, if they have no record. The next migration reads from the record that the copy has begun."""
         for one in evolutions:
-            if one.stored is not None and any(each.kind == "item_renamed" and each.allow for each in one.changes):
+            if one.stored is not None and any(each.kind in PLACED and each.allow for each in one.changes):
                 self._app.applied.adopt(structs.replace(one.stored, name=one.name), one.engine)
 
     def _migrated(self, engine: str | None, lease: Lease, progress: Progress) -> list[Planned]:
@@ -125,7 +127,7 @@ class Migration:
         migrator = migrator_of(self._app, evolution.engine)
         if migrator is None or evolution.declared is None or evolution.stored is None:
             return False
-        if any(one.kind in ("item_renamed", "engine_changed") for one in evolution.changes):
+        if any(one.kind in PLACED or one.kind == "engine_changed" for one in evolution.changes):
             return True
         other_changes = tuple(one for one in evolution.changes if one.kind not in kinds and not is_named(one))
         stepped = migrator.steps(structs.replace(evolution, changes=other_changes), ())
@@ -163,7 +165,7 @@ class Migration:
         return found
 
     def _faults(self, migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:
-        moved = [one for one in evolution.changes if one.kind == "engine_changed"]
+        moved = _unmoved(evolution)
         if moved:
             return [Fault(one.path, one.blocked or one.message, one.after, one.before) for one in moved]
         return _faults_of(migrator, evolution)
@@ -188,24 +190,27 @@ class Migration:
         if app.records_schemas:
             for one in done:
                 self._record_former(one)
+            for name in {f"{TABLE}{meta.table}" for meta in ready} & applied.all().keys():
+                applied.remove(name)
             applied.record(applied.all(), ready)
         return [meta.name for meta in ready]
 
     def _record_former(self, one: Planned) -> None:
-        """Delete the schema of a store that was renamed or dropped, or record that it was copied."""
-        name, declared = one.evolution.name, one.evolution.declared
-        if one.waits or not one.steps or (declared is not None and declared.name == name):
+        """Delete the schema of a store that was renamed or dropped, or record that it, or its former table, was copied."""
+        evolution, applied = one.evolution, self._app.applied
+        declared, migrator = evolution.declared, migrator_of(self._app, evolution.engine)
+        if one.waits or migrator is None or (declared is None and not one.steps):
             return
-        migrator = migrator_of(self._app, one.evolution.engine)
-        if declared is not None and migrator is not None and migrator.copies:
-            self._app.applied.leave(name)
-        else:
-            self._app.applied.remove(name)
+        copied = declared is not None and migrator.copies and evolution.table != declared.table
+        if declared is None or declared.name != evolution.name:
+            (applied.leave if copied else applied.remove)(evolution.name)
+        elif copied and evolution.applied is not None:
+            applied.leave_table(evolution.applied, evolution.engine)
 
 
 def refused_changes(app: App, evolution: Evolution) -> dict[Change, str]:
     """Return the changes that a migration rejects, each with the reason and the keys of the items that it would break. Reads stored items."""
-    moved = {one: one.blocked or one.message for one in evolution.changes if one.kind == "engine_changed"}
+    moved = {one: one.blocked or one.message for one in _unmoved(evolution)}
     migrator = migrator_of(app, evolution.engine)
     if moved or migrator is None:
         return moved
@@ -217,6 +222,15 @@ def refused_changes(app: App, evolution: Evolution) -> dict[Change, str]:
             if faults:
                 found[change] = ". ".join(map(_reason, faults))
     return found
+
+
+def _unmoved(evolution: Evolution) -> list[Change]:
+    """Return the changes to an engine or a table to which the items cannot be moved."""
+    return [
+        one
+        for one in evolution.changes
+        if one.kind == "engine_changed" or (one.kind in PLACED and one.blocked is not None)
+    ]
 
 
 def _reason(fault: Fault) -> str:
@@ -233,7 +247,7 @@ def _faults_of(migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:
 
 def is_named(change: Change) -> bool:
     """Return whether a change is made only if `--allow` names it."""
-    return change.effect is Effect.DESTRUCTIVE or (change.kind == "item_renamed" and change.allow is not None)
+    return change.effect is Effect.DESTRUCTIVE or (change.kind in PLACED and change.allow is not None)
 
 
 def _begin(planned: Planned, migrator: Migrator, lease: Lease) -> None:

@@ -156,9 +156,16 @@ def _table(app: App, meta: StoreMeta[Any], followed: Sequence[Subscription]) -> 
 
     partition, *sort = key(codec.schema)
     indexes = tuple(Index(stored_index(meta, index), *_index_key(key(index.attributes))) for index in meta.indexes)
-    name, stream = table_name(app.name, app.stage, meta.name), any(one.meta is meta for one in followed)
+    name, stream = table_name(app.name, app.stage, meta.table), any(one.meta is meta for one in followed)
     return Table(
-        meta.name, name, partition, sort[0] if sort else None, indexes, stream, codec.stored.get(meta.expires or "")
+        meta.name,
+        name,
+        partition,
+        sort[0] if sort else None,
+        indexes,
+        stream,
+        codec.stored.get(meta.expires or ""),
+        None if meta.table == meta.name else meta.table,
     )
 
 

@@ -27,7 +27,7 @@ class Index(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """A table. `store`: the name of the item. `name`: that of the table. `stream`: whether a stream has the old and new item of each write. `ttl`: the
+    """A table. `store`: the name of the item. `name`: that of the table. `declared`: the name that the item declares for it, None without one. `stream`: whether a stream has the old and new item of each write. `ttl`: the
     attribute with the time at which an item expires."""
 
     store: str
@@ -37,6 +37,7 @@ class Table(Struct, frozen=True):
     indexes: tuple[Index, ...]
     stream: bool = False
     ttl: str | None = None
+    declared: str | None = None
 
 
 class Grant(Struct, frozen=True):

@@ -22,9 +22,10 @@ from ..model.former_schemas import compile_stored
 from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
 from ..store.migration import Foreseeing, Foreseen, Migrator, Stocked
-from .evolution import Record, Stored, evolutions_of, migrator_of
+from .evolution import Stored, evolutions_of, migrator_of
 from .migration import Planned, is_named
 from .revisions import Revision, Run, created_before, upgrading
+from .stored_places import Record
 
 
 class FilePlan(Struct, frozen=True):
@@ -65,7 +66,7 @@ class Future(Stored):
             steps = tuple(self.migrator(one.engine).steps(one, run.allowed))
             left = tuple(change for change in one.changes if is_named(change) and change.allow not in run.allowed)
             self._at(one.engine).advance(one, steps, run.allowed)
-            if steps and (one.declared is None or one.declared.name != one.name):
+            if steps if one.declared is None else one.declared.name != one.name:
                 self.records.pop(one.name, None)
             found.append(Planned(one, steps, left))
         self.records.update({name: Record(meta.schema, meta.engine) for name, meta in run.app.metas.items()})
@@ -142,6 +143,9 @@ def _between(app: App, before: Sequence[Schema], after: Sequence[Schema]) -> Ite
         continued.add(was.name)
         if was.name != one.name:
             yield make.make("item_renamed", f"{was.name} is now {one.name}", before=was.name, after=one.name)
+        elif was.table_or_name != one.table_or_name:
+            message = f"{one.name} is in the table {one.table_or_name} now, was {was.table_or_name}"
+            yield make.make("table_changed", message, before=was.table_or_name, after=one.table_or_name)
         yield from changes_of(was, compile_stored(one), _engine(app, one.name))
     for name in schemas:
         if name not in continued and name not in app.metas:

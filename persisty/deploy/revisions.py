@@ -235,7 +235,7 @@ def downgrade(
 
 def created_before(app: App, revisions: Sequence[Revision]) -> list[str]:
     """Return the items whose tables are created before the first file is run: those that no revision names, if the database has no tables of the app yet."""
-    if records_of(app) or not all(app.engine_of(meta).is_empty(name) for name, meta in app.metas.items()):
+    if records_of(app) or not all(app.engine_of(meta).is_empty(meta.table) for meta in app.metas.values()):
         return []
     named = {name for one in revisions for member in ("BEFORE", "AFTER") for name in _names(one.schemas(member))}
     return [name for name in app.metas if name not in named]

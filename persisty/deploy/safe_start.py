@@ -61,7 +61,7 @@ def _changed(app: App) -> bool:
     applied = app.applied.all()
     hashes = {name: one.hash for name, one in applied.items()}
     if not hashes:  # an app of an older persisty, or a new one
-        return any(not app.engine_of(meta).is_empty(name) for name, meta in app.metas.items())
+        return any(not app.engine_of(meta).is_empty(meta.table) for meta in app.metas.values())
     return any(hashes.get(name) != meta.schema.hash for name, meta in app.metas.items())
 
 

@@ -102,7 +102,7 @@ def losses(declared: Shapes, deployed: Shapes, stacked: Sequence[str] = ()) -> I
         if was is None:
             continue
         if table.key != was.key:
-            message = f"The key of a table cannot change from {_key(was)} to {_key(table)}: give the item another name, with the present one as a former name, and run `persisty migrate`"
+            message = f"The key of a table cannot change from {_key(was)} to {_key(table)}: give the item another table, with @stored(table=...), and run `persisty migrate`"
             yield Loss(None, f"/{name}/key", message)
         for index in was.indexes:
             if index.name in _names(table.indexes) and index not in table.indexes:

@@ -33,6 +33,7 @@ from .declaration_checks import (
     check_names,
     check_rule_types,
     check_rules,
+    check_table,
 )
 from .expressions import AttributeExpression
 from .generator_checks import check_generators
@@ -95,6 +96,7 @@ def compile_schema(schema: Schema, bindings: Bindings | None = None, faults: Ite
         tuple((Unique if one.unique else Index)(*one.attributes) for one in schema.indexes),
     )
     check_names(schema.name, [*drafts, *links], found)
+    check_table(schema.table, found)
     check_cases(drafts, found)
     check_types(schema, found)
     check_key(key, drafts, found)

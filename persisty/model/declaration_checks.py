@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from ..errors import Fault
+from ..naming import RESERVED as OF_SYSTEM_STORES
 from ..naming import snake
 from .access import Access
 from .cache_policy import MAX_SECONDS, Cache, cache_of
@@ -31,6 +32,17 @@ def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
         faults.extend(
             Fault(f"/{attribute}", what, expected) for wrong, what, expected in WRONG_NAMES if wrong(attribute)
         )
+
+
+def check_table(table: str | None, faults: list[Fault]) -> None:
+    """Add a fault for a name of a table that an engine does not accept, or that is the name of a table of persisty or SQLite."""
+    if table is None:
+        return
+    if not table.isidentifier() or table != snake(table):
+        faults.append(Fault("", "has a table whose name is not in snake case", "a name such as car_2", table[:80]))
+    elif table.startswith((OF_SQLITE, OF_SYSTEM_STORES)):
+        expected = f"a name without {OF_SQLITE} and {OF_SYSTEM_STORES}"
+        faults.append(Fault("", "has a table whose name is reserved", expected, table[:80]))
 
 
 def check_cases(attributes: Iterable[str], faults: list[Fault]) -> None:

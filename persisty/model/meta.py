@@ -185,6 +185,11 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False, weakref=True):
         return nobody if self.access is None else self.access.of(verb)
 
     @property
+    def table(self) -> str:
+        """The name of the table in the app: that of the store unless another one is declared."""
+        return self.schema.table_or_name
+
+    @property
     def sequences(self) -> tuple[str, ...]:
         """The attributes whose values the engine assigns from a sequence."""
         return tuple(one.name for one in self.attributes.values() if one.generator and one.generator.sequence)

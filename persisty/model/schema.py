@@ -149,7 +149,8 @@ class LinkSchema(Part, frozen=True, kw_only=True):
 
 
 class Schema(Part, frozen=True, kw_only=True, eq=False, dict=True):
-    """An item: the name of its store, attributes in order, key, indexes, links, access rules and policies.
+    """An item: the name of its store, attributes in order, key, indexes, links, access rules and policies. `table`: the name of its table, None for that of
+    the store.
 
     Two schemas are equal if they have the same hash, which leaves documentation out (see `DOCUMENTATION`).
     """
@@ -164,10 +165,16 @@ class Schema(Part, frozen=True, kw_only=True, eq=False, dict=True):
     cache: Cache | None = None
     conditional_writes: bool = False
     engine: str | None = None
+    table: str | None = None
     expires: str | None = None
     types: dict[str, Definition] = {}
     description: str | None = None
     former_names: tuple[str, ...] = ()
+
+    @property
+    def table_or_name(self) -> str:
+        """The name of the table in the app: `table`, by default the name of the store."""
+        return self.table or self.name
 
     @cached_property
     def hash(self) -> str:

@@ -43,6 +43,7 @@ S, L, W, D = Effect.SAFE, Effect.SLOW, Effect.WAVES, Effect.DESTRUCTIVE
 EFFECTS: dict[str, tuple[Effect, Effect]] = {
     "item_added": (S, S),
     "item_renamed": (S, L),
+    "table_changed": (S, L),
     "item_removed": (D, D),
     "engine_changed": (L, L),
     "key_changed": (L, L),

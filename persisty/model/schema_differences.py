@@ -47,7 +47,12 @@ def differences(
     if stored.key != schema.key and not same_key:
         yield Fault(
             f"/{name}",
-            "The key is another one. " + ("Copy the items to a store of another name" if columns is None else KEYED),
+            "The key is another one. "
+            + (
+                "Give the item another table, as in @stored(table=...), and run `persisty migrate`"
+                if columns is None
+                else KEYED
+            ),
             ", ".join(schema.key),
             ", ".join(stored.key),
         )

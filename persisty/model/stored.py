@@ -55,6 +55,7 @@ def stored(
     cache: Any = None,
     conditional_writes: bool = False,
     engine: str | None = None,
+    table: str | None = None,
     expires: str | None = None,
     former_names: str | tuple[str, ...] = (),
 ) -> Callable[[type[T]], type[T]]: ...
@@ -72,6 +73,7 @@ def stored(
     cache: Any = None,
     conditional_writes: bool = False,
     engine: str | None = None,
+    table: str | None = None,
     expires: str | None = None,
     former_names: str | tuple[str, ...] = (),
 ) -> Any:
@@ -81,7 +83,7 @@ def stored(
     what callers of REST and GraphQL may do (default: nothing, see `persisty.model.access`). `cache`: how old a response may be, a `Cache` or one of
     servey's cache controls. `conditional_writes`: an update or delete through REST or GraphQL needs a condition, so that no caller overwrites a
     version that it has not read. `engine`: the name of the engine that stores the items, one of the app's `engines` (default: the app's own).
-    `expires`: the attribute with the time after which an item is deleted, in seconds since 1970. `former_names`: the names that the store had before.
+    `table`: the name of its table (default: the store's), to move the items to another one. `expires`: the attribute with the time after which an item is deleted, in seconds since 1970. `former_names`: the names that the store had before.
     `InvalidDeclaration` lists every mistake.
     """
 
@@ -91,8 +93,12 @@ def stored(
         keys = _several("key", key, str, faults)
         listed = _several("indexes", indexes, Index, faults)
         former = _several("former_names", former_names, str, faults)
-        if engine is not None and not isinstance(engine, str):
-            faults.append(Fault("", "has an engine of the wrong type", "the name of an engine", repr(engine)[:80]))
+        for wrong, expected, one in (
+            ("has an engine of the wrong type", "the name of an engine", engine),
+            ("has a table of the wrong type", "the name of a table", table),
+        ):
+            if one is not None and not isinstance(one, str):
+                faults.append(Fault("", wrong, expected, repr(one)[:80]))
         if not isinstance(conditional_writes, bool):
             faults.append(Fault("", "has conditional_writes of the wrong type", "bool", repr(conditional_writes)[:80]))
         if inherited := [base.__name__ for base in target.__mro__[1:] if hasattr(base, "__persisty__")]:
@@ -108,6 +114,7 @@ def stored(
             "cache": cache,
             "conditional_writes": conditional_writes,
             "engine": engine,
+            "table": table,
             "expires": expires,
             "former_names": former,
         }

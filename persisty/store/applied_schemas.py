@@ -24,7 +24,7 @@ from ..model.schema_changes import changes_of
 from ..model.schema_differences import differences, hidden_values, is_similar
 from ..model.schema_json import schema_from_json, schema_to_json
 from .backend import StoredTable
-from .schema_records import LEFT, AppliedSchema
+from .schema_records import LEFT, TABLE, AppliedSchema
 from .store import Store
 
 INCOMPLETE = (
@@ -37,12 +37,20 @@ COPIED = (
 UNCOPIED = "The items of {former} are not copied to it yet. Run `persisty migrate` before this code starts"
 UNCHECKED = frozenset({"members_removed", "nested_narrowed"})
 """Kinds of changes for which a migration reads every item, and a start does not."""
+ELSEWHERE = (
+    "Its items are in the table {table}, and this declaration has the table {declared}. Run `persisty migrate`, which moves them. If they were moved by "
+    "newer code, start that code"
+)
+OUTDATED = (
+    "The table {table} has items that were copied to another table, and may have changed there. Drop it first: "
+    "`persisty migrate --allow drop:table:{table}`"
+)
 UNRENAMED = "Its items are stored as {former}. Run `persisty migrate`, which gives them the new name"
 log = logging.getLogger("persisty")
 IsEmpty = Callable[[str, str | None], bool]
-"""(name of a store, name of its engine) → whether nothing is stored there."""
+"""(name of a table, name of its engine) → whether nothing is stored there."""
 TableOf = Callable[[str, str | None], StoredTable | None]
-"""(name of a store, name of its engine) → its table, None without columns."""
+"""(name of a table, name of its engine) → the table, None without columns."""
 
 IsSparse = Callable[[str | None], bool]
 """Name of an engine → whether its indexes contain only items that have all of their attributes."""
@@ -109,10 +117,11 @@ class AppliedSchemas:
         faults = [fault for meta in new for fault in self._renamed(meta, former, applied)]
         for meta in metas:
             record = applied.get(meta.name)
+            faults += self._moved(meta, applied)
             if record is not None and record.hash != meta.schema.hash:
-                keeps_names = self._table_of(meta.name, meta.engine) is None
+                keeps_names = self._table_of(meta.table, meta.engine) is None
                 hidden = list(hidden_values(schema_from_json(record.schema), meta, abandoned, keeps_names=keeps_names))
-                faults += hidden if hidden and not self._is_empty(meta.name, meta.engine) else ()
+                faults += hidden if hidden and not self._is_empty(meta.table, meta.engine) else ()
         _raise(faults)
 
     def check_items(self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
@@ -123,11 +132,11 @@ class AppliedSchemas:
             if record is not None and record.hash == LEFT:
                 faults.append(Fault(f"/{meta.name}", COPIED))
             elif record is not None and record.hash != meta.schema.hash:
-                table = self._table_of(meta.name, meta.engine)
+                table = self._table_of(meta.table, meta.engine)
                 self._warn(schema_from_json(record.schema), meta)
                 columns, mirrored = (None, ()) if table is None else (table.columns, table.mirrored)
                 found = list(differences(schema_from_json(record.schema), meta, columns, mirrored))
-                faults += found if found and not self._is_empty(meta.name, meta.engine) else ()
+                faults += found if found and not self._is_empty(meta.table, meta.engine) else ()
         _raise(faults)
 
     def _warn(self, stored: Schema, meta: StoreMeta[Any]) -> None:
@@ -157,7 +166,7 @@ class AppliedSchemas:
                 Fault(f"/{meta.name}/{index.name}", INCOMPLETE)
                 for meta, indexes in self.late_indexes(applied, recorded)
                 for index in indexes
-                if not self._is_empty(meta.name, meta.engine)
+                if not self._is_empty(meta.table, meta.engine)
             ]
         )
 
@@ -169,7 +178,7 @@ class AppliedSchemas:
         for meta in metas:
             record = applied.get(meta.name)
             is_current = record is None or record.hash in (LEFT, meta.schema.hash)
-            if is_current or not _unchecked(record, meta) or self._is_empty(meta.name, meta.engine):
+            if is_current or not _unchecked(record, meta) or self._is_empty(meta.table, meta.engine):
                 yield meta
 
     def record(self, applied: dict[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
@@ -232,10 +241,31 @@ class AppliedSchemas:
         self._records.update((self._app, store), {"hash": LEFT})
         self.forget()
 
+    def leave_table(self, schema: Schema, engine: str | None) -> None:
+        """Note that the items of a store were copied from this table to another one, so that the table can be dropped by its name."""
+        store = f"{TABLE}{schema.table_or_name}"
+        changes = {"hash": LEFT, "schema": schema_to_json(schema).decode(), "engine": engine}
+        try:
+            self._records.create({"app": self._app, "store": store, **changes})
+        except Conflict:  # it was left before
+            self._records.update((self._app, store), changes)
+        self.forget()
+
     def remove(self, store: str) -> None:
         """Delete the record of a store, which is renamed or dropped."""
         self._records.delete((self._app, store))
         self.forget()
+
+    def _moved(self, meta: StoreMeta[Any], applied: Mapping[str, AppliedSchema]) -> Iterator[Fault]:
+        """Yield a fault if the items are in another table, or if the table has items that were copied to another one."""
+        record, left = applied.get(meta.name), applied.get(f"{TABLE}{meta.table}")
+        if record is not None and record.hash not in (LEFT, meta.schema.hash):
+            table = schema_from_json(record.schema).table_or_name
+            if table != meta.table and (left is not None or not self._is_empty(table, record.engine)):
+                yield Fault(f"/{meta.name}", ELSEWHERE.format(table=table, declared=meta.table), meta.table, table)
+                return
+        if left is not None and left.engine == meta.engine:
+            yield Fault(f"/{meta.name}", OUTDATED.format(table=meta.table), "another table", meta.table)
 
     def _renamed(
         self, meta: StoreMeta[Any], former: Mapping[str, Schema], applied: Mapping[str, AppliedSchema]
@@ -244,21 +274,26 @@ class AppliedSchemas:
         uncopied = [
             name
             for name in former
-            if name in meta.schema.former_names and not self._is_empty(name, applied[name].engine)
+            if name in meta.schema.former_names
+            and former[name].table_or_name != meta.table
+            and not self._is_empty(former[name].table_or_name, applied[name].engine)
         ]
-        if uncopied and not self._is_empty(meta.name, meta.engine):
+        if uncopied and not self._is_empty(meta.table, meta.engine):
             yield Fault(f"/{meta.name}", UNCOPIED.format(former=uncopied[0]))
             return
         for name, schema in former.items():
             if not is_similar(schema, meta.schema):
                 continue
-            if self._is_empty(meta.name, meta.engine) and not self._is_empty(name, applied[name].engine):
+            kept = schema.table_or_name == meta.table and name in meta.schema.former_names
+            if (kept or self._is_empty(meta.table, meta.engine)) and not self._is_empty(
+                schema.table_or_name, applied[name].engine
+            ):
                 if name in meta.schema.former_names:
                     yield Fault(f"/{meta.name}", UNRENAMED.format(former=name))
                     return
                 message = (
                     f"It is new and empty, but items of {name}, which is no longer declared, are stored. Keep the name with "
-                    f'@stored(name="{name}"){self._renaming(meta, name, applied[name].engine)}, '
+                    f'@stored(name="{name}"){self._renaming(meta, schema.table_or_name, applied[name].engine)}, '
                     f'or abandon these items with App(abandoned=["{name}"])'
                 )
                 yield Fault(f"/{meta.name}", message)
@@ -269,9 +304,9 @@ class AppliedSchemas:
         table = self._table_of(former, engine) if engine == meta.engine else None
         if table is None:
             return ""
-        empty = self._table_of(meta.name, meta.engine)
+        empty = self._table_of(meta.table, meta.engine)
         dropping = "" if empty is None else f"DROP TABLE {empty.place}; "
-        name = meta.name.replace('"', '""')
+        name = meta.table.replace('"', '""')
         return f', or rename the table: {dropping}ALTER TABLE {table.place} RENAME TO "{name}"'
 
 

@@ -285,11 +285,11 @@ class Engine(Protocol):
         ...
 
     def is_empty(self, name: str) -> bool:
-        """Return whether nothing is stored under the name of a store. Creates nothing."""
+        """Return whether a table, by its name in the app, has no items or does not exist. Creates nothing."""
         ...
 
     def table(self, name: str) -> StoredTable | None:
-        """Return the table of a store. None if it does not exist, or if tables of the engine have no columns."""
+        """Return a table by its name in the app. None if it does not exist, or if tables of the engine have no columns."""
         ...
 
     def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:

@@ -85,11 +85,12 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Evolution(Struct, frozen=True, kw_only=True):
-    """The changes of one store, with the schemas before and after them. `name`: the name under which the items are stored now. `stored` is None for a
-    new item, `declared` for an item that is no longer declared. `engine`: the name of the engine, None for the app's own. `applied`: the schema that was applied last, None if it is
+    """The changes of one store, with the schemas before and after them. `name`: the name under which the items are recorded now. `table`: the name of the
+    table that has them, of the app's tables. `stored` is None for a new item, `declared` for an item that is no longer declared. `engine`: the name of the engine, None for the app's own. `applied`: the schema that was applied last, None if it is
     unknown. After an interrupted migration, `stored` differs from it."""
 
     name: str
+    table: str
     stored: Schema | None
     declared: StoreMeta[Any] | None
     changes: tuple[Change, ...]
@@ -105,15 +106,15 @@ class Migrator(Protocol):
     local: bool
     copies: bool
 
-    def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
-        """Return the schema of the items stored under a name. None if there is no table. `record`: the schema that was applied last."""
+    def stored(self, table: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
+        """Return the schema of the items in a table. None if there is no table. `record`: the schema that was applied last."""
         ...
 
-    def has_values(self, name: str, attribute: str) -> bool:
+    def has_values(self, table: str, attribute: str) -> bool:
         """Return whether items have values of an attribute that neither the stored schema nor the declaration has."""
         ...
 
-    def count(self, name: str) -> int:
+    def count(self, table: str) -> int:
         """Return the number of stored items, exact or estimated."""
         ...
 

@@ -11,7 +11,9 @@ from ..model.stored import stored
 from ..naming import RESERVED
 
 LEFT = ""
-"""Hash of a store whose items were copied to another one, see `AppliedSchemas.leave`."""
+"""Hash of a store or a table whose items were copied to another one, see `AppliedSchemas.leave`."""
+TABLE = "table:"
+"""Prefix of the name of the record of a table whose items were copied to another table of the same store."""
 
 
 @stored(name=f"{RESERVED}schema", key=("app", "store"))

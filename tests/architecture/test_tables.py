@@ -79,7 +79,7 @@ def test_each_kind_of_change_has_one_implementation(parts: tuple[frozenset[str],
 @pytest.mark.parametrize("migrator", MIGRATORS)
 def test_a_migrator_refuses_an_unknown_kind_of_change(migrator: type[SqlMigrator] | type[DynamoDbMigrator]) -> None:
     change = Change(kind="attribute_encrypted", effect=Effect.SAFE, store="note", name="tags", message="tags is secret")
-    evolution = Evolution(name="note", stored=NOTES.schema, declared=NOTES, changes=(change,))
+    evolution = Evolution(name="note", table="note", stored=NOTES.schema, declared=NOTES, changes=(change,))
     with pytest.raises(SchemaMismatch) as refused:
         check_kinds(evolution, migrator.kinds)
     assert [fault.path for fault in refused.value.faults] == ["/note/tags"]

@@ -122,6 +122,7 @@ STORED = {
     "conditional_writes": "an update or delete by a caller needs a condition (`If-Match`, `when`)",
     "engine": "name of the engine that stores the items, one of `App(engines=...)`. By default the app's own",
     "expires": "attribute with the time after which an item is deleted, in seconds since 1970",
+    "table": "[name of the table](changing-declarations.md#another-table). By default that of the store",
     "former_names": "[names that the store had before](changing-declarations.md), the oldest first",
 }
 LINK = {

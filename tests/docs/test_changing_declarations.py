@@ -57,7 +57,7 @@ def test_the_examples_of_the_guide_run(
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions in one second look alike
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("PERSISTY_URL", raising=False)
-    (before, after, _), (text,) = ([code for kind, code in BLOCKS if kind == wanted] for wanted in ("python", "text"))
+    (before, after, *_), (text,) = ([code for kind, code in BLOCKS if kind == wanted] for wanted in ("python", "text"))
     fill(declare(before), "0", "1", "2", "cheap")
     declare(after)
     assert run("persisty migrate garage:app", capsys) == text

@@ -315,3 +315,31 @@ def test_the_estimated_number_of_resources_is_an_upper_bound() -> None:
 
 def _fields(plan: Any) -> dict[str, Any]:
     return {name: getattr(plan, name) for name in plan.__struct_fields__}
+
+
+def test_an_item_in_another_table_is_another_resource_and_its_functions_reach_only_that() -> None:
+    found = {
+        name: within_a_stack(app=f"tests.template.moved_shop:{name}", stage="prod")[1] for name in ("before", "after")
+    }
+    tables = {
+        name: {
+            one["Properties"]["TableName"]: (logical, one["DeletionPolicy"])
+            for logical, one in template["Resources"].items()
+            if one["Type"] == "AWS::DynamoDB::Table"
+        }
+        for name, template in found.items()
+    }
+    former, [new] = (
+        tables["before"]["shop-prod-car"],
+        [tables["after"][name] for name in tables["after"] if "-car" in name],
+    )
+    assert tables["after"].keys() - tables["before"].keys() == {"shop-prod-car-2"}
+    assert former[0] != new[0], "CloudFormation cannot replace a table that has a name"
+    assert (former[1], new[1]) == ("Retain", "Retain")
+    resources = [text(one) for each in statements(found["after"]) for one in as_list(each["Resource"])]
+    assert any(one.endswith("table/shop-prod-car-2") for one in resources)
+    assert any(one.endswith("table/shop-prod-car-2/index/by-id") for one in resources)
+    assert not any(one.partition("/index")[0].endswith("table/shop-prod-car") for one in resources)
+    mappings = {name: properties(template, "AWS::Lambda::EventSourceMapping") for name, template in found.items()}
+    assert mappings["before"][0]["EventSourceArn"]["Fn::GetAtt"][0] == former[0]
+    assert mappings["after"][0]["EventSourceArn"]["Fn::GetAtt"][0] == new[0]

@@ -159,7 +159,7 @@ class DynamoDbEngine:
         self.transport.close()
 
     def _table(self, meta: StoreMeta[Any]) -> str:
-        return table_name(self._app, self._stage, meta.name)
+        return table_name(self._app, self._stage, meta.table)
 
     def _create(self, meta: StoreMeta[Any]) -> None:
         self._create_table(self._payload(meta))
@@ -209,10 +209,10 @@ class DynamoDbEngine:
         found: Migrator = deferred("persisty.backends.dynamodb.migrator").DynamoDbMigrator(self)
         return found
 
-    def described(self, store: str) -> Mapping[str, Any] | None:
-        """Return the description of a store's table, None if it does not exist."""
+    def described(self, table: str) -> Mapping[str, Any] | None:
+        """Return the description of a table, None if it does not exist."""
         try:
-            return self._described(table_name(self._app, self._stage, store))
+            return self._described(table_name(self._app, self._stage, table))
         except AwsError as error:
             raise as_error(error) from error
 
@@ -230,17 +230,17 @@ class DynamoDbEngine:
         """Do not query an index that `incomplete` returns, unless no match can lack an attribute of the index."""
         self._incomplete = incomplete
 
-    def remove_index(self, store: str, name: str) -> None:
+    def remove_index(self, table: str, name: str) -> None:
         """Delete an index, and wait until it is deleted."""
-        named = table_name(self._app, self._stage, store)
-        table = self._wait(named, patient=True)
-        if name in index_names(table):
+        named = table_name(self._app, self._stage, table)
+        if name in index_names(self._wait(named, patient=True)):
             update = {"Delete": {"IndexName": name}}
             self._call("UpdateTable", {"TableName": named, "GlobalSecondaryIndexUpdates": [update]})
             self._wait(named, patient=True)
 
-    def create(self, meta: StoreMeta[Any]) -> None:
-        """Create the table of an item with its indexes if it does not exist."""
+    def create(self, meta: StoreMeta[Any], settings: Mapping[str, Any]) -> None:
+        """Create the table of an item with its indexes and these settings if it does not exist."""
+        self._create_table({**self._payload(meta), **settings})
         self.prepare([meta])
 
     def guard_table(self) -> str:

@@ -36,8 +36,8 @@ ATTEMPTS = 5
 class Tables(Protocol):
     """Operations of an engine that its migrator uses."""
 
-    def described(self, store: str) -> Mapping[str, Any] | None:
-        """Return the description of a store's table, None if it does not exist."""
+    def described(self, table: str) -> Mapping[str, Any] | None:
+        """Return the description of a table, None if it does not exist."""
         ...
 
     def send(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -52,12 +52,12 @@ class Tables(Protocol):
         """Complete the items for an index, create it and wait until it is active."""
         ...
 
-    def remove_index(self, store: str, name: str) -> None:
+    def remove_index(self, table: str, name: str) -> None:
         """Delete an index, and wait until it is deleted."""
         ...
 
-    def create(self, meta: StoreMeta[Any]) -> None:
-        """Create the table of an item with its indexes if it does not exist."""
+    def create(self, meta: StoreMeta[Any], settings: Mapping[str, Any]) -> None:
+        """Create the table of an item with its indexes and these settings, see `table_settings`, if it does not exist."""
         ...
 
     def guard_table(self) -> str:
@@ -65,8 +65,8 @@ class Tables(Protocol):
         ...
 
 
-def drop_rows(tables: Tables, store: str) -> None:
-    """Delete the rows of unique values and of sequences of a dropped store. They would conflict with a new store of the same name."""
+def drop_rows(tables: Tables, table: str) -> None:
+    """Delete the rows of unique values and of sequences of a dropped table. They would conflict with a new table of the same name."""
     system = tables.guard_table()
     scan = {
         "TableName": system,
@@ -74,7 +74,7 @@ def drop_rows(tables: Tables, store: str) -> None:
         "ProjectionExpression": "#id",
         "FilterExpression": "begins_with(#id, :unique) OR begins_with(#id, :sequence)",
         "ExpressionAttributeNames": {"#id": ID},
-        "ExpressionAttributeValues": {":unique": {"S": f"unique/{store}/"}, ":sequence": {"S": f"sequence/{store}/"}},
+        "ExpressionAttributeValues": {":unique": {"S": f"unique/{table}/"}, ":sequence": {"S": f"sequence/{table}/"}},
     }
 
     def drop(key: Wire) -> None:
@@ -92,7 +92,7 @@ class GuardBackfill:
         self._codec = WireCodec(declared)
         self._guards = Guards(declared, self._codec)
         self._system = tables.guard_table()
-        self._table = str((tables.described(declared.name) or {})["TableName"])
+        self._table = str((tables.described(declared.table) or {})["TableName"])
         self._shared: dict[str, None] = {}
 
     @property
@@ -131,7 +131,7 @@ class GuardBackfill:
             "FilterExpression": "begins_with(#id, :prefix)",
             "ExpressionAttributeNames": {"#id": ID, "#holder": HOLDER},
             "ExpressionAttributeValues": {
-                ":prefix": {"S": f"unique/{self._declared.name}/{stored_index(self._declared, index)}/"}
+                ":prefix": {"S": f"unique/{self._declared.table}/{stored_index(self._declared, index)}/"}
             },
         }
 

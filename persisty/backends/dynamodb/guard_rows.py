@@ -20,7 +20,7 @@ MAX_ID = 1024
 
 
 class Guards:
-    """The guard rows of one store."""
+    """The guard rows of one table."""
 
     def __init__(self, meta: StoreMeta[Any], codec: WireCodec) -> None:
         self._meta, self._codec = meta, codec
@@ -53,4 +53,4 @@ class Guards:
         text = "/".join(tag + quote(value, safe="") for wire in wires for tag, value in wire.items())
         if len(text) > MAX_ID:
             text = "#" + sha256(text.encode()).hexdigest()
-        return f"unique/{self._meta.name}/{index}/{text}"
+        return f"unique/{self._meta.table}/{index}/{text}"

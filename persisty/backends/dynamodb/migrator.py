@@ -11,7 +11,7 @@ attribute required    SET #a = default              if it was null
 attribute retyped     SET #a = converted value      if it is still the value that was read. Its indexes are removed first, and built again
 index added           the items get what they lack for it, then UpdateTable Create, until the table is ACTIVE
 unique added          a row of the system table for each value, then as an index
-item renamed          a new table, perhaps with another key, see `table_copy`
+item renamed, or in another table   a copy, perhaps with another key, see `table_copy`
 ```
 """
 
@@ -33,6 +33,7 @@ from ...store.migration import Evolution, Report, Step, check_kinds
 from .absent_values import applied_schema, values_of_absent, was_null
 from .backend import USUAL
 from .codec import WireCodec
+from .copy_steps import copy_steps
 from .guard_backfill import GuardBackfill, Tables, drop_rows
 from .index_completion import names_with_gaps
 from .parallel import in_parallel
@@ -48,14 +49,14 @@ from .stored_indexes import (
     stored_index_names,
 )
 from .stored_items import REFUSED, StoredItems
-from .table_copy import TableCopy
 from .table_definitions import index_names
+from .table_settings import check_unprotected
 from .value_conversion import ConversionBackfill, conversion_of, unindexing
 from .wire_kinds import NULL, Wire
 
 MADE = frozenset(
     {
-        *("item_renamed", "item_removed"),
+        *("item_renamed", "table_changed", "item_removed"),
         *("attribute_renamed", "attribute_removed", "attribute_required", "attribute_retyped"),
         *("index_added", "index_removed", "unique_added", "unique_removed"),
     }
@@ -83,25 +84,26 @@ class DynamoDbMigrator:
     def __init__(self, tables: Tables) -> None:
         self._tables, self._items = tables, StoredItems(tables)
 
-    def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
+    def stored(self, table: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
         """Return the applied schema, with the indexes that the table has. An index that a deployment has added is left out until its items are complete."""
-        table = self._tables.described(name)
+        description = self._tables.described(table)
         base = record or (None if declared is None else declared.schema)
-        if table is None or base is None:
+        if description is None or base is None:
             return None
         recorded = (
             {} if record is None else {index_name_of(record, one): as_stored(record, one) for one in record.indexes}
         )
         now = {} if declared is None else declared_indexes(declared.schema, base)
-        wrong = () if declared is None else mistyped(table, declared)
+        wrong = () if declared is None else mistyped(description, declared)
         late = (
             set()
             if declared is None
-            else late_names(record, declared) | names_with_gaps(self._tables.send, table, declared, USUAL.max_scan)
+            else late_names(record, declared)
+            | names_with_gaps(self._tables.send, description, declared, USUAL.max_scan)
         )
         found = [
             now.get(one["IndexName"]) or recorded.get(one["IndexName"]) or read_index(one)
-            for one in table.get("GlobalSecondaryIndexes", ())
+            for one in description.get("GlobalSecondaryIndexes", ())
             # one that is being built is waited for; local stand-ins for DynamoDB name no status
             if one.get("IndexStatus", "ACTIVE") == "ACTIVE"
             and one["IndexName"] not in wrong
@@ -109,16 +111,16 @@ class DynamoDbMigrator:
             # a unique index of a deployment has no rows for the values of stored items
             and (record is None or one["IndexName"] in recorded or not read_index(one).unique)
         ]
-        left = () if record is None else removed_before(record, now, table)
+        left = () if record is None else removed_before(record, now, description)
         return structs.replace(base, indexes=(*found, *left))
 
-    def has_values(self, name: str, attribute: str) -> bool:
-        return self._items.has(name, attribute)
+    def has_values(self, table: str, attribute: str) -> bool:
+        return self._items.has(table, attribute)
 
-    def count(self, name: str) -> int:
+    def count(self, table: str) -> int:
         """Return the number of items that DynamoDB counted last, some hours ago."""
-        table = self._tables.described(name)
-        return 0 if table is None else int(table.get("ItemCount", 0))
+        description = self._tables.described(table)
+        return 0 if description is None else int(description.get("ItemCount", 0))
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -134,16 +136,24 @@ class DynamoDbMigrator:
     def steps(self, evolution: Evolution, allowed: Collection[str]) -> Sequence[Step]:
         """Return the steps. A new table is created by `App.prepare`, or by a deployment."""
         if evolution.declared is None:
-            return [self._dropped(evolution.name, one) for one in evolution.changes if one.allow in allowed]
+            return [self._dropped(evolution.table, one) for one in evolution.changes if one.allow in allowed]
         if evolution.stored is None:
             return ()
-        if evolution.name != evolution.declared.name:
-            return list(
-                self._copied(evolution.name, evolution.stored, evolution.declared, evolution.changes[0], allowed)
-            )
         stored, declared = evolution.stored, evolution.declared
+        if evolution.table != declared.table:
+            items, change = self.count(evolution.table), evolution.changes[0]
+            steps = list(
+                copy_steps(self._tables, stored, declared, evolution.table, items, switches=change.allow in allowed)
+            )
+            if change.allow in allowed:
+                message = "No two items may share the values of {}"
+                uniques = [
+                    structs.replace(change, name=one.name, message=message.format(one.name)) for one in declared.uniques
+                ]
+                steps += [self._guarded(declared, one, items) for one in uniques]
+            return steps
         changes = [one for one in evolution.changes if one.effect is not Effect.DESTRUCTIVE or one.allow in allowed]
-        applied, items = applied_schema(evolution, stored), self.count(evolution.name)
+        applied, items = applied_schema(evolution, stored), self.count(evolution.table)
 
         def made(*order: int) -> list[Step]:
             steps = [
@@ -162,7 +172,7 @@ class DynamoDbMigrator:
 
     def _stored_absent(self, stored: Schema, applied: Schema, declared: StoreMeta[Any], items: int) -> Iterator[Step]:
         """Yield the steps that store the former value of attributes which would read as another one where they are absent."""
-        table, key = self._tables.described(declared.name) or {}, WireCodec(declared).stored_key[0]
+        table, key = self._tables.described(declared.table) or {}, WireCodec(declared).stored_key[0]
         for name, wire in values_of_absent(stored, applied, declared, indexed_places(table)):
             names = {"#0": stored_names_of(declared)[name], "#1": key}
             title, condition = (
@@ -183,58 +193,21 @@ class DynamoDbMigrator:
                     declared, structs.replace(retyped[names[0]], name=index.name, message=message), items
                 )
 
-    def _dropped(self, store: str, one: Change) -> Step:
+    def _dropped(self, table: str, one: Change) -> Step:
         def drop(report: Report) -> None:
-            drop_rows(self._tables, store)
-            self._tables.send("DeleteTable", {"TableName": self._items.table(store)})
+            check_unprotected(self._tables.described(table) or {}, one.path)
+            drop_rows(self._tables, table)
+            self._tables.send("DeleteTable", {"TableName": self._items.full_name(table)})
 
-        return self._made(one, f"DeleteTable {store}", None, drop)
-
-    def _copied(
-        self, former: str, stored: Schema, declared: StoreMeta[Any], renamed: Change, allowed: Collection[str]
-    ) -> Iterator[Step]:
-        """Yield the steps that copy the items of a former name. All other changes are made to the copies."""
-        name, items = declared.name, self.count(former)
-
-        def copy() -> TableCopy:
-            return TableCopy(self._tables, stored, declared, self._items.table(former), self._items.table(name))
-
-        def step(title: str, requests: Sequence[str], run: Callable[[Report], None]) -> Step:
-            return Step(title=title, statements=tuple(requests), run=run, items=items)
-
-        compared = (
-            f"Scan {name}, BatchGetItem {former}, DeleteItem {name}",
-            f"Scan {former}, BatchGetItem {name}, PutItem {name}",
-        )
-        yield step(f"Create the table {name}", [f"CreateTable {name}"], lambda report: self._tables.create(declared))
-        yield step(
-            f"Copy {former} to {name}",
-            [f"Scan {former}", f"PutItem {name} IF it is not there"],
-            lambda report: copy().copy(report),
-        )
-        yield step(
-            f"Copy what older code has changed meanwhile in {former}", compared, lambda report: copy().catch_up(report)
-        )
-        if renamed.allow in allowed:
-            yield step(
-                f"Copy the last changes of {former}: no code may write it now",
-                compared,
-                lambda report: copy().switch(report),
-            )
-            for index in declared.uniques:
-                yield self._guarded(
-                    declared,
-                    structs.replace(
-                        renamed, name=index.name, message=f"No two items may share the values of {index.name}"
-                    ),
-                    items,
-                )
+        return self._made(one, f"DeleteTable {table}", None, drop)
 
     def _step(self, stored: Schema, applied: Schema, declared: StoreMeta[Any], one: Change, items: int) -> Step | None:
         """Return the step of a change, None if it needs none."""
-        store, name = declared.name, one.name
+        table, name = declared.table, one.name
         place = stored_names_of(declared).get(name) or stored_names(stored).get(name, name)
         match one.kind:
+            case "item_renamed":  # it keeps its table
+                return None
             case "attribute_renamed" if one.before == one.after:
                 return None
             case "attribute_renamed":
@@ -250,14 +223,14 @@ class DynamoDbMigrator:
             case "attribute_retyped":
                 return self._converted(stored, declared, one, place, items)
             case "index_added":
-                request = f"UpdateTable {store}: create {name}"
+                request = f"UpdateTable {table}: create {name}"
                 return self._made(one, request, items, lambda report: self._tables.add_index(declared, name, report))
             case "index_removed" | "unique_removed":
                 index = stored_index_names(stored, declared.schema)[name]
-                if index not in index_names(self._tables.described(store) or {}):  # a deployment has removed it
+                if index not in index_names(self._tables.described(table) or {}):  # a deployment has removed it
                     return None
-                request = f"UpdateTable {store}: delete {index}"
-                return self._made(one, request, None, lambda report: self._tables.remove_index(store, index))
+                request = f"UpdateTable {table}: delete {index}"
+                return self._made(one, request, None, lambda report: self._tables.remove_index(table, index))
             case "unique_added":
                 return self._guarded(declared, one, items)
             case kind if kind in MADE:
@@ -295,7 +268,7 @@ class DynamoDbMigrator:
         items: int,
     ) -> Step:
         """Return the step that updates the items of a condition, each if it still meets it."""
-        table = self._items.table(declared.name)
+        table = self._items.full_name(declared.table)
 
         def change(key: Wire) -> None:
             payload: dict[str, Any] = {
@@ -312,10 +285,10 @@ class DynamoDbMigrator:
         def run(report: Report) -> None:
             used = {name: value for name, value in values.items() if name in condition}
             scans = ResumableScans(self._tables.send, report)
-            for keys in scans.pages(self._items.found(declared.name, condition, names, used)):
+            for keys in scans.pages(self._items.found(declared.table, condition, names, used)):
                 in_parallel(change, keys)
 
-        request = f"UpdateItem {declared.name}: {_spelled(update, names)} IF {_spelled(condition, names)}"
+        request = f"UpdateItem {declared.table}: {_spelled(update, names)} IF {_spelled(condition, names)}"
         return Step(title=title, statements=(request,), run=run, items=items)
 
     def _converted(self, stored: Schema, declared: StoreMeta[Any], one: Change, place: str, items: int) -> Step | None:
@@ -324,10 +297,8 @@ class DynamoDbMigrator:
         if conversion is None:
             return None
         keys = WireCodec(declared).stored_key
-        backfill = ConversionBackfill(self._tables, self._items.table(declared.name), keys, place, conversion)
-        request = (
-            f"UpdateItem {declared.name}: SET {place} = its value as {one.after} IF it is still the value that was read"
-        )
+        backfill = ConversionBackfill(self._tables, self._items.full_name(declared.table), keys, place, conversion)
+        request = f"UpdateItem {declared.table}: SET {place} = its value as {one.after} IF it is still the value that was read"
         return Step(
             title=one.message, statements=(request,), run=lambda report: backfill.run(report, one.path), items=items
         )
@@ -339,14 +310,17 @@ class DynamoDbMigrator:
             backfill = GuardBackfill(self._tables, declared, one.name)
             scans = ResumableScans(self._tables.send, report, lambda: backfill.shared)
             backfill.resume(scans.noted)
-            for page in scans.pages({"TableName": self._items.table(declared.name), "ConsistentRead": True}):
+            for page in scans.pages({"TableName": self._items.full_name(declared.table), "ConsistentRead": True}):
                 in_parallel(backfill.take, page)
             backfill.check()
             for rows in scans.pages(backfill.rows):
                 in_parallel(backfill.release, rows)
             self._tables.add_index(declared, one.name, Report(report, rate=report.rate))
 
-        requests = (f"PutItem of a row for each value of {one.name}", f"UpdateTable {declared.name}: create {one.name}")
+        requests = (
+            f"PutItem of a row for each value of {one.name}",
+            f"UpdateTable {declared.table}: create {one.name}",
+        )
         return Step(title=one.message, statements=requests, run=run, items=items)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import Fault
 from ...model.former_schemas import exact_attribute
+from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import Schema
 from ...model.schema_changes import Change
@@ -20,12 +21,12 @@ from .value_conversion import INCONVERTIBLE, conversion_of, key_text
 from .wire_kinds import NULL, Wire, decoded, wire_kind
 
 REFUSED = {
-    "key_changed": "The key of a table cannot change. Give the item another name, with the present one as a former name, and the items are copied to a new table",
+    "key_changed": 'The key of a table cannot change. Give the item another table, as in @stored(table="{table}"), and its items are copied to it',
 }
 """Kind of a change → why it is refused while items are stored."""
 KEYED = (
-    "The attributes of a key keep their types on DynamoDB. Declare a new attribute, copy the values in code, then give the item another name with a key of "
-    "the new attribute, and the items are copied to a new table"
+    "The attributes of a key keep their types on DynamoDB. Declare a new attribute, copy the values in code, then give the item another table, as in @stored(table=...), "
+    "with a key of the new attribute, and the items are copied to it"
 )
 DECIDED_BY_TYPE = frozenset({"attribute_retyped", "members_removed", "nested_narrowed"})
 """Kinds of changes that a value survives if the declared type allows it."""
@@ -43,13 +44,13 @@ class StoredItems:
 
     def faults(self, evolution: Evolution, change: Change) -> Iterator[Fault]:
         """Yield a fault if stored items would be unreadable after a change."""
-        name, stored, declared = evolution.name, evolution.stored, evolution.declared
+        name, stored, declared = evolution.table, evolution.stored, evolution.declared
         if stored is None or declared is None:
             return
         applied = applied_schema(evolution, stored)
         place = _place(stored, declared.schema, change.name)
-        copied = name != declared.name and change.kind == "key_changed"
-        blocked = change.blocked or (None if copied else REFUSED.get(change.kind))
+        copied = name != declared.table and change.kind == "key_changed"
+        blocked = change.blocked or (None if copied else _refusal(change.kind, declared))
         predecessor = predecessors(stored, declared.schema).get(change.name)
         if (
             blocked is None
@@ -135,29 +136,28 @@ class StoredItems:
             more = " and more" if len(found) > LISTED else ""
             yield Fault(change.path, message, change.after, ", ".join(found[:LISTED]) + more)
 
-    def has(self, store: str, attribute: str) -> bool:
+    def has(self, table: str, attribute: str) -> bool:
         """Return whether an item has a stored attribute, declared or not."""
-        return any(page for page in self._scan(store, "attribute_exists(#0)", {"#0": attribute}, {}))
+        return any(page for page in self._scan(table, "attribute_exists(#0)", {"#0": attribute}, {}))
 
-    def table(self, store: str) -> str:
-        """Return the name of the table of a store."""
-        table = self._tables.described(store)
-        return str((table or {})["TableName"])
+    def full_name(self, table: str) -> str:
+        """Return the name of a table on AWS."""
+        return str((self._tables.described(table) or {})["TableName"])
 
-    def _keys(self, store: str) -> dict[str, str]:
+    def _keys(self, table: str) -> dict[str, str]:
         """Return the attributes of the key of a table, by their placeholders."""
-        table = self._tables.described(store) or {}
-        return {f"#k{place}": str(one["AttributeName"]) for place, one in enumerate(table["KeySchema"])}
+        description = self._tables.described(table) or {}
+        return {f"#k{place}": str(one["AttributeName"]) for place, one in enumerate(description["KeySchema"])}
 
-    def _scan(self, store: str, condition: str, names: Mapping[str, str], values: Wire) -> Iterator[Sequence[Wire]]:
+    def _scan(self, table: str, condition: str, names: Mapping[str, str], values: Wire) -> Iterator[Sequence[Wire]]:
         """Yield pages of the keys of the items that meet a condition."""
-        yield from self.pages(store, self.found(store, condition, names, values))
+        yield from self.pages(table, self.found(table, condition, names, values))
 
-    def found(self, store: str, condition: str, names: Mapping[str, str], values: Wire) -> dict[str, Any]:
+    def found(self, table: str, condition: str, names: Mapping[str, str], values: Wire) -> dict[str, Any]:
         """Return the scan of the keys of the items that meet a condition."""
-        keys = self._keys(store)
+        keys = self._keys(table)
         scan: dict[str, Any] = {
-            "TableName": self.table(store),
+            "TableName": self.full_name(table),
             "ConsistentRead": True,
             "FilterExpression": condition,
             "ProjectionExpression": ", ".join(keys),
@@ -167,16 +167,23 @@ class StoredItems:
             scan["ExpressionAttributeValues"] = values
         return scan
 
-    def pages(self, store: str, scan: Mapping[str, Any]) -> Iterator[Sequence[Wire]]:
+    def pages(self, table: str, scan: Mapping[str, Any]) -> Iterator[Sequence[Wire]]:
         """Yield the items of each page of a scan; of the first one, if it has a limit."""
         start: dict[str, Any] = {}
-        table = self.table(store)
+        name = self.full_name(table)
         while True:
-            page = self._tables.send("Scan", {"TableName": table, **scan, **start})
+            page = self._tables.send("Scan", {"TableName": name, **scan, **start})
             yield page["Items"]
             if not page.get("LastEvaluatedKey") or "Limit" in scan:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _refusal(kind: str, declared: StoreMeta[Any]) -> str | None:
+    """Return why a change is refused while items are stored, None if it is not."""
+    base, _, number = declared.table.rpartition("_")
+    following = f"{base}_{int(number) + 1}" if base and number.isdecimal() else f"{declared.table}_2"
+    return REFUSED[kind].format(table=following) if kind in REFUSED else None
 
 
 def _shown(wire: Wire) -> str:

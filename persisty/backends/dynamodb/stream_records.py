@@ -27,7 +27,7 @@ class StreamReader:
     """Converts records of the tables of these items."""
 
     def __init__(self, app: str, stage: str, metas: Iterable[StoreMeta[Any]]) -> None:
-        self._tables = {table_name(app, stage, meta.name): (meta, WireCodec(meta)) for meta in metas}
+        self._tables = {table_name(app, stage, meta.table): (meta, WireCodec(meta)) for meta in metas}
 
     def change(self, record: Mapping[str, Any]) -> Change | None:
         """Return the change of a record, None if its table is not one of the app's. `sequence` is the stream's own number.

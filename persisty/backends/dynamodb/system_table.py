@@ -27,16 +27,21 @@ def definition(table: str) -> dict[str, Any]:
     }
 
 
+def sequence_key(table: str, sequence: str) -> dict[str, Any]:
+    """Return the key of the row of a sequence. `sequence`: the stored name of its attribute."""
+    return {ID: {"S": f"sequence/{table}/{sequence}"}}
+
+
 class SystemTable:
     def __init__(self, name: str, transport: Transport) -> None:
         self.name = name
         self._transport = transport
 
-    def allocate(self, store: str, sequence: str, count: int) -> int:
+    def allocate(self, table: str, sequence: str, count: int) -> int:
         """Reserve `count` numbers of a sequence in one request, and return the first. A lost response leaves a gap."""
         payload = {
             "TableName": self.name,
-            "Key": {ID: {"S": f"sequence/{store}/{sequence}"}},
+            "Key": sequence_key(table, sequence),
             "UpdateExpression": "ADD #last :count",
             "ExpressionAttributeNames": {"#last": LAST},
             "ExpressionAttributeValues": {":count": {"N": str(count)}},

@@ -217,11 +217,14 @@ class TableCopy:
         """Return the condition that the target has no item of the key, or the copy of the same item."""
         names = {f"#{place}": name for place, name in enumerate(self._marks)}
         values = {f":{place}": copy[name] for place, name in enumerate(self._marks) if name in copy}
-        same = " AND ".join(f"#{place} = :{place}" for place in range(len(self._marks)) if f":{place}" in values)
+        same = " AND ".join(
+            f"#{place} = :{place}" if f":{place}" in values else f"attribute_not_exists(#{place})"
+            for place in range(len(self._marks))
+        )
         return {
             "ConditionExpression": f"attribute_not_exists(#key) OR ({same})",
             "ExpressionAttributeNames": {"#key": self._codec.stored_key[0], **names},
-            "ExpressionAttributeValues": values,
+            **({"ExpressionAttributeValues": values} if values else {}),
         }
 
     def _share(self, copy: Wire) -> None:

@@ -77,11 +77,11 @@ def unindexing(tables: Tables, declared: StoreMeta[Any]) -> Iterator[Step]:
     def step(index: str) -> Step:
         return Step(
             title=f"An attribute of the index {index} has another type: remove the index",
-            statements=(f"UpdateTable {declared.name}: delete {index}",),
-            run=lambda report: tables.remove_index(declared.name, index),
+            statements=(f"UpdateTable {declared.table}: delete {index}",),
+            run=lambda report: tables.remove_index(declared.table, index),
         )
 
-    yield from map(step, mistyped(tables.described(declared.name) or {}, declared))
+    yield from map(step, mistyped(tables.described(declared.table) or {}, declared))
 
 
 def conversion_of(stored: Schema, declared: StoreMeta[Any], name: str) -> ValueConversion | None:

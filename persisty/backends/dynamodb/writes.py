@@ -163,7 +163,7 @@ class Writes(Generic[T]):
         return None
 
     def allocate(self, sequence: str, count: int) -> int:
-        return self._system.allocate(self.meta.name, stored_names_of(self.meta)[sequence], count)
+        return self._system.allocate(self.meta.table, stored_names_of(self.meta)[sequence], count)
 
     def _side_by_side(self, writes: Sequence[Write], positions: Sequence[int], results: Results) -> None:
         """Write distinct items: as statements, and one by one if a statement cannot express the write or does not settle it."""

@@ -59,7 +59,7 @@ def index_name(meta: StoreMeta[Any], index: model.Index) -> str:
 
     PostgreSQL would truncate longer names, so that two indexes could get the same one.
     """
-    name = f"{meta.name}-{index.name}"
+    name = f"{meta.table}-{index.name}"
     whole = name.encode()
     if len(whole) <= MAX_NAME:
         return name
@@ -85,7 +85,7 @@ def table_of(meta: StoreMeta[Any], dialect: Dialect) -> Table:
         Column(name, column_kind(attribute, dialect).type, nullable=attribute.optional)
         for name, attribute in meta.attributes.items()
     ]
-    table = Table(meta.name, MetaData(), *columns, PrimaryKeyConstraint(*meta.key.attributes))
+    table = Table(meta.table, MetaData(), *columns, PrimaryKeyConstraint(*meta.key.attributes))
     for index in meta.indexes:
         names = index.attributes if index.unique else dict.fromkeys((*index.attributes, *meta.key.attributes))
         Index(index_name(meta, index), *(table.c[name] for name in names), unique=index.unique)

@@ -62,7 +62,7 @@ class Comparison:
             raise SchemaMismatch(faults=faults)
 
     def _fault(self, name: str, message: str, expected: str | None = None, found: str | None = None) -> Fault:
-        return Fault(f"/{self._table.name}/{name}", message, expected, found)
+        return Fault(f"/{self._meta.name}/{name}", message, expected, found)
 
     def _attribute(self, name: str) -> AttributeSchema:
         return next(one for one in self._meta.schema.attributes if one.name == name)
@@ -91,7 +91,7 @@ class Comparison:
         stored, declared = [one.name for one in keyed], list(self._meta.key.attributes)
         if stored != declared:
             yield Fault(
-                f"/{self._table.name}",
+                f"/{self._meta.name}",
                 "The table has another key. " + self._dialect.remedies["key"].format(table=self._place),
                 ", ".join(declared),
                 ", ".join(stored) or "none",
@@ -156,7 +156,7 @@ class Comparison:
                 and name not in declared
             ):
                 yield Fault(
-                    f"/{self._table.name}",
+                    f"/{self._meta.name}",
                     f"The table has a unique index that is not declared. Drop it: DROP INDEX {schema}{dot}{self._quoted(name)}",
                     found=name,
                 )

@@ -49,10 +49,10 @@ class ForeseenSqlite(SqliteMigrator):
         return StoredTable(self.place(name), columns) if columns else None
 
     def advance(self, evolution: Evolution, steps: Sequence[Step], allowed: Collection[str]) -> None:
-        former, declared = evolution.name, evolution.declared
+        former, declared = evolution.table, evolution.declared
         for step in steps:
             step.run(Report(lambda items: None))
         if declared is None:
             self._items[former] = 0 if steps else self.count(former)
-        elif declared.name != former:
-            self._items[declared.name], self._items[former] = self.count(former), 0
+        elif declared.table != former:
+            self._items[declared.table], self._items[former] = self.count(former), 0

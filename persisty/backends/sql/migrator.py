@@ -14,8 +14,9 @@ from ...errors import SchemaMismatch
 from ...model.meta import StoreMeta
 from ...model.schema import AttributeSchema, Schema
 from ...model.schema_changes import Change, Effect
+from ...model.stored_names import predecessors
 from ...store.migration import Evolution, Report, Step, check_kinds
-from .columns import table_of, table_text
+from .columns import SEQUENCES, table_of, table_text
 from .ddl import Ddl
 from .dialect import Connection, Dialect
 from .stored_schema import StoredColumn, StoredIndex, stored_columns, stored_indexes, stored_schema
@@ -25,7 +26,7 @@ COMPARED = frozenset({"unique_added", "key_changed"})
 """Kinds of changes that compare items with each other. They are checked after all values are known to be convertible."""
 WITHOUT_STEP = frozenset(
     {
-        *("item_added", "item_renamed", "item_removed", "engine_changed"),
+        *("item_added", "item_renamed", "table_changed", "item_removed", "engine_changed"),
         *("index_added", "index_removed", "unique_added", "unique_removed"),
         *(
             "members_added",
@@ -56,9 +57,9 @@ class SqlMigrator:
     def ddl(self) -> Ddl:
         return Ddl(self._dialect, self._schema)
 
-    def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
+    def stored(self, table: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
         schema = None if declared is None else declared.schema
-        return stored_schema(name, self.columns(name), self.indexes(name), record, schema, self._dialect)
+        return stored_schema(table, self.columns(table), self.indexes(table), record, schema, self._dialect)
 
     def columns(self, name: str) -> dict[str, StoredColumn]:
         """Return the columns of a table by name, none if there is no table."""
@@ -68,19 +69,19 @@ class SqlMigrator:
         """Return the indexes of a table except that of its key."""
         return sorted(stored_indexes(self._connection.rows, name, self._dialect), key=lambda one: one.name)
 
-    def has_values(self, name: str, attribute: str) -> bool:
+    def has_values(self, table: str, attribute: str) -> bool:
         """Return False: the stored schema has every column."""
         return False
 
-    def count(self, name: str) -> int:
-        [(count,)] = self._connection.rows(f"SELECT count(*) FROM {self.place(name)}")
+    def count(self, table: str) -> int:
+        [(count,)] = self._connection.rows(f"SELECT count(*) FROM {self.place(table)}")
         return int(count)
 
     def check(self, evolution: Evolution, allowed: Collection[str]) -> None:
         if evolution.stored is None or evolution.declared is None:
             return
         check_kinds(evolution, self.kinds)
-        values = self.values(evolution.name, evolution.stored, evolution.declared)
+        values = self.values(evolution.table, evolution.stored, evolution.declared)
         compared = [one for one in evolution.changes if one.kind in COMPARED]
         for changes in ([one for one in evolution.changes if one not in compared], compared):
             faults = [fault for change in changes for fault in values.faults(change, self._connection.rows)]
@@ -96,9 +97,27 @@ class SqlMigrator:
         if evolution.declared is None:
             return list(self._removal(evolution, allowed))
         if evolution.stored is None:
-            title = f"Create the table {evolution.declared.name}"
+            title = f"Create the table {evolution.declared.table}"
             return [self.step(title, self.ddl.create(table_of(evolution.declared, self._dialect)))]
-        return list(self.altering(evolution, evolution.stored, evolution.declared, allowed))
+        return [
+            *self._sequences(evolution.name, evolution.stored, evolution.declared),
+            *self.altering(evolution, evolution.stored, evolution.declared, allowed),
+        ]
+
+    def _sequences(self, former: str, stored: Schema, declared: StoreMeta[Any]) -> Iterator[Step]:
+        """Yield the step that continues the sequences of a renamed item, or of renamed attributes, from their last numbers."""
+        before, place = predecessors(stored, declared.schema), self.place(str(SEQUENCES.name))
+        names = {
+            f"{former}.{before[one].name}": f"{declared.name}.{one}" for one in declared.sequences if one in before
+        }
+        statements = [
+            f"INSERT INTO {place} (name, last) SELECT '{name}', last FROM {place} WHERE name = '{old}' "
+            f"ON CONFLICT (name) DO UPDATE SET last = excluded.last WHERE {place}.last < excluded.last"
+            for old, name in names.items()
+            if old != name
+        ]
+        if statements and self._connection.rows(self._dialect.columns_of, (SEQUENCES.name,)):
+            yield self.step(f"Continue the sequences {', '.join(names)} as {', '.join(names.values())}", statements)
 
     def altering(
         self, evolution: Evolution, stored: Schema, declared: StoreMeta[Any], allowed: Collection[str]
@@ -179,8 +198,8 @@ class SqlMigrator:
     def _removal(self, evolution: Evolution, allowed: Collection[str]) -> Iterator[Step]:
         """Yield the step that drops the table of an item that is no longer declared, if that is allowed."""
         if any(change.allow in allowed for change in evolution.changes):
-            items = self.count(evolution.name)
-            yield self.step(f"Drop the table {evolution.name}", [f"DROP TABLE {self.place(evolution.name)}"], items)
+            items = self.count(evolution.table)
+            yield self.step(f"Drop the table {evolution.table}", [f"DROP TABLE {self.place(evolution.table)}"], items)
 
 
 def by_name(indexes: Iterable[Index]) -> list[Index]:

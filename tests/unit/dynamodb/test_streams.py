@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from persisty import UnreadableItem, meta_of
 from persisty.backends.dynamodb.codec import WireCodec
@@ -68,3 +69,13 @@ def test_the_repair_of_an_item_that_could_not_be_read_is_a_change_without_the_it
     found = reader.change(record("MODIFY", OldImage={"id": {"N": "1"}}, NewImage=CODEC.wire(ROWS[0])))
     assert found is not None
     assert (found.kind, found.before, found.after) == ("updated", None, ROWS[0])
+
+
+def test_a_record_of_a_declared_table_is_a_change_of_its_store() -> None:
+    meta = META.altered(schema=structs.replace(META.schema, table="specimen_2"))
+    reader = StreamReader("shop", "live", [meta])
+    [wire, *_] = [CODEC.wire(item) for item in ROWS]
+    change = reader.change(record("INSERT", "shop-live-specimen-2", NewImage=wire))
+    assert change is not None
+    assert change.store == "specimen"
+    assert reader.change(record("INSERT", NewImage=wire)) is None

@@ -88,18 +88,18 @@ class ForeseenPostgres(PostgresMigrator):
         return StoredTable(self.place(name), frozenset(found.columns), mirrored) if found.columns else None
 
     def advance(self, evolution: Evolution, steps: Sequence[Step], allowed: Collection[str]) -> None:
-        former, stored, declared = evolution.name, evolution.stored, evolution.declared
+        former, stored, declared = evolution.table, evolution.stored, evolution.declared
         if declared is None:
             self._tables[former] = NONE if steps else self._at(former)
         elif stored is None:
-            self._tables[declared.name] = self._created(declared)
+            self._tables[declared.table] = self._created(declared)
         else:
             altered = self._altered(evolution, stored, declared, allowed)
-            self._tables |= {former: NONE, declared.name: altered}
+            self._tables |= {former: NONE, declared.table: altered}
 
     def _created(self, declared: StoreMeta[Any]) -> ForeseenTable:
         table = table_of(declared, self._dialect)
-        name = declared.name.encode()[:NAME_BYTES].decode(errors="ignore")
+        name = declared.table.encode()[:NAME_BYTES].decode(errors="ignore")
         columns = {column.name: self._column(table, column.name) for column in table.columns}
         return ForeseenTable(columns, _indexes(table), (), (f"{name}_pkey",), 0)
 
@@ -107,7 +107,7 @@ class ForeseenPostgres(PostgresMigrator):
         self, evolution: Evolution, stored: Schema, declared: StoreMeta[Any], allowed: Collection[str]
     ) -> ForeseenTable:
         """Return a table after the steps of `altering`."""
-        former, changes = evolution.name, allowed_changes(evolution.changes, allowed)
+        former, changes = evolution.table, allowed_changes(evolution.changes, allowed)
         before, values = self._at(former), self.values(former, stored, declared)
         target = self.target(declared, values)
         removed = {one.name for one in changes if one.kind == "attribute_removed"}

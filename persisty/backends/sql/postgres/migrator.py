@@ -92,7 +92,7 @@ class PostgresMigrator(SqlMigrator):
     def altering(
         self, evolution: Evolution, stored: Schema, declared: StoreMeta[Any], allowed: Collection[str]
     ) -> Iterator[Step]:
-        former, name = evolution.name, declared.name
+        former, name = evolution.table, declared.table
         changes = allowed_changes(evolution.changes, allowed)
         values = self.values(former, stored, declared)
         target, items = self.target(declared, values), self.count(former)
