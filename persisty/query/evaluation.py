@@ -12,6 +12,7 @@ from typing import Any
 
 from ..model.expressions import And, Compare, Filter, Not, Or, OrderBy
 from ..model.meta import Attribute, StoreMeta
+from ..model.unreadable_items import unreadable
 
 Predicate = Callable[[Any], bool]
 
@@ -54,7 +55,7 @@ def matcher(meta: StoreMeta[Any], where: Filter) -> Predicate:
             opposite = matcher(meta, inner)
             return lambda item: not opposite(item)
         case Compare(name, op, value):
-            return _comparison(meta.attribute(name), op, value)
+            return comparison(meta.attribute(name), op, value)
     raise TypeError(f"not a resolved filter: {where!r}")
 
 
@@ -62,10 +63,12 @@ def _always(item: Any) -> bool:
     return True
 
 
-def _comparison(attribute: Attribute, op: str, value: Any) -> Predicate:
+def comparison(attribute: Attribute, op: str, value: Any) -> Predicate:
+    """Return a function that returns whether an item matches a comparison of this attribute."""
     get, primitive = attribute.get, attribute.primitive
     if op == "null":
-        return lambda item: (get(item) is None) is value
+        name = attribute.name
+        return lambda item: (get(item) is None and name not in unreadable(item)) is value
     if op == "ne":
         return lambda item: get(item) != value
     if op in ("eq", "oneof"):

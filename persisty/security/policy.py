@@ -15,7 +15,7 @@ from ..model.verbs import VERBS
 from ..query.filter_algebra import combine
 from ..query.visibility import View
 from .caller import Caller
-from .row_filters import possible_filter, row_filter, without_impossible
+from .row_filters import decidable, possible_filter, row_filter
 
 
 class Policy:
@@ -42,7 +42,7 @@ class Policy:
         found = self._row_filters.get(verb)
         if found is None:
             possible = possible_filter(self.meta.rule(verb), self.meta, self.caller)
-            found, forbidden = without_impossible(self.meta, possible), possible == NOTHING
+            found, forbidden = decidable(self.meta, possible), possible == NOTHING
             if VERBS[verb].within_read:
                 found = combine(And, [found, self.row_filter("read")])
                 forbidden = forbidden or not self.allows("read")

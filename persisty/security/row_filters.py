@@ -30,14 +30,21 @@ from ..model.rules import (
     Where,
 )
 from ..model.value_validation import operand
+from ..query.certain_matches import certain
 from ..query.filter_algebra import combine, exists, opposite
 from ..query.resolution import resolve_filter
 from .caller import Caller
 
 
 def row_filter(rule: Rule, meta: StoreMeta[Any], caller: Caller) -> Filter:
-    """Return the items that the rule allows for this caller, as a resolved filter: `ALL`, `NOTHING`, or a condition."""
-    return without_impossible(meta, possible_filter(rule, meta, caller))
+    """Return the items that the rule allows for this caller, as a resolved filter: `ALL`, `NOTHING`, or a condition. A stored value that does not have the
+    declared type meets no condition."""
+    return decidable(meta, possible_filter(rule, meta, caller))
+
+
+def decidable(meta: StoreMeta[Any], possible: Filter) -> Filter:
+    """Return a `possible_filter` as a `row_filter`."""
+    return certain(meta, without_impossible(meta, possible))
 
 
 def possible_filter(rule: Rule, meta: StoreMeta[Any], caller: Caller) -> Filter:

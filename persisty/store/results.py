@@ -89,9 +89,7 @@ def _done(guard: Guard, planned: Planned, item: Any) -> EditResult[Any]:
     if type(shown) is guard.meta.item:
         return EditResult(shown)
     seen = as_shown(guard, shown, written=True)
-    if seen is None or isinstance(seen, UnreadableItem):
-        return EditResult(error=seen or NotFound())
-    return EditResult(seen)
+    return EditResult(error=seen) if isinstance(seen, UnreadableItem) else EditResult(seen)
 
 
 def number(backend: Backend[Any], items: Sequence[Any]) -> None:

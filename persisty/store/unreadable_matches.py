@@ -1,12 +1,13 @@
 """Separate items that cannot be read from those that can, with an `UnreadableItem` for each.
 
-An item is shown if the caller may not read its unreadable attributes anyway. An item does not exist for the caller if the row filter for
-reading depends on an unreadable attribute, because it cannot be decided whether the caller may read it.
+An item is shown if the caller may not read its unreadable attributes anyway. The row filter for reading has decided before: a removed member meets
+no condition of it (`query.certain_matches`). An item does not exist for the caller if the row filter depends on another unreadable attribute, because it
+cannot be decided whether the caller may read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -14,6 +15,7 @@ from msgspec import UNSET
 from ..errors import Forbidden, Unauthenticated, UnreadableItem
 from ..model.meta import StoreMeta
 from ..model.unreadable_items import unreadable, unreadable_error
+from ..query.certain_matches import choices
 from ..query.filter_algebra import names_in
 from .guard import Guard
 
@@ -34,11 +36,11 @@ def split_unreadable(guard: Guard, redacted: list[Any]) -> tuple[list[Any], tupl
 
 
 def as_shown(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
-    """Return a redacted item, an `UnreadableItem` in its place, or None if the item must not be revealed."""
+    """Return a redacted item that the caller may read, or an `UnreadableItem` in its place. Return None if it must not be revealed."""
     meta, names = guard.meta, unreadable(redacted)
     if not names:  # or an `UnreadableItem` in its place
         return redacted
-    if guard.caller is not None and not _decidable(guard, names):
+    if guard.caller is not None and not written and not _decidable(guard, choices(meta).keys(), names):
         return None
     unreadable_names = [name for name in names if meta.attributes[name].get(redacted) is not UNSET]
     return (
@@ -75,9 +77,10 @@ def all_of_them(errors: Sequence[UnreadableItem]) -> UnreadableItem:
     )
 
 
-def _decidable(guard: Guard, names: tuple[str, ...]) -> bool:
+def _decidable(guard: Guard, decided: Collection[str], names: tuple[str, ...]) -> bool:
+    """Return whether the row filter depends on no unreadable attribute except those that are `decided`."""
     try:
-        return names_in(guard.row_filter("read")).isdisjoint(names)
+        return names_in(guard.row_filter("read")).isdisjoint([name for name in names if name not in decided])
     except (Forbidden, Unauthenticated):
         return False
 
