@@ -33,7 +33,15 @@ SECRET_LENGTH = 64
 """Letters and digits of a generated secret: 380 bits."""
 
 
-REMOVAL = {"retain": cdk.RemovalPolicy.RETAIN, "destroy": cdk.RemovalPolicy.DESTROY}
+def removal(options: Options, *, protected: bool = False) -> cdk.RemovalPolicy:
+    """Return the policy of a table or secret.
+
+    A retained one is removed only if the deployment that creates it fails, so that the next deployment can create it again. A table with deletion
+    protection is never removed: CloudFormation's attempt would fail, and its stack would be stuck in ROLLBACK_FAILED.
+    """
+    if options.removal == "destroy":
+        return cdk.RemovalPolicy.DESTROY
+    return cdk.RemovalPolicy.RETAIN if protected else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class Data:
@@ -65,7 +73,7 @@ class Data:
             generate_secret_string=secrets.SecretStringGenerator(
                 password_length=SECRET_LENGTH, exclude_punctuation=True
             ),
-            removal_policy=REMOVAL[self._options.removal],
+            removal_policy=removal(self._options),
         )
         accept(made, ROTATION)
         return made
@@ -74,6 +82,7 @@ class Data:
         options, scope, name = self._options, self._placement.of(table.store), pascal(table.store)
         # CloudFormation cannot replace a table that has a name: another table is another resource, and the former one leaves the stack
         identifier = name if table.declared is None else f"{name}-{table.declared}"
+        protected = options.deletion_protection and options.removal == "retain"
         # Table, not TableV2: emulators deploy only Table
         made = dynamodb.Table(
             scope,
@@ -84,10 +93,10 @@ class Data:
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             point_in_time_recovery_specification=_recovery(options.recovery_days),
-            deletion_protection=options.deletion_protection and options.removal == "retain",
+            deletion_protection=protected,
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if table.stream else None,
             time_to_live_attribute=table.ttl,
-            removal_policy=REMOVAL[options.removal],
+            removal_policy=removal(options, protected=protected),
         )
         for index in table.indexes:
             made.add_global_secondary_index(

@@ -25,6 +25,8 @@ from persisty.errors import Fault, InvalidDeclaration
 
 from .api import Api
 from .constructs.app_constructs import AppConstructs, Domain
+from .constructs.deploy_time_values import DeployTimeValues
+from .constructs.environment import check_once, check_stacks
 from .constructs.functions import FunctionSettings
 from .constructs.passed_values import Parameters, References, Values
 from .data import Data
@@ -52,11 +54,13 @@ class PersistyApp(Construct):
         domain: Domain | None = None,
         graphql_domain: Domain | None = None,
         topic: Any = None,
+        env: cdk.Environment | None = None,
         **options: Any,
     ) -> None:
         super().__init__(scope, id)
         target = self.node.try_get_context(TARGET)
-        declared = options_of(options)
+        deploy_time = DeployTimeValues()
+        declared = options_of(deploy_time.options(options))
         # the emulator of `persisty local` runs no nested stacks
         self.options = declared if target is None else structs.replace(declared, target=target, split=False)
         app_constructs = AppConstructs(
@@ -67,18 +71,21 @@ class PersistyApp(Construct):
             graphql_domain=graphql_domain,
             topic=topic,
         )
-        settings = FunctionSettings(self.options, app_constructs)
+        settings = FunctionSettings(self.options, app_constructs, deploy_time)
         plan, notes = planned(self.options)
-        self.plan = with_indexes(plan, self.node.try_get_context(CONTEXT))
+        self.plan = with_indexes(deploy_time.filled(plan), self.node.try_get_context(CONTEXT))
         self._tables = {table.store: table for table in self.plan.tables}
         alone = isinstance(scope, cdk.App | cdk.Stage)
+        check_stacks(declared, env, alone=alone)
         check_size(self.plan, split=declared.split, together=not alone)
         self.stacks: list[cdk.Stack] = []
         values: Values = Parameters() if alone else References()
-        part = self._stack_of(scope) if alone else self._construct
+        part = self._stack_of(scope, env) if alone else self._construct
         # separate stacks, not nested ones: CloudFormation imports no table into a nested stack
         tables_of = (lambda number: part(f"Data{number:02}", "Tables")) if alone else None
-        data = Data(part("Data", "Tables"), self.plan, self.options, values, tables_of)
+        data_scope = part("Data", "Tables")
+        check_once(self, cdk.Stack.of(data_scope), self.plan)
+        data = Data(data_scope, self.plan, self.options, values, tables_of)
         stored = tuple(self.stacks)
         api_scope = part("Api", "APIs")
         api = Api(api_scope, self.plan, values, settings)
@@ -139,10 +146,19 @@ class PersistyApp(Construct):
     def _construct(self, name: str, title: str) -> Construct:
         return Construct(self, name)
 
-    def _stack_of(self, scope: Construct) -> Callable[[str, str], Construct]:
+    def _stack_of(self, scope: Construct, env: cdk.Environment | None) -> Callable[[str, str], Construct]:
         def make(name: str, title: str) -> cdk.Stack:
-            description = f"{title} of {self.plan.app}, stage {self.plan.stage}"
-            stack = cdk.Stack(scope, f"{self.plan.prefix}-{name}", description=description)
+            stack_name = f"{self.plan.prefix}-{name}"
+            # the same stage in another region is a second construct, whose stacks have the same names
+            taken = scope.node.try_find_child(stack_name) is not None
+            stack = cdk.Stack(
+                self if taken else scope,
+                stack_name,
+                **({"stack_name": stack_name} if taken else {}),
+                env=env,
+                description=f"{title} of {self.plan.app}, stage {self.plan.stage}",
+                termination_protection=self.options.termination_protection,
+            )
             self.stacks.append(stack)
             return stack
 

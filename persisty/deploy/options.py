@@ -27,10 +27,11 @@ RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 109
 
 
 class Statement(Struct, frozen=True, forbid_unknown_fields=True):
-    """A permission of a function: actions such as `ses:SendEmail` on the resources with these ARNs."""
+    """A permission of a function: actions such as `ses:SendEmail` on the resources with these ARNs. `conditions`: operator → key → value, as in IAM."""
 
     actions: Annotated[tuple[str, ...], Meta(min_length=1)]
     resources: Annotated[tuple[str, ...], Meta(min_length=1)]
+    conditions: dict[str, dict[str, Any]] = {}
 
 
 class FunctionOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +78,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     burst_limit: Annotated[int, Meta(ge=1)] = 1000
     web_acl: str | None = None
     split: bool = False
+    termination_protection: bool = False
     alarms: bool = True
     access_logs: bool = True
     tracing: bool = False

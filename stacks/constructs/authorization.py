@@ -62,10 +62,13 @@ class Modes:
 
     def pool(self, mode: AuthMode) -> appsync.AuthorizationMode:
         name = mode.issuer or ""
-        arn = cdk.Stack.of(self._scope).format_arn(
-            service="cognito-idp", region=name.partition("_")[0], resource="userpool", resource_name=name
-        )
-        pool = cognito.UserPool.from_user_pool_arn(self._scope, f"Pool{name}", arn)
+        if cdk.Token.is_unresolved(name):  # of the same CDK app, so of the region of the stack
+            pool = cognito.UserPool.from_user_pool_id(self._scope, f"Pool{self._plan.auth.index(mode)}", name)
+        else:
+            arn = cdk.Stack.of(self._scope).format_arn(
+                service="cognito-idp", region=name.partition("_")[0], resource="userpool", resource_name=name
+            )
+            pool = cognito.UserPool.from_user_pool_arn(self._scope, f"Pool{name}", arn)
         config = appsync.UserPoolConfig(user_pool=pool, app_id_client_regex=mode.clients)
         return appsync.AuthorizationMode(
             authorization_type=appsync.AuthorizationType.USER_POOL, user_pool_config=config

@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambdas
 from aws_cdk import aws_logs as logs
 from constructs import Construct
-from msgspec import Struct
+from msgspec import Struct, field
 
 from persisty.deploy.grants import INDEX_ACTIONS
 from persisty.deploy.layers import LAYERS
@@ -26,6 +26,7 @@ from persisty.naming import pascal, table_name
 from .app_constructs import AppConstructs
 from .byte_code import compiler_missing, compiler_of
 from .code import check_unzipped, dependency_layer, function_code, runtime_layer
+from .deploy_time_values import DeployTimeValues
 from .exceptions import accept_wildcards
 from .retention import RETENTIONS
 from .target import Target
@@ -42,8 +43,6 @@ NETWORK_ACTIONS = (
 Source: "Giving Lambda functions access to resources in an Amazon VPC" in the AWS Lambda Developer Guide."""
 ALIAS = "live"
 """The alias that the APIs invoke, if functions start from snapshots: SnapStart is for published versions."""
-SECRET_ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
-"""Service that stores a secret → the action that reads it."""
 SECRET_VARIABLE = "PERSISTY_TOKEN_SECRET_ARN"
 OBSERVED = {"tracing": "PERSISTY_TRACING", "metrics": "PERSISTY_METRICS"}
 """Option → the variable of the functions that has the same effect."""
@@ -55,6 +54,7 @@ class FunctionSettings(Struct, frozen=True):
 
     options: Options
     app_constructs: AppConstructs
+    deploy_time: DeployTimeValues = field(default_factory=DeployTimeValues)
 
     @property
     def target(self) -> Target:
@@ -67,6 +67,7 @@ class Functions:
     def __init__(self, scope: Construct, plan: Plan, settings: FunctionSettings) -> None:
         self._scope, self._plan = scope, plan
         self._options, self._app_constructs, self._target = settings.options, settings.app_constructs, settings.target
+        self._deploy_time = settings.deploy_time
         target = self._target
         self._architecture = (
             lambdas.Architecture.ARM_64 if target.architecture == "arm64" else lambdas.Architecture.X86_64
@@ -166,10 +167,14 @@ class Functions:
                 role.add_to_policy(iam.PolicyStatement(actions=on_indexes, resources=indexes))
         for statement in function.statements:
             role.add_to_policy(
-                iam.PolicyStatement(actions=list(statement.actions), resources=list(statement.resources))
+                iam.PolicyStatement(
+                    actions=list(statement.actions),
+                    resources=list(statement.resources),
+                    conditions=statement.conditions or None,
+                )
             )
         for secret in (*([] if function.secret is None else [self._secret_arn(function.secret)]), *function.secrets):
-            role.add_to_policy(_read_secret(secret))
+            self._deploy_time.read_secret(role, secret)
         if self._app_constructs.vpc is not None:
             role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_ACTIONS), resources=["*"]))
         if self._app_constructs.vpc is not None or self._options.tracing:
@@ -198,12 +203,3 @@ class Functions:
 def _hashed(folder: Path) -> dict[str, Any]:
     """Return the options of an asset whose folder name has the hash of its sources, so that CDK does not hash the folder again."""
     return {"asset_hash": folder.name, "asset_hash_type": cdk.AssetHashType.CUSTOM}
-
-
-def _read_secret(secret: str) -> iam.PolicyStatement:
-    """Allow to read one secret or parameter. The ARN of a secret may lack the six characters that Secrets Manager appends to its name."""
-    service = secret.split(":")[2]
-    return iam.PolicyStatement(
-        actions=[SECRET_ACTIONS[service]],
-        resources=[secret, f"{secret}-??????"] if service == "secretsmanager" else [secret],
-    )

@@ -252,6 +252,7 @@ DEPLOYMENT = {
     "burst_limit": "requests that the HTTP API accepts at once",
     "web_acl": "ARN of a WAF web ACL for AppSync. An HTTP API cannot have one: put CloudFront in front of it",
     "split": "spread the resources over [more stacks](deploying.md#large-apps)",
+    "termination_protection": "CloudFormation refuses to delete the stacks that the deployment makes",
     "alarms": "[alarms and a dashboard](deploying.md#operations)",
     "access_logs": "the HTTP API logs every request, AppSync every failed one",
     "tracing": "[traces in X-Ray](deploying.md#traces-and-metrics)",
@@ -265,14 +266,15 @@ CONSTRUCTS = {
     "domain": "`Domain(name, certificate)` of the HTTP API",
     "graphql_domain": "`Domain(name, certificate)` of AppSync",
     "topic": "SNS topic that receives the alarms. By default a new one",
+    "env": "`cdk.Environment(account=…, region=…)` of the stacks. By default that of the credentials",
 }
 ONE_FUNCTION = {
     "memory": "MB. By default the deployment's",
     "timeout": "seconds. By default the deployment's",
     "reserved_concurrency": "instances that are reserved for the function, which is also its maximum",
     "environment": "variables in addition to the app's",
-    "secrets": "variable → ARN of a secret or parameter that the function may read. The variable contains the ARN",
-    "statements": "further permissions: `actions` on `resources`",
+    "secrets": "variable → secret or parameter that the function may read: a construct or an ARN. The variable contains the ARN",
+    "statements": "further permissions: `actions` on `resources`, with `conditions`; or `iam.PolicyStatement`",
     "stores": "store → verbs that the action uses. By default every verb of every store",
 }
 

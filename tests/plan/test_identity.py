@@ -98,7 +98,7 @@ def test_the_data_stack_generates_and_retains_the_secret_and_exports_nothing() -
     stack = data_stack(made, planned("prod", Locked))
     template = made.synth().get_stack_by_name(stack.stack_name).template
     [secret] = [one for one in template["Resources"].values() if one["Type"] == "AWS::SecretsManager::Secret"]
-    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert secret["Properties"]["Name"] == "persisty/vault/prod/tokens"
     assert secret["Properties"]["GenerateSecretString"] == {"ExcludePunctuation": True, "PasswordLength": 64}
     assert "Outputs" not in template

@@ -189,8 +189,50 @@ def test_tables_are_protected_and_retained_unless_declared_otherwise() -> None:
     assert set(map(str, tables())) == {str(("Retain", True, {"PointInTimeRecoveryEnabled": True}))}
     gone = ("Delete", False, {"PointInTimeRecoveryEnabled": False})
     assert set(map(str, tables(removal="destroy", recovery_days=0))) == {str(gone)}
-    [week, *_] = [one[2] for one in tables(deletion_protection=False, recovery_days=7)]
+    [(policy, _, week), *_] = tables(deletion_protection=False, recovery_days=7)
+    assert policy == "RetainExceptOnCreate"  # a failed creation leaves no table that the next one would meet
     assert week == {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7}
+
+
+def test_stacks_are_in_the_account_and_region_that_are_given() -> None:
+    cdk_app = cdk.App()
+    apps = [
+        PersistyApp(
+            cdk_app, region, app=APP, target="local", graphql="none", termination_protection=region == "eu-west-1",
+            env=cdk.Environment(account="123456789012", region=region),
+        )
+        for region in ("eu-west-1", "us-east-1")
+    ]  # fmt: skip
+    for made, region, protected in zip(apps, ("eu-west-1", "us-east-1"), (True, None), strict=True):
+        assert [stack.stack_name for stack in made.stacks] == ["Messenger-dev-Data", "Messenger-dev-Api"]
+        assert {(stack.account, stack.region) for stack in made.stacks} == {("123456789012", region)}
+        assert {bool(stack.termination_protection) for stack in made.stacks} == {bool(protected)}
+    cdk_app.synth()
+
+
+@pytest.mark.parametrize("option", [{"env": cdk.Environment(region="eu-west-1")}, {"termination_protection": True}])
+def test_options_of_stacks_are_refused_within_a_stack(option: dict[str, Any]) -> None:
+    with pytest.raises(InvalidDeclaration, match=f"/{next(iter(option))}: "):
+        within_a_stack(**option)
+
+
+def test_a_stage_is_deployed_once_to_an_account_and_region() -> None:
+    cdk_app = cdk.App()
+    here, there = (cdk.Environment(account="123456789012", region=region) for region in ("eu-west-1", "us-east-1"))
+    given = {"app": APP, "target": "local", "graphql": "none"}
+
+    def made(name: str, env: cdk.Environment | None, **options: Any) -> PersistyApp:
+        return PersistyApp(cdk.Stack(cdk_app, name, env=env), "Messenger", **given, **options)
+
+    made("First", here)
+    made("Second", there)
+    made("Third", here, stage="prod")
+    made("Unknown", None)
+    for name, env in (("Fourth", here), ("Fifth", None)):
+        with pytest.raises(InvalidDeclaration, match=r"/stage: .*found " + name):
+            made(name, env)
+    # each stage of the CDK may be deployed with other credentials
+    PersistyApp(cdk.Stage(cdk_app, "Beta"), "Messenger", **given)
 
 
 def test_a_secret_that_exists_is_used_and_not_created() -> None:
