@@ -19,10 +19,10 @@ from ..application import App
 from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidInput
 from ..model.dataclass_defaults import completed
-from ..model.dict_faults import fault_within
 from ..model.generators import acting_as
 from ..model.json_numbers import contains_unrounded, convert_exactly
 from ..model.msgspec_faults import pointer
+from ..model.nested_faults import faults_within
 from ..model.rules import Rule
 from ..model.type_descriptions import described
 from ..model.types import identity, unwrap
@@ -150,9 +150,9 @@ def _call_action(
             try:
                 values[parameter.name] = _argument(given, parameter.shape)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
-                convert = partial(_argument, shape=parameter.shape)
-                fault = fault_within(error, pointer(parameter.name), parameter.shape, given, convert)
-                faults += [fault] if all(one.path != fault.path for one in unknown) else []
+                found = faults_within(error, pointer(parameter.name), parameter.shape, given, _argument)
+                paths = {one.path for one in unknown}
+                faults += [one for one in found if one.path not in paths]
             else:
                 faults += items(parameter.name, values[parameter.name], given, caller)
             faults += unknown

@@ -15,6 +15,7 @@ from msgspec import Struct
 from typer import BadParameter
 
 from ..errors import Fault
+from ..model.json_numbers import as_number
 from ..transfer.load import Rejected
 
 ALWAYS, TIMES = 1 << 20, 10
@@ -41,7 +42,7 @@ class Rejects:
             self._stream = self.path.open("wb")
         except OSError as error:
             raise BadParameter(f"{self.path}: {error.strerror}", param_hint="--rejects") from error
-        self._encoder = msgspec.json.Encoder()
+        self._encoder = msgspec.json.Encoder(enc_hook=as_number)
         self._size = 0
         self._pending: dict[str, _Unlisted] = {}
         self.unlisted = 0

@@ -16,11 +16,11 @@ from ..model.meta import StoreMeta
 from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
 from ..model.schema_differences import form, hidden_values, named_before
-from ..model.schema_json import schema_from_json
 from ..model.stored_names import stored_names
 from ..model.unfinished_changes import Begun, with_unfinished
 from ..store.migration import Evolution, Migrating, Migrator, Stocked
 from ..store.migration_lease import LEASES, begun_by
+from ..store.recorded_schemas import recorded
 from ..store.schema_records import APPLIED, LEFT, TABLE
 from .stored_places import Record, Records, place_change, stored_place
 
@@ -39,7 +39,11 @@ def records_of(app: App) -> Records:
     if not app.records_schemas or app.engine.is_empty(APPLIED.name):
         return {}
     applied = app.applied.all()
-    return {name: Record(schema_from_json(one.schema), one.engine, one.hash == LEFT) for name, one in applied.items()}
+    found = {name: recorded(one.schema) for name, one in applied.items()}
+    return {
+        name: Record(found[name].schema, one.engine, one.hash == LEFT, found[name].leftovers)
+        for name, one in applied.items()
+    }
 
 
 def unfinished_of(app: App) -> Mapping[str, Begun]:
@@ -114,7 +118,9 @@ def _evolution(
     """Return the changes of a declared item, possibly empty."""
     make, unfinished = Changes(meta.name, migrator.engine), found.unfinished
     name, table = stored_place(app, meta, found.engine(meta.engine), migrator, found.records)
-    record, engine, *_ = found.records.get(name, (None, meta.engine))
+    known = found.records.get(name)
+    record = None if known is None else known.before(meta.schema)
+    engine = meta.engine if known is None else known.engine
     if record is not None and engine != meta.engine and not found.engine(engine).is_empty(record.table_or_name):
         moved = _moved(make, engine, meta.engine)
         return Evolution(name=name, table=table, stored=None, declared=meta, changes=(moved,), engine=meta.engine)
@@ -280,7 +286,7 @@ def _removed(
 ) -> Iterator[Evolution]:
     """Yield the items that were applied and are no longer declared, and the tables whose items were copied to others. `tables`: those in use, each with
     the name of its engine."""
-    for name, (schema, engine, _) in records.items():
+    for name, (schema, engine, *_) in records.items():
         table = schema.table_or_name
         if name in app.metas or name in in_use or (engine, table) in tables:
             continue

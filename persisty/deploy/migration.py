@@ -192,8 +192,19 @@ class Migration:
                 self._record_former(one)
             for name in {f"{TABLE}{meta.table}" for meta in ready} & applied.all().keys():
                 applied.remove(name)
-            applied.record(applied.all(), ready)
+            applied.record(applied.all(), ready, self._dropped(done))
         return [meta.name for meta in ready]
+
+    def _dropped(self, done: Iterable[Planned]) -> dict[str, set[str]]:
+        """Return store → the attributes whose values were deleted."""
+        return {
+            one.evolution.name: {
+                each.name
+                for each in one.evolution.changes
+                if each.kind == "attribute_removed" and each.allow in self._allowed
+            }
+            for one in done
+        }
 
     def _record_former(self, one: Planned) -> None:
         """Delete the schema of a store that was renamed or dropped, or record that it, or its former table, was copied."""

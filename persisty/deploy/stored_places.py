@@ -17,18 +17,25 @@ from msgspec import structs
 
 from ..application import App
 from ..model.meta import StoreMeta
-from ..model.schema import Schema
+from ..model.schema import AttributeSchema, Schema
 from ..model.schema_changes import Change, Changes, Effect
 from ..store.migration import Migrator, Stocked
+from ..store.recorded_schemas import Recorded
 from ..store.schema_records import TABLE
 
 
 class Record(NamedTuple):
-    """The schema of a store that was applied last. `engine`: the name of its engine. `left`: its items were copied to another store."""
+    """The schema of a store that was applied last. `engine`: the name of its engine. `left`: its items were copied to another store. `leftovers`: see
+    `store.recorded_schemas`."""
 
     schema: Schema
     engine: str | None
     left: bool = False
+    leftovers: tuple[AttributeSchema, ...] = ()
+
+    def before(self, declared: Schema) -> Schema:
+        """Return the schema that stored items had before a declaration."""
+        return Recorded(self.schema, self.leftovers).before(declared)
 
 
 Records = dict[str, Record]

@@ -78,14 +78,15 @@ def convert_exactly(value: Any, annotation: Any) -> Any:
         number, place = found
         at = f" - at `${place}`" if place else ""
         raise msgspec.ValidationError(f"Expected a number between {LEAST} and {MOST}, got {str(number)[:32]}{at}")
-    text = msgspec.json.encode(value, enc_hook=_written)
+    text = msgspec.json.encode(value, enc_hook=as_number)
     return _decoder(annotation).decode(text)
 
 
-def _written(value: Any) -> msgspec.Raw:
+def as_number(value: Any) -> msgspec.Raw:
+    """Return the JSON text of an `UnroundedNumber`, as the `enc_hook` of an encoder. One that was not finite is a text."""
     if not isinstance(value, UnroundedNumber):
         raise TypeError(f"Expected JSON, got {type(value).__name__}")
-    return msgspec.Raw(str(value).encode())
+    return msgspec.Raw((str(value) if value.is_finite() else f'"{value}"').encode())
 
 
 def _beyond_floats(value: Any, place: str) -> Iterator[tuple[UnroundedNumber, str]]:

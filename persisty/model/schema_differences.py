@@ -192,7 +192,7 @@ def _defined(definition: Definition | None) -> str:
 
 def is_similar(stored: Schema, declared: Schema) -> bool:
     """Return whether a declared item looks like a stored one under another name."""
-    if stored.name in declared.former_names:
+    if stored.name in declared.former_names or declared.name in stored.former_names:
         return True
     before, now = ({(one.name, form(schema, one)) for one in schema.attributes} for schema in (stored, declared))
     return stored.key == declared.key and len(before & now) >= SIMILAR * len(before | now)

@@ -17,18 +17,19 @@ from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
 from .allowed_values import one_of
-from .dict_faults import fault_within
 from .generated_values import generate_all, generate_missing, on_create, on_update
 from .generators import Add, Append, UpdateOperator, now
 from .integer_enums import has_integer_members, with_numbers
 from .json_numbers import contains_unrounded
 from .meta import Attribute, StoreMeta, per_meta
 from .msgspec_faults import INVALID_KEY, fault_of, pointer
+from .nested_faults import fault_within, faults_within
 from .rules import Rule
 from .type_words import type_words
+from .types import Kind
 from .undeclared_members import Shapes, is_declared, shapes_of, undeclared_members
 from .update_operators import change_of_json, no_changes, typed_change
-from .value_validation import typed, typed_all
+from .value_validation import converted, typed, typed_all
 
 T = TypeVar("T")
 
@@ -175,7 +176,8 @@ def changes_of(
             try:
                 changes[name] = check(attribute, change)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
-                faults.append(_fault(error, path + pointer(name, *([word] if word else ())), attribute, change))
+                given_value = change.values if isinstance(change, Append) else change
+                faults += _faults_of(error, path + pointer(name, *([word] if word else ())), attribute, given_value)
             if name in shapes:
                 given_value = change.values if isinstance(change, Append) else change
                 _add_undeclared(faults, shapes[name], given_value, path + pointer(name, *([word] if word else ())))
@@ -251,7 +253,7 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May
         try:
             typed(attribute, values[name])
         except (msgspec.ValidationError, ValueError, TypeError) as error:
-            faults.append(_fault(error, path + pointer(name), attribute, values[name]))
+            faults += _faults_of(error, path + pointer(name), attribute, values[name])
         if name in shapes:
             _add_undeclared(faults, shapes[name], values[name], path + pointer(name))
     return faults
@@ -274,8 +276,13 @@ def _add_undeclared(faults: list[Fault], shapes: Shapes, value: Any, path: str) 
     faults[:] = [*(one for one in faults if one.path not in paths), *found]
 
 
-def _fault(error: Exception, path: str, attribute: Attribute, value: Any) -> Fault:
-    return fault_within(error, path, attribute.type, value, partial(typed, attribute))
+def _faults_of(error: Exception, path: str, attribute: Attribute, value: Any) -> list[Fault]:
+    if attribute.kind is not Kind.JSON:
+        return [fault_of(error, path, attribute.type)]
+    found = faults_within(error, path, attribute.type, value, converted)
+    if len(found) == 1:  # perhaps that of its bounds, which only the conversion of the whole finds
+        return [fault_within(error, path, attribute.type, value, partial(typed, attribute))]
+    return found
 
 
 def forbidden_faults(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str, may: May) -> list[Fault]:

@@ -26,11 +26,12 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
         if attribute.optional:
             return None
         raise ValueError(f"Expected {type_words(attribute)}, got null")
-    value = _converted(value, attribute.type, strict=strict)
+    value = converted(value, attribute.type, strict=strict)
     return attribute.normalise(value) if attribute.normalise else value
 
 
-def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
+def converted(value: Any, annotation: Any, *, strict: bool = True) -> Any:
+    """Return a value in the type of an annotation. Raises what `typed` raises."""
     if type(value) in SCALARS:
         return msgspec.convert(value, annotation, strict=strict)
     if has_integer_members(value):
@@ -53,7 +54,7 @@ SCALARS = frozenset({str, int, float, bool, bytes, UUID, datetime, date, Decimal
 
 def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
-    value = _converted(value, attribute.operand, strict=strict)
+    value = converted(value, attribute.operand, strict=strict)
     normalise = NORMALISE.get(attribute.kind)  # the normaliser of the attribute also checks the bounds of a decimal
     return normalise(value) if normalise else value
 
@@ -75,5 +76,5 @@ FILTER_AS_KEY = "Not a key. `update_all(changes, where)` and `delete_all(where)`
 
 
 def typed_all(attribute: Attribute, values: list[Any]) -> list[Any]:
-    converted: list[Any] = msgspec.convert(values, list[attribute.type])  # type: ignore[name-defined]
-    return list(map(attribute.normalise, converted)) if attribute.normalise else converted
+    found: list[Any] = msgspec.convert(values, list[attribute.type])  # type: ignore[name-defined]
+    return list(map(attribute.normalise, found)) if attribute.normalise else found

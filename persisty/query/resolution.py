@@ -7,10 +7,12 @@ null. A link has become an `Exists`. Backends rely on this and check nothing aga
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from ..errors import Fault, InvalidQuery
 from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Linked, Not, Or, Text
@@ -25,6 +27,8 @@ from .visibility import View, unrestricted
 MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
 """Limits of a filter, below those of the engines: SQLite's expressions are at most 1,000 levels deep, and so is Python's
 stack, of which each level of a filter needs several frames."""
+PLUS = re.compile(r"[Tt][\d:.]+ \d\d:?\d\d$")
+"""A time whose `+` a URL has turned into a space."""
 MAX_LINKS_NESTED = 5
 """The most links that follow each other. A link through a join item counts as two. Links in access rules behind a link count, too. The stack of
 SQLite's parser has 100 entries, and a subquery needs ten."""
@@ -156,7 +160,10 @@ def compare(
     try:
         return SHAPES.get(operator, _plain)(attribute, operator, value, strict)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        faults.append(fault_of(error, path, attribute.operand))
+        fault = fault_of(error, path, attribute.operand)
+        if not strict and isinstance(value, str) and PLUS.search(value):
+            fault = structs.replace(fault, expected=f"{fault.expected}. Write + as %2B in a URL")
+        faults.append(fault)
         return NOTHING
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import structs
@@ -22,8 +23,8 @@ from ..model.missing_values import late_indexes, unwritten_indexes
 from ..model.schema import IndexSchema, Schema
 from ..model.schema_changes import changes_of
 from ..model.schema_differences import differences, hidden_values, is_similar
-from ..model.schema_json import schema_from_json, schema_to_json
 from .backend import StoredTable
+from .recorded_schemas import Recorded, recorded
 from .schema_records import LEFT, TABLE, AppliedSchema
 from .store import Store
 
@@ -45,7 +46,18 @@ OUTDATED = (
     "The table {table} has items that were copied to another table, and may have changed there. Drop it first: "
     "`persisty migrate --allow drop:table:{table}`"
 )
+UNCHECKED_WITHOUT_COLUMNS = UNCHECKED | {"attribute_required"}
+"""The same for an engine without columns, which has no `NOT NULL`."""
+NEWER = (
+    "Newer code has renamed it to {newer}, which has its items. Start that code. To take the rename back, declare "
+    '@stored(former_names="{newer}") and run `persisty migrate`'
+)
 UNRENAMED = "Its items are stored as {former}. Run `persisty migrate`, which gives them the new name"
+WARNINGS = {
+    "members_removed": "Stored items that have one cannot be read",
+    "attribute_required": "Stored items that have none cannot be read until `persisty migrate` has given them one",
+}
+"""Kind of a change that only a scan could check → the warning."""
 log = logging.getLogger("persisty")
 IsEmpty = Callable[[str, str | None], bool]
 """(name of a table, name of its engine) → whether nothing is stored there."""
@@ -109,7 +121,7 @@ class AppliedSchemas:
         `declared`: the names of all stores of the app. `abandoned`: stores, and attributes such as `car.odometer`, whose values are no longer needed.
         """
         former = {
-            name: schema_from_json(one.schema)
+            name: recorded(one.schema).schema
             for name, one in applied.items()
             if name not in declared and name not in abandoned and one.hash != LEFT
         }
@@ -120,7 +132,7 @@ class AppliedSchemas:
             faults += self._moved(meta, applied)
             if record is not None and record.hash != meta.schema.hash:
                 keeps_names = self._table_of(meta.table, meta.engine) is None
-                hidden = list(hidden_values(schema_from_json(record.schema), meta, abandoned, keeps_names=keeps_names))
+                hidden = list(hidden_values(_before(record, meta), meta, abandoned, keeps_names=keeps_names))
                 faults += hidden if hidden and not self._is_empty(meta.table, meta.engine) else ()
         _raise(faults)
 
@@ -133,19 +145,18 @@ class AppliedSchemas:
                 faults.append(Fault(f"/{meta.name}", COPIED))
             elif record is not None and record.hash != meta.schema.hash:
                 table = self._table_of(meta.table, meta.engine)
-                self._warn(schema_from_json(record.schema), meta)
+                self._warn(_before(record, meta), meta)
                 columns, mirrored = (None, ()) if table is None else (table.columns, table.mirrored)
-                found = list(differences(schema_from_json(record.schema), meta, columns, mirrored))
+                found = list(differences(_before(record, meta), meta, columns, mirrored))
                 faults += found if found and not self._is_empty(meta.table, meta.engine) else ()
         _raise(faults)
 
     def _warn(self, stored: Schema, meta: StoreMeta[Any]) -> None:
-        """Log the enum members that were removed. Only a scan could find items that have one."""
+        """Log the changes that stored items may not fit. Only a scan could find items that do not."""
+        unchecked = self._unchecked_kinds(meta)
         for change in changes_of(stored, meta, ""):
-            if change.kind == "members_removed":
-                log.warning(
-                    "%s: %s. Stored items that have one cannot be read (unreadable_item)", change.path, change.message
-                )
+            if change.kind in unchecked & WARNINGS.keys():
+                log.warning("%s: %s. %s (unreadable_item)", change.path, change.message, WARNINGS[change.kind])
 
     def late_indexes(
         self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]
@@ -178,16 +189,32 @@ class AppliedSchemas:
         for meta in metas:
             record = applied.get(meta.name)
             is_current = record is None or record.hash in (LEFT, meta.schema.hash)
-            if is_current or not _unchecked(record, meta) or self._is_empty(meta.table, meta.engine):
+            if is_current or not self._is_unchecked(record, meta) or self._is_empty(meta.table, meta.engine):
                 yield meta
 
-    def record(self, applied: dict[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
-        """Write the schemas that are new or have changed, and add them to `applied`."""
+    def _unchecked_kinds(self, meta: StoreMeta[Any]) -> frozenset[str]:
+        return UNCHECKED_WITHOUT_COLUMNS if self._is_sparse(meta.engine) else UNCHECKED
+
+    def _is_unchecked(self, record: AppliedSchema | None, meta: StoreMeta[Any]) -> bool:
+        """Return whether stored values may not fit the declaration, and only a scan could find them."""
+        unchecked = self._unchecked_kinds(meta)
+        return record is not None and any(one.kind in unchecked for one in changes_of(_before(record, meta), meta, ""))
+
+    def record(
+        self,
+        applied: dict[str, AppliedSchema],
+        metas: Iterable[StoreMeta[Any]],
+        dropped: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> None:
+        """Write the schemas that are new or have changed, and add them to `applied`. `dropped`: store → the attributes whose values were deleted."""
         for meta in metas:
-            before, schema = applied.get(meta.name), meta.schema
-            if before is not None and (before.hash, before.engine) == (schema.hash, meta.engine):
+            before, schema, gone = applied.get(meta.name), meta.schema, dropped.get(meta.name, ())
+            if before is not None and not gone and (before.hash, before.engine) == (schema.hash, meta.engine):
                 continue
-            changes = {"hash": schema.hash, "schema": schema_to_json(schema).decode(), "engine": meta.engine}
+            now = Recorded(schema)
+            if before is not None and before.engine == meta.engine and self._is_sparse(meta.engine):
+                now = recorded(before.schema).after(schema, gone)
+            changes = {"hash": schema.hash, "schema": now.text(), "engine": meta.engine}
             try:
                 written: AppliedSchema | None
                 if before is None:
@@ -213,12 +240,12 @@ class AppliedSchemas:
         """Remove from a record the indexes that `doubted` returns for its schema, so that they count as not complete."""
         one: AppliedSchema | None = record
         while one is not None and one.hash != LEFT:
-            schema = schema_from_json(one.schema)
+            schema, leftovers = recorded(one.schema)
             indexes = doubted(schema)
             if not indexes:
                 return
             rest = structs.replace(schema, indexes=tuple(each for each in schema.indexes if each not in indexes))
-            changes = {"hash": rest.hash, "schema": schema_to_json(rest).decode()}
+            changes = {"hash": rest.hash, "schema": Recorded(rest, leftovers).text()}
             try:
                 self._records.update((one.app, one.store), changes, when=AppliedSchema.hash == one.hash)
             except PreconditionFailed:  # another process has recorded its schema since: its record is read again
@@ -229,7 +256,7 @@ class AppliedSchemas:
 
     def adopt(self, schema: Schema, engine: str | None) -> None:
         """Record the schema of a store that has no record, as that of one which a deployment has created."""
-        applied = {"hash": schema.hash, "schema": schema_to_json(schema).decode(), "engine": engine}
+        applied = {"hash": schema.hash, "schema": Recorded(schema).text(), "engine": engine}
         try:
             self._records.create({"app": self._app, "store": schema.name, **applied})
         except Conflict:
@@ -244,7 +271,7 @@ class AppliedSchemas:
     def leave_table(self, schema: Schema, engine: str | None) -> None:
         """Note that the items of a store were copied from this table to another one, so that the table can be dropped by its name."""
         store = f"{TABLE}{schema.table_or_name}"
-        changes = {"hash": LEFT, "schema": schema_to_json(schema).decode(), "engine": engine}
+        changes = {"hash": LEFT, "schema": Recorded(schema).text(), "engine": engine}
         try:
             self._records.create({"app": self._app, "store": store, **changes})
         except Conflict:  # it was left before
@@ -260,7 +287,7 @@ class AppliedSchemas:
         """Yield a fault if the items are in another table, or if the table has items that were copied to another one."""
         record, left = applied.get(meta.name), applied.get(f"{TABLE}{meta.table}")
         if record is not None and record.hash not in (LEFT, meta.schema.hash):
-            table = schema_from_json(record.schema).table_or_name
+            table = recorded(record.schema).schema.table_or_name
             if table != meta.table and (left is not None or not self._is_empty(table, record.engine)):
                 yield Fault(f"/{meta.name}", ELSEWHERE.format(table=table, declared=meta.table), meta.table, table)
                 return
@@ -288,6 +315,9 @@ class AppliedSchemas:
             if (kept or self._is_empty(meta.table, meta.engine)) and not self._is_empty(
                 schema.table_or_name, applied[name].engine
             ):
+                if meta.name in schema.former_names:
+                    yield Fault(f"/{meta.name}", NEWER.format(newer=name))
+                    return
                 if name in meta.schema.former_names:
                     yield Fault(f"/{meta.name}", UNRENAMED.format(former=name))
                     return
@@ -312,14 +342,12 @@ class AppliedSchemas:
 
 def late_since(record: AppliedSchema | None, meta: StoreMeta[Any]) -> list[Index]:
     """Return the indexes that may miss items which were stored before the declaration, by the schema that was applied last."""
-    return late_indexes(None if record is None else schema_from_json(record.schema), meta)
+    return late_indexes(None if record is None else _before(record, meta), meta)
 
 
-def _unchecked(record: AppliedSchema | None, meta: StoreMeta[Any]) -> bool:
-    """Return whether stored values may not fit the declaration, and only a scan could find them."""
-    return record is not None and any(
-        one.kind in UNCHECKED for one in changes_of(schema_from_json(record.schema), meta, "")
-    )
+def _before(record: AppliedSchema, declared: StoreMeta[Any]) -> Schema:
+    """Return the schema that stored items had before a declaration."""
+    return recorded(record.schema).before(declared.schema)
 
 
 def _raise(faults: Sequence[Fault]) -> None:

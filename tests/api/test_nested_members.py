@@ -116,6 +116,18 @@ def test_a_fault_within_an_object_or_a_dict_has_its_path(app: App, changes: dict
     assert (status, paths(document)) == (422, [path])
 
 
+def test_every_fault_within_a_list_is_reported_at_once(app: App) -> None:
+    changes = {"many": [{"a": "one"}, {}, {"a": "two", "zz": 1}]}
+    expected = ["/many/0/a", "/many/2/a", "/many/2/zz"]
+    status, document = rest(app, "PATCH", "/api/thing/a", changes)
+    assert (status, sorted(paths(document))) == (422, expected)
+    status, document = rest(app, "POST", "/api/thing", {"id": "b", **changes})
+    assert (status, sorted(paths(document))) == (422, expected)
+    things = {"a": {"id": "a", **changes}}
+    status, document = rest(app, "POST", "/actions/take", {"sent": {"things": things}})
+    assert (status, sorted(paths(document))) == (422, [f"/sent/things/a{path}" for path in expected])
+
+
 def test_a_fault_of_an_item_in_a_dict_of_an_action_has_its_key(app: App) -> None:
     things = {"a": {"id": "a"}, "b": {"id": "b", "open": {"a": "one"}}}
     status, document = rest(app, "POST", "/actions/take", {"sent": {"things": things}})

@@ -12,7 +12,7 @@ note: str = "a"                            note: str = "b"             "a"      
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -22,23 +22,25 @@ from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import IndexSchema, Schema
 from ...model.schema_differences import form
-from ...model.stored_names import as_stored, predecessors, stored_names
+from ...model.stored_names import predecessors, stored_index, stored_names
 from ...model.unreadable_items import FAULTS, UnreadableValue, is_readable
 from ...store.migration import Evolution
 from .codec import WireCodec
+from .stored_indexes import indexed_places, mistyped
+from .table_definitions import index_names
 from .value_conversion import conversion_of
 from .wire_kinds import NULL, decoded, wire_kind
 
 
 def values_of_absent(
-    stored: Schema, applied: Schema, declared: StoreMeta[Any], indexed: Collection[str]
+    applied: Schema, declared: StoreMeta[Any], table: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each attribute that absent would read as another value after the change, with its former value in the declared form. A required attribute that was
-    None gets its default, and has no former value. `applied`: the schema of the items before an interrupted migration. `indexed`: the stored names in the indexes of the table."""
-    old, new = WireCodec(compile_stored(_over_names(applied, indexed))), WireCodec(declared)
+    None gets its default, and has no former value. `applied`: the schema of the items before an interrupted migration. `table`: its description."""
+    old, new = WireCodec(compile_stored(_over_names(applied, indexed_places(table)))), WireCodec(declared)
     is_indexed = {name for one in declared.indexes for name in one.attributes}
-    there = {as_stored(stored, one) for one in _over_names(stored, ()).indexes}
-    stays = {name for one in declared.indexes if as_stored(declared.schema, one) in there for name in one.attributes}
+    staying = index_names(table) - {*mistyped(table, declared)}
+    stays = {name for one in declared.indexes if stored_index(declared, one) in staying for name in one.attributes}
     for name, known in predecessors(applied, declared.schema).items():
         before, after = _absent(old, known.name), _absent(new, name)
         if before == NULL and name in is_indexed and declared.attributes[name].optional:

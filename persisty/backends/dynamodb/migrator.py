@@ -41,7 +41,6 @@ from .resumable_scans import ResumableScans
 from .stored_indexes import (
     declared_indexes,
     index_name_of,
-    indexed_places,
     late_names,
     mistyped,
     read_index,
@@ -165,15 +164,15 @@ class DynamoDbMigrator:
             *unindexing(self._tables, declared),
             *made(0),
             *made(1),
-            *self._stored_absent(stored, applied, declared, items),
+            *self._stored_absent(applied, declared, items),
             *made(2),
             *self._guarded_anew(declared, changes, items),
         ]
 
-    def _stored_absent(self, stored: Schema, applied: Schema, declared: StoreMeta[Any], items: int) -> Iterator[Step]:
+    def _stored_absent(self, applied: Schema, declared: StoreMeta[Any], items: int) -> Iterator[Step]:
         """Yield the steps that store the former value of attributes which would read as another one where they are absent."""
         table, key = self._tables.described(declared.table) or {}, WireCodec(declared).stored_key[0]
-        for name, wire in values_of_absent(stored, applied, declared, indexed_places(table)):
+        for name, wire in values_of_absent(applied, declared, table):
             names = {"#0": stored_names_of(declared)[name], "#1": key}
             title, condition = (
                 f"{name} is stored where it is absent",

@@ -157,6 +157,20 @@ def test_json_lines_are_recognised_by_their_extension(persisty: Persisty, tmp_pa
     assert [(one["line"], one["code"]) for one in rejects] == [(3, "invalid_input"), (4, "malformed_json")]
 
 
+def test_rows_with_numbers_that_no_float_has_are_rejected_and_the_rest_is_imported(
+    persisty: Persisty, tmp_path: Path, url: str
+) -> None:
+    path = tmp_path / "products.jsonl"
+    numbers = ["1e400", "[1e400]", '{"a": 12345678901234567.89}', "1e99999999999999999999", "-1e400"]
+    rows = [f'{{"id": "n{place}", "price": {number}}}' for place, number in enumerate(numbers)]
+    path.write_text("\n".join(['{"id": "a", "price": 1}', *rows, '{"id": "b", "price": 2}']))
+    done = persisty("import", SHOP, "product", str(path), "--url", url)
+    assert (done.code, counts(done)) == (1, (7, 2, 5))
+    assert [row[0] for row in products(url)] == ["a", "b"]
+    rejects = lines_of(tmp_path / "products.jsonl.rejected.jsonl")
+    assert [one["line"] for one in rejects] == [2, 3, 4, 5, 6]
+
+
 def test_another_dialect_is_selected_by_options(persisty: Persisty, tmp_path: Path, url: str) -> None:
     path = tmp_path / "products.dat"
     path.write_text('a;x;1.5;Y;\\N\nb;x;2;N;say \\; \\"N\\"\nc;x;3;;\n')

@@ -305,3 +305,12 @@ def test_a_fault_lists_a_bounded_number_of_names() -> None:
     expected = expected_of(lambda: filter_of_json(meta_of(wide), {"b": {"eq": 1}}))
     assert expected is not None
     assert (expected.count(", "), expected[-3:]) == (50, ", …")
+
+
+@pytest.mark.parametrize("text", ["2026-03-29T02:30:00 01:00", "2026-03-29T02:30:00.5 0100"])
+def test_the_fault_of_a_time_whose_plus_became_a_space_names_the_escape(text: str) -> None:
+    for value, hinted in ((text, True), (f"{text} x", False)):
+        with pytest.raises(InvalidQuery) as refused:
+            filter_of_parameters(META, [("at__ge", value)])
+        (fault,) = refused.value.faults
+        assert ("%2B" in str(fault.expected)) is hinted

@@ -1,0 +1,73 @@
+"""The text of a recorded schema: the schema, and the attributes of former declarations whose values may still be stored.
+
+An engine without columns keeps the values of an attribute that is no longer declared, for example while older code runs after a rollback. If the attribute is
+declared again, an item that lacks it has to read as before. The record therefore keeps such attributes, its leftovers, until they are declared again or dropped.
+
+```
+recorded                       declared                  recorded then
+note: str | None = None        without note (rollback)   leftover note: str | None = None
+leftover note: … = None        note: str | None = "n"    a default that has changed: `persisty migrate` stores the former value, None, where note is absent
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import msgspec
+from msgspec import structs
+
+from ..model import nesting
+from ..model.former_schemas import stored_form
+from ..model.schema import AttributeSchema, Schema, canonical
+from ..model.schema_json import read
+from ..model.stored_names import stored_names
+
+LEFTOVERS = "leftovers"
+"""The member of the text with the leftovers."""
+
+
+class Recorded(NamedTuple):
+    """A recorded schema with its leftovers."""
+
+    schema: Schema
+    leftovers: tuple[AttributeSchema, ...] = ()
+
+    def before(self, declared: Schema) -> Schema:
+        """Return the schema that stored items had before a declaration. It includes the leftovers that are declared again."""
+        returning = {*stored_names(declared).values()} - {*stored_names(self.schema).values()}
+        returned = tuple(one for one in self.leftovers if one.id in returning)
+        return structs.replace(self.schema, attributes=self.schema.attributes + returned) if returned else self.schema
+
+    def after(self, declared: Schema, dropped: Collection[str] = ()) -> Recorded:
+        """Return the record of a declaration whose items are stored now. `dropped`: the attributes whose values were deleted."""
+        places, now = stored_names(self.schema), {*stored_names(declared).values()}
+        indexed = {name for index in self.schema.indexes for name in index.attributes}
+        found = {one.id: one for one in self.leftovers}
+        found |= {
+            places[one.name]: _leftover(one, places[one.name], indexed) for one in stored_form(self.schema).attributes
+        }
+        left = (one for place, one in found.items() if place not in now and one.name not in dropped)
+        return Recorded(declared, tuple(left))
+
+    def text(self) -> str:
+        """Return the text of the record."""
+        found = canonical(self.schema)
+        if self.leftovers:
+            found[LEFTOVERS] = canonical(self.leftovers)
+        return msgspec.json.encode(found).decode()
+
+
+def recorded(text: str) -> Recorded:
+    """Return the record of a text. Raises `InvalidDeclaration` if it is not one."""
+    found = nesting.decode(text)
+    leftovers = found.pop(LEFTOVERS, ()) if isinstance(found, dict) else ()
+    return Recorded(read(Schema, found), tuple(read(AttributeSchema, one) for one in leftovers))
+
+
+def _leftover(one: AttributeSchema, place: str, indexed: Collection[str]) -> AttributeSchema:
+    """Return an attribute as a leftover. Its id is the name under which its values are stored, its default the value of an item that lacks it: None for an
+    optional attribute of an index, because an index takes no stored null."""
+    is_null = one.optional and one.name in indexed
+    return structs.replace(one, id=place, default=None if is_null else one.default)
