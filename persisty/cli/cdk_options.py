@@ -55,8 +55,8 @@ def profile_words(profile: str | None) -> list[str]:
     return [] if profile is None else ["--profile", profile]
 
 
-def run(folder: Path, words: list[str], *, quiet: bool = False) -> None:
-    """Run the CDK. If it fails, exit with its code; it has already printed its message."""
-    code = run_cdk(folder, words, quiet=quiet)
+def run(folder: Path, words: list[str], *, quiet: bool = False, checked: bool = True) -> None:
+    """Run the CDK. If it fails, exit with its code; it has already printed its message. `checked`: the CDK checks the templates of a synth."""
+    code = run_cdk(folder, words, quiet=quiet, checked=checked)
     if code:
         raise typer.Exit(code)

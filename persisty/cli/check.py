@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 from rich.markup import escape
 
 from .. import settings
@@ -23,6 +22,7 @@ from ..errors import InvalidDeclaration, PersistyError
 from ..model.stored import collecting_faults
 from .main import USAGE
 from .project import AppArgument, app_of
+from .terminal import plain_console
 
 STYLES = {"mistake": "bold red", "warning": "yellow"}
 CDK = Path("cdk.json")
@@ -83,7 +83,7 @@ def _declared_settings() -> Any:
 
 
 def _print(spec: str, found: list[Finding]) -> None:
-    console = Console(highlight=False)
+    console = plain_console()
     for one in found:
         fault = one.fault
         console.print(f"[{STYLES[one.severity]}]{one.severity}[/] {escape(str(fault))}", soft_wrap=True)

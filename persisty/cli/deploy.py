@@ -1,13 +1,13 @@
 """`persisty deploy`: deploy an app to AWS from its own folder.
 
 It synthesises the stacks with the CDK's command line and compares their tables with the existing ones. It rejects changes that lose data unless
-they are allowed by name. Then it updates the stacks in waves, prints the URLs, and completes the indexes that may miss stored items. If only that fails, the
+they are allowed by name. Then it updates the stacks in waves, prints the URLs with the next steps, and completes the indexes that may miss stored items. If only that fails, the
 exit code is 1, and the next run continues.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from rich.console import Console
 from ..application import App, load_app
 from ..deploy.assembly import PlacedApp, StackShape, stacks_of
 from ..deploy.cdk_cli import context_words
-from ..deploy.deployed_tables import Deployed, read_deployed
+from ..deploy.deployed_tables import Deployed, read_deployed, secret_arns
 from ..deploy.evolution import check_places
 from ..deploy.index_completion import complete_indexes, doubt_indexes, has_defaulted_indexes
 from ..deploy.token_secret import RETAINED
@@ -30,8 +30,11 @@ from ..errors import Fault, InvalidDeclaration, PersistyError
 from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
 from .project import AppArgument
 from .step_progress import step_progress
+from .terminal import plain_console
 
 OUTPUTS = "outputs.json"
+HTTP_URL = "HttpUrl"
+"""End of the name of an output that has the URL of an HTTP API."""
 
 
 def command(
@@ -47,7 +50,7 @@ def command(
     context: ContextOption = None,
 ) -> None:
     """Deploy an app to AWS."""
-    folder, console = Path.cwd(), Console(highlight=False)
+    folder, console = Path.cwd(), plain_console()
     words = cdk_words(folder, app, stage, target, context)
     with TemporaryDirectory(prefix="persisty-deploy-") as temporary:
         assembly, file = Path(temporary, "cdk.out"), Path(temporary, OUTPUTS)
@@ -57,10 +60,11 @@ def command(
         console.print(
             f"{len(stacks)} stacks with {resources} resources: {', '.join(one.name for one in stacks)}", soft_wrap=True
         )
-        deployed = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
+        session = driver("boto3").Session(profile_name=profile)
+        deployed = read_deployed(stacks, session)
         if deployed.secrets:
             words += context_words({RETAINED: ",".join(deployed.secrets)})
-            run(folder, ["synth", "--quiet", "--output", str(assembly), *words], quiet=True)
+            run(folder, ["synth", "--quiet", "--output", str(assembly), *words], quiet=True, checked=False)
         declared = {table.name: table for one in stacks for table in one.tables}
         _refuse(list(losses(declared, deployed.tables, deployed.stacked)), allow or [])
         steps = waves(declared, deployed.tables)
@@ -81,10 +85,12 @@ def command(
             placed = (
                 ["--app", str(assembly)] if not step.indexes else [*words, "--output", str(Path(temporary, "wave"))]
             )
-            run(folder, [*_deploy_words(step, stacks, deployed, file), *placed, *profile_words(profile)])
+            arguments = [*_deploy_words(step, stacks, deployed, file), *placed, *profile_words(profile)]
+            run(folder, arguments, checked=False)  # the first synth was
             # each wave writes the file again, and the last one may update the tables alone
             outputs |= msgspec.json.decode(file.read_bytes()) if file.is_file() else {}
         _print_outputs(console, outputs)
+        _print_next(console, outputs, secret_arns(stacks, session), profile)
         complete = [_complete(one, profile, console) for one in apps]
         if not all(complete):
             raise typer.Exit(1)
@@ -151,5 +157,16 @@ def _print_outputs(console: Console, outputs: Mapping[str, Mapping[str, str]]) -
     """Print the outputs of each stack."""
     for stack in outputs.values():
         for name, value in stack.items():
-            console.print(f"{name}: {value}", soft_wrap=True)
-    console.print("Next: open the URL, or `persisty token --subject ann` for a caller of your own", soft_wrap=True)
+            console.print(f"{name}: {value}", soft_wrap=True, markup=False)
+
+
+def _print_next(
+    console: Console, outputs: Mapping[str, Mapping[str, str]], secrets: Iterable[str], profile: str | None
+) -> None:
+    """Print what to do with the deployment: where its API is described, and the command that prints a token for a caller."""
+    for url in (value for stack in outputs.values() for name, value in stack.items() if name.endswith(HTTP_URL)):
+        console.print(f"Next: open {url}/openapi.json", soft_wrap=True, markup=False)
+    variables = "" if profile is None else f"AWS_PROFILE={profile} "
+    for arn in secrets:
+        command = f"{variables}PERSISTY_TOKEN_SECRET_ARN={arn} persisty token --subject ann"
+        console.print(f"A token for a caller: {command}", soft_wrap=True, markup=False)

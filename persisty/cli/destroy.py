@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..deploy.assembly import stacks_of
 from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
 from .project import AppArgument
+from .terminal import plain_console
 
 
 def command(
@@ -23,15 +23,15 @@ def command(
     context: ContextOption = None,
 ) -> None:
     """Delete the stacks of a deployment. Its tables stay."""
-    folder, console = Path.cwd(), Console(highlight=False)
+    folder, console = Path.cwd(), plain_console()
     words = cdk_words(folder, app, stage, target, context)
     with TemporaryDirectory(prefix="persisty-destroy-") as temporary:
-        run(folder, ["synth", "--quiet", "--output", temporary, *words], quiet=True)
+        run(folder, ["synth", "--quiet", "--no-staging", "--output", temporary, *words], quiet=True, checked=False)
         stacks = stacks_of(Path(temporary))
     names = ", ".join(one.name for one in stacks)
     if not yes and not typer.confirm(f"Delete {names}?"):
         raise typer.Exit(1)
-    run(folder, ["destroy", "--all", "--force", *words, *profile_words(profile)])
+    run(folder, ["destroy", "--all", "--force", *words, *profile_words(profile)], checked=False)
     tables = [table.name for one in stacks for table in one.tables]
     console.print(
         f"Deleted {names}. Retained unless the option `removal` is `destroy`: {', '.join(tables)}", soft_wrap=True

@@ -69,7 +69,7 @@ def command(
 def _deployed(words: list[str], profile: str | None) -> tuple[list[Change], dict[Change, str]]:
     """Return the changes of the tables on AWS, and why some are refused. `words`: the arguments of the CDK."""
     with TemporaryDirectory(prefix="persisty-diff-") as assembly:
-        run(Path.cwd(), ["synth", "--quiet", "--output", assembly, *words], quiet=True)
+        run(Path.cwd(), ["synth", "--quiet", "--no-staging", "--output", assembly, *words], quiet=True, checked=False)
         stacks = stacks_of(Path(assembly))
     deployed = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
     return deployed_changes(

@@ -9,19 +9,23 @@ from __future__ import annotations
 import keyword
 import re
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..errors import Fault, InvalidDeclaration
+from .terminal import plain_console
 
 TEMPLATES = Path(__file__).with_name("templates")
 COMMON = "common"
 APP, PACKAGE = "app-name", "appname"
 """The name of the app in a template, and that of its package."""
+ANY_VERSION = ">=0.0.0"
+"""The version of persisty that a template requires. A project requires at least the version that has written it."""
 HIDDEN = {"gitignore": ".gitignore"}
 """File of a template → its name in a project. With the hidden name, tools would treat it as one of persisty's own files."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -53,7 +57,7 @@ def command(
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(f"{folder}: {len(files)} files. Next, in this folder:", soft_wrap=True)
     for step in (
         "pip install -e '.[dev]'",
@@ -66,16 +70,20 @@ def command(
 def files_of(template: Template, name: str) -> dict[str, str]:
     """Return the files of a project by their paths. Raises `InvalidDeclaration` for an invalid name of an app or package."""
     package = package_of(name)
+    names = {PACKAGE: package, APP: name, ANY_VERSION: f">={version('persisty')}"}
     found: dict[str, str] = {}
     for source in (TEMPLATES / COMMON, TEMPLATES / template):
         for file in sorted(source.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
                 path = file.relative_to(source).as_posix()
-                text = file.read_text(encoding="utf-8")
-                found[HIDDEN.get(path, path).replace(PACKAGE, package)] = text.replace(PACKAGE, package).replace(
-                    APP, name
-                )
+                found[_replaced(HIDDEN.get(path, path), names)] = _replaced(file.read_text(encoding="utf-8"), names)
     return found
+
+
+def _replaced(text: str, names: Mapping[str, str]) -> str:
+    for before, after in names.items():
+        text = text.replace(before, after)
+    return text
 
 
 def package_of(name: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Thread
@@ -14,16 +16,16 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from rich.console import Console
 
 from ..deploy.cdk_cli import app_words, configuration, context_words
 from ..deploy.options import TARGET
 from ..errors import InvalidDeclaration
 from ..local.server import Front, application
-from ..local.session import Project, running
+from ..local.session import Project, Session, running
 from .cdk_options import ContextOption, StageOption, cdk_words
 from .listening import listen
 from .project import AppArgument, app_of
+from .terminal import plain_console
 
 LIBRARIES = ("boto3", "aws_cdk", "pip")
 """Libraries that the CDK app and this command need, besides those of the server."""
@@ -43,7 +45,7 @@ def command(
 ) -> None:
     """Run an app as on AWS, on this machine."""
     begun, folder = time.monotonic(), Path.cwd()
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     for name in LIBRARIES:
         if find_spec(name) is None:
             raise InvalidDeclaration(f"{name} is not installed: pip install 'persisty[local]'")
@@ -59,11 +61,7 @@ def command(
     def log(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    with running(project, front, log, fresh=fresh, verbose=verbose) as session:
-        stop = Event()
-        follower = Thread(target=session.follow, args=(stop,))
-        if reload:
-            follower.start()
+    with running(project, front, log, fresh=fresh, verbose=verbose) as session, _following(session, reload):
         listening.listen()  # connections wait in the queue from here on, until uvicorn accepts them
         console.print(f"Ready in {time.monotonic() - begun:.1f} s")
         for line in front.urls(url):
@@ -75,14 +73,23 @@ def command(
             timeout_graceful_shutdown=2,
             server_header=False,
         )
-        try:
+        with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
-        except KeyboardInterrupt:
-            pass
-        finally:
-            stop.set()
-            if reload:
-                follower.join()
+
+
+@contextmanager
+def _following(session: Session, reload: bool) -> Iterator[None]:
+    """Follow the project's files in a thread until the context ends, however it ends: a thread that is not stopped would keep the command running."""
+    stop = Event()
+    follower = Thread(target=session.follow, args=(stop,))
+    if reload:
+        follower.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if reload:
+            follower.join()
 
 
 def _options(folder: Path, app: str | None, stage: str | None, context: list[str] | None) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .terminal import plain_console
+
 Report = Callable[[int, int], None]
 """Reports the bytes and rows that are done so far."""
 
@@ -19,7 +21,7 @@ EVERY = 5.0
 @contextmanager
 def progress(label: str, size: int, console: Console | None = None) -> Iterator[Report]:
     """Show on stderr how much of `size` bytes is done, for as long as the context lasts."""
-    console = console or Console(stderr=True)
+    console = console or plain_console(stderr=True)
     if not console.is_terminal:
         yield _plain(label, size, console)
         return

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ..deploy.migration import Progress as Report
 from ..store.migration import Step
+from .terminal import plain_console
 
 
 @contextmanager
 def step_progress(done: list[str]) -> Iterator[Report]:
     """Show each step on stderr. The titles of the steps that began are appended to `done`."""
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     if not console.is_terminal:
         begun: set[int] = set()
 

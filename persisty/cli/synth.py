@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..deploy.assembly import stacks_of
 from .cdk_options import ContextOption, StageOption, TargetOption, cdk_words, run
 from .project import AppArgument
+from .terminal import plain_console
 
 
 def command(
@@ -21,7 +21,7 @@ def command(
     context: ContextOption = None,
 ) -> None:
     """Write the templates of a deployment, and deploy nothing."""
-    folder, console = Path.cwd(), Console(highlight=False)
+    folder, console = Path.cwd(), plain_console()
     words = cdk_words(folder, app, stage, target, context)
     run(folder, ["synth", "--quiet", "--output", str(output), *words], quiet=True)
     for one in stacks_of(output):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from io import StringIO
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from .terminal import plain_console
 
 UNLIMITED = 1_000_000
 """Width, in columns, at which no cell is wrapped."""
@@ -14,11 +15,11 @@ UNLIMITED = 1_000_000
 
 def print_table(table: Table) -> None:
     """Print a table. Where the output is no terminal, no cell is wrapped and no line ends with spaces, so that `grep` finds a whole row."""
-    console = Console(highlight=False)
+    console = plain_console()
     if console.is_terminal:
         console.print(table)
         return
     text = StringIO()
-    Console(file=text, highlight=False, width=UNLIMITED).print(table)
+    plain_console(file=text, width=UNLIMITED).print(table)
     for line in text.getvalue().splitlines():
         typer.echo(line.rstrip())

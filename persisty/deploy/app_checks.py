@@ -29,6 +29,7 @@ from ..security.unmet_rules import is_unmet
 from .deployed_settings import Deployed
 from .plan import plan_of
 
+EXPOSED = "access= of @stored, or access=nobody if no API should have it"
 Severity = Literal["mistake", "warning"]
 
 
@@ -117,10 +118,10 @@ def _local_stage(checked: Checked) -> Iterator[Fault]:
 
 
 def _reachable(checked: Checked) -> Iterator[Fault]:
-    """Find stores that only the app's own code can use."""
+    """Find stores that only the app's own code can use, unless they declare so by `access=nobody`."""
     for meta in checked.app.metas.values():
-        if not any(meta.rule(verb).allows(verb) for verb in VERBS):
-            yield Fault(f"/{meta.name}/access", "No API has this store: it declares no access", "access= of @stored")
+        if meta.access != nobody and not any(meta.rule(verb).allows(verb) for verb in VERBS):
+            yield Fault(f"/{meta.name}/access", "No API has this store: its access allows nothing", EXPOSED)
 
 
 def _rules(checked: Checked) -> Iterator[Fault]:

@@ -25,6 +25,9 @@ APPS = (f"python3 -m {APP}", f"python -m {APP}")
 """Values of `app` in `cdk.json` that mean that module. It runs in the Python of the command."""
 SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "CDK_DISABLE_CLI_TELEMETRY": "1"}
 """Variables of the CDK: no banner about Node 20, which works, and no telemetry."""
+UNCHECKED = {"CDK_VALIDATION": "false"}
+"""Variables of a synth without the CDK's own check of the templates, which takes longer than the rest of a synth. For templates that are not deployed to AWS,
+or that were checked before."""
 
 
 def cdk_command(folder: Path) -> list[str]:
@@ -62,12 +65,13 @@ def context_words(context: Mapping[str, str | None]) -> list[str]:
     return [word for name, value in context.items() if value is not None for word in ("--context", f"{name}={value}")]
 
 
-def run_cdk(folder: Path, words: Sequence[str], *, quiet: bool = False) -> int:
-    """Run the CDK's command line and return its exit code. Its output is shown immediately; if `quiet`, only when it fails."""
+def run_cdk(folder: Path, words: Sequence[str], *, quiet: bool = False, checked: bool = True) -> int:
+    """Run the CDK's command line and return its exit code. Its output is shown immediately; if `quiet`, only when it fails. `checked`: the CDK checks the
+    templates of a synth."""
     output = subprocess.PIPE if quiet else None
     done = subprocess.run(
         [*cdk_command(folder), *words],
-        cwd=folder, env=settings.environment(**SILENT), stdout=output, stderr=output, check=False,
+        cwd=folder, env=settings.environment(**SILENT, **({} if checked else UNCHECKED)), stdout=output, stderr=output, check=False,
     )  # fmt: skip
     if quiet and done.returncode:
         sys.stderr.buffer.write(done.stdout + done.stderr)

@@ -28,6 +28,8 @@ HTTP_BYTES = 512 * KB
 MESSAGE_BYTES = 5 * KB
 INDEX_OVERHEAD = 100
 """Bytes that DynamoDB adds to each item, and to each of its entries in an index."""
+ACCESS_LOG_BYTES = 300
+"""Bytes of an HTTP API's access log for one request, with the 26 that CloudWatch adds to each line."""
 HOURS = 730
 """Hours of a month."""
 
@@ -97,7 +99,8 @@ def _apis(plan: Plan, options: Options, load: Load) -> Iterator[tuple[str, str, 
         (seconds + published * requests.milliseconds / 1000) * options.memory / 1024,
     )
     yield "AppSync", "appsync_operation", published  # each change is published by a mutation
-    yield "logs", "log_gb", (invocations + published) * requests.log_bytes / GB
+    logged = http * ACCESS_LOG_BYTES if options.access_logs else 0
+    yield "logs", "log_gb", ((invocations + published) * requests.log_bytes + logged) / GB
     yield "responses", "transfer_gb", (http + requests.appsync + requests.updates) * requests.bytes / GB
     if options.alarms:
         yield "alarms", "alarm", sum(len(ALARMS[kind]) * count for kind, count in _watched(plan).items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -103,6 +104,14 @@ def _has_secret(client: Any, name: str) -> bool:
     except client.exceptions.ResourceNotFoundException:
         return False
     return True
+
+
+def secret_arns(stacks: Sequence[StackShape], session: Any) -> Iterator[str]:
+    """Yield the ARNs of the deployed secrets that these stacks declare, as far as the caller may see them."""
+    for name in (name for stack in stacks for name in stack.secrets):
+        client = session.client("secretsmanager")
+        with suppress(client.exceptions.ClientError):
+            yield client.describe_secret(SecretId=name)["ARN"]
 
 
 def _stacked(client: Any, stack: str, kind: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from msgspec import Struct
 from .. import settings
 from ..deploy.app_files import module_place, top_name
 from .declaration import Declaration
+from .deployed import assets_of
 
 SUFFIXES = frozenset({".json", ".toml", ".txt", ".in", ".lock"})
 """Suffixes of files that may be configuration or requirements."""
@@ -68,6 +69,8 @@ class Assemblies:
         assembly = self._place / record.name
         if not (assembly / "manifest.json").is_file():
             return None
+        if not all(folder.exists() for folder in assets_of(assembly).values()):
+            return None  # the built code was deleted
         found, _ = self._inputs(declaration, options)
         return assembly if found == record.inputs else None
 

@@ -111,17 +111,17 @@ def _physical(stacks: Mapping[str, Resources], aws: Emulator) -> Iterator[tuple[
 def _functions(
     assembly: Path, resources: Resources, physical: Mapping[str, str], aws: Emulator
 ) -> Iterator[tuple[str, FunctionCode]]:
-    client = aws.client("lambda")
+    client, assets = aws.client("lambda"), assets_of(assembly)
     for name, one in _of(resources, FUNCTION).items():
         declared = one["Properties"]
         if not str(declared.get("Runtime", "")).startswith("python"):
             continue
         configuration = client.get_function_configuration(FunctionName=physical[name])
         layers = [resources[layer["Ref"]]["Properties"]["Content"] for layer in declared.get("Layers", ())]
-        task = _asset(assembly, declared["Code"])
+        task = _asset(assets, declared["Code"])
         if task is None:
             continue  # a function of the CDK's own, with its code in the template
-        folders = [_asset(assembly, layer) for layer in layers]
+        folders = [_asset(assets, layer) for layer in layers]
         given = configuration.get("Environment", {}).get("Variables", {})
         # an earlier run had the emulator at another port
         variables = {**{name: EMULATOR.sub(aws.url, value) for name, value in given.items()}, **aws.variables}
@@ -135,10 +135,19 @@ def _functions(
         )  # fmt: skip
 
 
-def _asset(assembly: Path, place: Mapping[str, Any]) -> Path | None:
+def assets_of(assembly: Path) -> dict[str, Path]:
+    """Return the folders of an assembly's assets, in it or elsewhere, by their hashes."""
+    found = {}
+    for file in assembly.glob("*.assets.json"):
+        for key, one in json.loads(file.read_text())["files"].items():
+            found[key] = assembly / one["source"]["path"]
+    return found
+
+
+def _asset(assets: Mapping[str, Path], place: Mapping[str, Any]) -> Path | None:
     """Return the folder of an asset."""
     found = KEY.search(str(place.get("S3Key", "")))
-    return None if found is None else assembly / f"asset.{found.group()}"
+    return None if found is None else assets.get(found.group())
 
 
 def _routes(resources: Resources) -> Iterator[HttpRoute]:

@@ -1,4 +1,4 @@
-"""Deploy an app into the emulator with the real CDK CLI: synth, bootstrap, deploy.
+"""Deploy an app into the emulator with the real CDK CLI: synth, deploy.
 
 Between synth and deployment, the templates lose what the emulator cannot do or what this machine does itself: policies that refuse plain HTTP, and the
 event source mappings, because `streams.py` delivers the records of streams.
@@ -11,16 +11,14 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from ..deploy.cdk_cli import SILENT, cdk_command
+from .. import settings
+from ..deploy.cdk_cli import SILENT, UNCHECKED, cdk_command
 from ..errors import InvalidDeclaration
-from .emulator import ACCOUNT, REGION, Emulator
+from .emulator import Emulator
 
 EXCLUDED = frozenset({"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", "AWS::Lambda::EventSourceMapping"})
 """Types of resources that are not deployed here."""
-BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
-"""The bucket that `cdk bootstrap` makes for code."""
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 LAST_LINES = 12
 SHORT_WAITS = Path(__file__).with_name("short_waits.js")
@@ -28,18 +26,18 @@ SHORT_WAITS = Path(__file__).with_name("short_waits.js")
 
 
 class Cdk:
-    """The CDK CLI in the project's `folder`, with the emulator as AWS. `words`: those that name the app and its context."""
+    """The CDK CLI in the project's `folder`, with the emulator as AWS. `words`: those that name the app and its context. `copies`: an assembly has copies of
+    the folders with code, as it must if they may have files that are excluded; otherwise it names the folders."""
 
-    def __init__(self, folder: Path, words: Sequence[str], aws: Emulator) -> None:
+    def __init__(self, folder: Path, words: Sequence[str], aws: Emulator, *, copies: bool) -> None:
         self._folder, self._words, self._aws = folder, list(words), aws
+        self._staging = () if copies else ("--no-staging",)
         self.command = cdk_command(folder)
 
     def synth(self, assembly: Path) -> None:
         """Write the templates. `InvalidDeclaration` with the last lines of the CDK's output if they cannot be made."""
-        self._run(
-            "The templates cannot be made",
-            ["synth", "--quiet", "--no-notices", "--output", str(assembly), *self._words],
-        )
+        words = ["synth", "--quiet", "--no-notices", "--output", str(assembly), *self._staging, *self._words]
+        self._run("The templates cannot be made", words, **UNCHECKED)
         for file in assembly.glob("*.template.json"):
             template = json.loads(file.read_text())
             resources = {
@@ -49,16 +47,6 @@ class Cdk:
                 if isinstance(after := one.get("DependsOn"), list):
                     one["DependsOn"] = [name for name in after if name in resources]
             file.write_text(json.dumps({**template, "Resources": resources}))
-
-    def bootstrap(self) -> None:
-        """Prepare the emulated account for deployments, once."""
-        s3 = self._aws.client("s3")
-        if any(one["Name"] == BUCKET for one in s3.list_buckets()["Buckets"]):
-            return
-        with TemporaryDirectory(prefix="persisty-bootstrap-") as empty:
-            command = ["bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices"]
-            self._run("The emulator cannot be prepared", command, Path(empty), waits=True)
-        s3.delete_bucket_policy(Bucket=BUCKET)  # it refuses plain HTTP
 
     def is_deployed(self, stacks: Iterable[str]) -> bool:
         """Return whether every stack is there, in a state that an update may follow."""
@@ -71,16 +59,14 @@ class Cdk:
             "deploy", "--all", "--app", str(assembly), "--require-approval", "never", "--no-notices",
             "--outputs-file", str(outputs), "--progress", "events", "--method", "direct", "--asset-parallelism", "true",
         ]  # fmt: skip
-        self._run("The stacks cannot be deployed; `--fresh` starts without what is stored", words, waits=True)
+        options = settings.environment().get("NODE_OPTIONS", "")
+        waits = f'{options} --require "{SHORT_WAITS}"'.strip()
+        self._run("The stacks cannot be deployed; `--fresh` starts without what is stored", words, NODE_OPTIONS=waits)
 
-    def _run(self, failure: str, words: Sequence[str], folder: Path | None = None, *, waits: bool = False) -> None:
-        """Run the CLI. `waits`: it waits for stacks."""
-        environment = {**self._aws.environment(), **SILENT, "NODE_NO_WARNINGS": "1"}
-        if waits:
-            options = environment.get("NODE_OPTIONS", "")
-            environment["NODE_OPTIONS"] = f'{options} --require "{SHORT_WAITS}"'.strip()
+    def _run(self, failure: str, words: Sequence[str], **variables: str) -> None:
+        environment = {**self._aws.environment(), **SILENT, "NODE_NO_WARNINGS": "1", **variables}
         done = subprocess.run(
-            [*self.command, *words], cwd=folder or self._folder, env=environment,
+            [*self.command, *words], cwd=self._folder, env=environment,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 import venv
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,10 +84,28 @@ def installed(folder: Path) -> Path:
 
 
 @contextmanager
-def emulator(program: Path, folder: Path) -> Iterator[Emulator]:
-    """Run the emulator with its state in `folder`, and end it with the context. It may not answer yet: see `Emulator.wait`."""
+def emulator(program: Callable[[], Path], folder: Path) -> Iterator[Emulator]:
+    """Run the emulator with its state in `folder`, and end it with the context. It may not answer yet: see `Emulator.wait`.
+
+    `program` returns its program. It is called in a thread, because it may install the program, and a synth does not need the emulator.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = str(free_port())
+    health, log_file = f"http://localhost:{port}/_ministack/health", folder / "log.txt"
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(lambda: _started(program(), folder, port, log_file))
+        try:
+            yield Emulator(f"http://localhost:{port}", lambda: _wait(starting.result(), health, log_file))
+        finally:
+            if starting.exception() is None:
+                running = starting.result()
+                if running.stdin is not None:
+                    running.stdin.close()
+                running.wait()
+
+
+def _started(program: Path, folder: Path, port: str, log_file: Path) -> subprocess.Popen[bytes]:
+    """Start the emulator's process, which ends when its standard input closes."""
     variables = {
         "GATEWAY_PORT": port, "EDGE_PORT": port, "MINISTACK_ACCOUNT_ID": ACCOUNT, "MINISTACK_REGION": REGION, "BIND_HOST": "127.0.0.1",
         "PERSIST_STATE": "1", "STATE_DIR": str(folder / "state"), **CREDENTIALS,
@@ -94,17 +113,10 @@ def emulator(program: Path, folder: Path) -> Iterator[Emulator]:
     inherited = settings.environment().items()
     environment = {name: value for name, value in inherited if not name.startswith(("AWS_", "PYTHON"))} | variables
     command = [sys.executable, guarded_process.__file__, str(program)]
-    with (folder / "log.txt").open("wb") as log:
-        running = subprocess.Popen(
+    with log_file.open("wb") as log:
+        return subprocess.Popen(
             command, env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
-    try:
-        health, log_file = f"http://localhost:{port}/_ministack/health", folder / "log.txt"
-        yield Emulator(f"http://localhost:{port}", lambda: _wait(running, health, log_file))
-    finally:
-        if running.stdin is not None:
-            running.stdin.close()
-        running.wait()
 
 
 def _wait(running: subprocess.Popen[bytes], url: str, log: Path) -> None:

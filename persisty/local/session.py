@@ -20,6 +20,7 @@ from watchfiles import DefaultFilter, watch
 from ..errors import InvalidDeclaration, PersistyError
 from .appsync import AppSync
 from .assemblies import Assemblies
+from .bootstrap import bootstrap
 from .code_copies import CodeCopies
 from .declaration import Declaration, read_declaration
 from .deployed import Deployed, read_assembly, read_deployed
@@ -68,7 +69,7 @@ class Session:
     def __init__(self, project: Project, aws: Emulator, front: Front, log: Log, phases: Phases) -> None:
         self._project, self._aws, self._front, self._log = project, aws, front, log
         self._phases = phases
-        self._cdk = Cdk(project.folder, project.words, aws)
+        self._cdk = Cdk(project.folder, project.words, aws, copies=project.own_cdk_app)
         self._assemblies = Assemblies(project.place, project.folder, project.words, self._cdk.command)
         self._copies = CodeCopies(project.place / "code")
         self._libraries = link_libraries(project.place / "runtime")
@@ -154,7 +155,7 @@ class Session:
         with self._phases.phase("emulator"):
             self._aws.wait()
         with self._phases.phase("bootstrap"):
-            self._cdk.bootstrap()
+            bootstrap(self._aws)
 
     def _first_assembly(self, reading: Future[Declaration], begun: float) -> Path:
         """Return the assembly of the last start if a synth would make the same one; else a new one."""
@@ -261,9 +262,7 @@ def running(
         os.set_inheritable(lock.fileno(), False)
         if fresh:
             shutil.rmtree(project.place / "aws", ignore_errors=True)
-        with phases.phase("program of the emulator"):
-            program = installed(project.place.parent)
-        with emulator(program, project.place / "aws") as aws:
+        with emulator(lambda: installed(project.place.parent), project.place / "aws") as aws:
             session = Session(project, aws, front, log, phases)
             try:
                 session.start()

@@ -105,11 +105,14 @@ def first_deployment(project: Project) -> None:
     printed = project.deploy()
     assert "wave" not in printed
     assert "GraphqlUrl: http" in printed
-    assert "Next: open the URL" in printed
+    assert "/openapi.json" in next(line for line in printed.splitlines() if line.startswith("Next: open http"))
     assert project.indexes(TABLE) == {"by-author_id", "by-stars"}
-    [listed] = [one["Name"] for one in project.client("secretsmanager").list_secrets()["SecretList"]]
-    secret = project.client("secretsmanager").get_secret_value(SecretId=listed)["SecretString"]
-    token = project.persisty("token", "--subject", "ann", PERSISTY_TOKEN_SECRET=secret).strip()
+    # the printed command makes tokens that the deployed functions accept
+    [command] = [line.partition(": ")[2] for line in printed.splitlines() if line.startswith("A token for a caller: ")]
+    variable, *words = command.split()
+    name, _, arn = variable.partition("=")
+    assert (name, words[0]) == ("PERSISTY_TOKEN_SECRET_ARN", "persisty")
+    token = project.persisty(*words[1:], **{name: arn}).strip()
     api = project.api(printed)
     assert call("POST", f"{api}/api/note", body="Nobody")[0] == 401
     status, made = call("POST", f"{api}/api/note", token, body="Deployed")

@@ -52,7 +52,7 @@ def test_a_small_shop_by_hand() -> None:
         "storage": 200_000 * 700 * 2 / GB * 0.25 + 200_000 * 700 / GB * 0.20,
         "http": 2_400_000 * 1.00e-6,
         "lambda": 2_400_000 * 0.20e-6 + 2_400_000 * 0.015 * 1 * 0.0000133334,
-        "logs": 2_400_000 * 400 / GB * 0.50,
+        "logs": 2_400_000 * (400 + 300) / GB * 0.50,  # of the functions, and of the HTTP API's access
         "transfer": 2_400_000 * 1000 / GB * 0.09,
     }
     assert total(found) == pytest.approx(sum(by_hand.values()), rel=0.001)
@@ -60,11 +60,25 @@ def test_a_small_shop_by_hand() -> None:
 
 def test_unique_indexes_and_large_items_by_hand() -> None:
     customers = {"items": 50_000, "bytes": 3000, "creates": 50_000, "deletes": 10_000, "searches": 10_000, "page": 10}
-    found = {(one.resource, one.unit): one.units for one in lines({"stores": {"customer": customers}})}
+    estimated = lines({"stores": {"customer": customers}})
+    found = {(one.resource, one.unit): one.units for one in estimated}
     # an item of 3 KB and a guard row of 1 KB, written in a transaction, which costs twice
     assert found["table customer", "write request units"] == 60_000 * (2 * 3 + 2 * 1)
     # a page of 30,000 bytes is 8 units of 4 KB, read consistently
     assert found["table customer", "read request units"] == 10_000 * 8
+    by_hand = {
+        "writes": 60_000 * 8 * 0.625e-6,
+        "reads": 10_000 * 8 * 0.125e-6,
+        "items": 50_000 * 3100 / GB * (0.25 + 0.20),
+        "guard rows": 50_000 * 250 / GB * (0.25 + 0.20),
+    }
+    assert total(estimated) == pytest.approx(sum(by_hand.values()), rel=0.05)
+
+
+def test_access_logs_are_billed_where_they_are_written() -> None:
+    asked = {"requests": {"rest": 1_000_000, "log_bytes": 0}}
+    assert [one.unit for one in lines(asked) if one.resource == "logs"] == ["GB of logs"]
+    assert not [one for one in lines(asked, access_logs=False) if one.resource == "logs"]
 
 
 def test_appsync_with_subscriptions_by_hand() -> None:

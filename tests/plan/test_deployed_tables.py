@@ -12,7 +12,7 @@ from moto import mock_aws
 from msgspec import json
 
 from persisty.deploy.assembly import StackShape, stacks_of
-from persisty.deploy.deployed_tables import read_deployed
+from persisty.deploy.deployed_tables import read_deployed, secret_arns
 from persisty.deploy.resources import Index, KeyAttribute
 from persisty.deploy.waves import TableShape
 from persisty.errors import InvalidDeclaration
@@ -132,3 +132,10 @@ def test_a_stuck_stack_is_named_with_the_remedy(
     monkeypatch.setattr("persisty.deploy.deployed_tables._status", lambda client, stack: status)
     with pytest.raises(InvalidDeclaration, match=f"Shop-dev-Data is in {status}.*{way} Shop-dev-Data"):
         read_deployed((StackShape("D", "Shop-dev-Data", (), 1),), session)
+
+
+def test_the_arns_of_secrets_are_found_by_their_names(session: boto3.Session) -> None:
+    made = session.client("secretsmanager").create_secret(Name="persisty/shop/dev/tokens", SecretString="a")
+    declared = ("persisty/shop/dev/tokens", "persisty/shop/prod/tokens")
+    stacks = (StackShape("Data", "Shop-dev-Data", (), 1, declared), StackShape("Api", "Shop-dev-Api", (), 1))
+    assert list(secret_arns(stacks, session)) == [made["ARN"]]

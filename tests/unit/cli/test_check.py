@@ -9,7 +9,7 @@ from msgspec import json
 
 from .conftest import SHOP, Persisty
 
-HEAD = "from persisty import App, Attr, Index, authenticated, owned, public, stored, where\n"
+HEAD = "from persisty import App, Attr, Index, authenticated, nobody, owned, public, stored, where\n"
 CONTRADICTORY = """
 @stored(key="nope")
 class Task:
@@ -32,13 +32,17 @@ class Task:
 class Hidden:
     id: Attr[str]
 
+@stored(access=nobody)
+class Internal:
+    id: Attr[str]
+
 @stored(access=owned("owner"))
 class Note:
     id: Attr[str]
     owner: Attr[str]
     secret: Attr[str] = Attr(creatable=False)
 
-app = App("tasks", items=[Task, Hidden, Note], url="memory://")
+app = App("tasks", items=[Task, Hidden, Internal, Note], url="memory://")
 """
 
 

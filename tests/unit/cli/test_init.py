@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,12 @@ def test_a_new_project_passes_its_own_tests_and_has_no_mistakes(
     assert "passed" in run(folder, "pytest", "-p", "no:cacheprovider")
     assert "my_shop.app:app: no mistakes" in run(folder, "persisty", "check")
     assert "my-shop" in run(folder, "persisty", "shell", "-c", "print(app.name)")
+
+
+def test_a_project_requires_the_version_that_has_written_it() -> None:
+    """The registry has releases before it, which lack its extras."""
+    project = tomllib.loads(files_of(Template.MINIMAL, "shop")["pyproject.toml"])["project"]
+    assert project["dependencies"] == [f"persisty[server]>={version('persisty')}"]
 
 
 @pytest.mark.parametrize("template", list(Template))

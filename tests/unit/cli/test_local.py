@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from threading import Event
+from typing import cast
 
 import pytest
 
@@ -13,7 +15,7 @@ from persisty.errors import InvalidDeclaration
 from persisty.local.deployment import Cdk
 from persisty.local.emulator import Emulator
 from persisty.local.server import Front
-from persisty.local.session import FOLDER, Project, running
+from persisty.local.session import FOLDER, Project, Session, running
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -41,7 +43,7 @@ def test_a_port_in_use_is_named(
 def test_a_missing_node_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InvalidDeclaration, match="needs Node 20 or later"):
-        Cdk(tmp_path, [], Emulator("http://localhost:1"))
+        Cdk(tmp_path, [], Emulator("http://localhost:1"), copies=False)
 
 
 def test_a_project_runs_once(tmp_path: Path) -> None:
@@ -56,3 +58,32 @@ def test_a_project_runs_once(tmp_path: Path) -> None:
             running(Project("http://localhost:1", tmp_path, [], {}), Front(), print),
         ):
             raise AssertionError("it runs twice")
+
+
+class Watching:
+    """A session that follows its files until it is stopped."""
+
+    ended = False
+
+    def follow(self, stop: Event) -> None:
+        self.ended = stop.wait(60)
+
+
+def test_an_interruption_before_the_server_runs_ends_the_command() -> None:
+    session = Watching()
+    with pytest.raises(KeyboardInterrupt), local._following(cast(Session, session), reload=True):
+        raise KeyboardInterrupt
+    assert session.ended
+
+
+@pytest.mark.parametrize("copies", [False, True])
+def test_a_synth_for_this_machine_skips_the_checks_of_templates(copies: bool, tmp_path: Path) -> None:
+    """It copies code only for a CDK app of the project's own, whose assets may exclude files."""
+    program = tmp_path / "node_modules" / ".bin" / "cdk"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$CDK_VALIDATION $*" > called\n')
+    program.chmod(0o755)
+    Cdk(tmp_path, ["--context", "app=shop:app"], Emulator("http://localhost:1"), copies=copies).synth(tmp_path / "out")
+    called = (tmp_path / "called").read_text()
+    assert called.startswith("false synth ")
+    assert ("--no-staging" in called) == (not copies)

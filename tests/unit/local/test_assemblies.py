@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from persisty.local.assemblies import Assemblies
 from persisty.local.declaration import Declaration
+from persisty.local.deployed import assets_of
 from persisty.local.deployment import SHORT_WAITS
 
 OPTIONS = {"app": "shop:app"}
@@ -99,6 +101,18 @@ def test_an_assembly_or_record_that_is_lost_asks_for_a_synth(
     harm: Callable[[Path], None], project: Path, assembly: Path
 ) -> None:
     harm(assembly)
+    assert again(project) is None
+
+
+def test_code_that_is_deleted_asks_for_a_synth(project: Path, assembly: Path) -> None:
+    inside, built = assembly / "asset.aa", project / ".persisty" / "code" / "runtime-1"
+    for folder in (inside, built):
+        folder.mkdir(parents=True)
+    files = {"aa": {"source": {"path": "asset.aa"}}, "bb": {"source": {"path": str(built)}}}
+    (assembly / "Shop-dev-Api.assets.json").write_text(json.dumps({"files": files}))
+    assert assets_of(assembly) == {"aa": inside, "bb": built}
+    assert again(project) == assembly
+    built.rmdir()
     assert again(project) is None
 
 
