@@ -18,7 +18,8 @@ from .. import settings
 from ..application import load_app
 from ..deploy.app_checks import Checked, Finding, faults_of, findings
 from ..deploy.deployed_settings import Deployed, deployed_settings
-from ..errors import InvalidDeclaration, PersistyError
+from ..deploy.revision_files import FOLDER, check_heads, revisions_in
+from ..errors import Fault, InvalidDeclaration, PersistyError
 from ..model.stored import collecting_faults
 from .main import USAGE
 from .project import AppArgument, app_of
@@ -69,7 +70,16 @@ def _found(spec: str, stage: str | None, configured: settings.Settings) -> list[
         wrong = [Finding("deployment", "mistake", fault) for fault in faults_of(error)]
     else:
         wrong = []
-    return [*wrong, *findings(Checked(loaded, spec, configured, deployed))]
+    return [*wrong, *_revisions(), *findings(Checked(loaded, spec, configured, deployed))]
+
+
+def _revisions() -> list[Finding]:
+    """Return the mistake of revision files of this folder: a file that is not one, or files of several branches that no file joins."""
+    try:
+        check_heads(revisions_in(Path(FOLDER)))
+    except InvalidDeclaration as error:
+        return [Finding("revisions", "mistake", Fault(f"/{FOLDER}", error.message))]
+    return []
 
 
 def _declared_settings() -> Any:

@@ -16,20 +16,13 @@ from msgspec.structs import replace
 from ..application import App
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import Migration, Planned, Progress, refused_changes
+from ..deploy.revision_files import FOLDER, REPLACED, Revision, check_heads, revisions_in
 from ..deploy.revision_history import history as entries_of
 from ..deploy.revision_history import unfinished
-from ..deploy.revision_plan import in_no_file, plan_of_files
+from ..deploy.revision_joining import write_merge, write_squash
+from ..deploy.revision_plan import has_code, in_no_file, plan_of_files
 from ..deploy.revision_writing import REPAIR, write_data_revision, write_revision
-from ..deploy.revisions import (
-    FOLDER,
-    Revision,
-    create_unnamed,
-    created_before,
-    downgrade,
-    pending,
-    revisions_in,
-    upgrade,
-)
+from ..deploy.revisions import create_unnamed, created_before, downgrade, pending, upgrade
 from ..errors import Fault, InvalidDeclaration, PersistyError, SchemaMismatch
 from ..model.schema_changes import Change
 from ..store.migration import Evolution
@@ -61,6 +54,12 @@ def command(
     data: Annotated[
         bool, typer.Option("--data", help="With --revision: write a file without changes, for code that repairs values")
     ] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Write a revision file that joins the files of several branches")
+    ] = False,
+    squash: Annotated[
+        bool, typer.Option("--squash", help="Replace all revision files by one, for databases that are created anew")
+    ] = False,
     back_to: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Undo the revision files after this one; 0 undoes all")
     ] = None,
@@ -73,9 +72,16 @@ def command(
     """Change what is stored until it fits the declarations."""
     if data and (revision is None or allow):
         raise typer.BadParameter("Give --data together with --revision, and without --allow", param_hint="--data")
-    loaded, _ = load(app, url, reading=plan or history or revision is not None)
+    loaded, _ = load(app, url, reading=plan or history or merge or squash or revision is not None)
     files, allowed = revisions_in(folder), allow or []
-    if revision is not None:
+    if merge:
+        _write_merge(files, folder)
+        return
+    if not history:
+        check_heads(files)
+    if squash:
+        _write_squash(files, folder)
+    elif revision is not None:
         _write_file(loaded, revision, allowed, folder, data=data)
     elif history:
         _print_history(loaded, files)
@@ -118,6 +124,28 @@ def _write_file(app: App, why: str, allowed: Sequence[str], folder: Path, *, dat
     else:
         first = "Write the code into it" if data else "Review it"
         typer.echo(f"Wrote {path}. {first}, then run `persisty migrate`")
+
+
+def _write_merge(files: Sequence[Revision], folder: Path) -> None:
+    path = write_merge(files, folder)
+    if path is None:
+        typer.echo("Nothing to join: the revision files have one last file")
+    else:
+        typer.echo(f"Wrote {path}. Review it, then run `persisty migrate`")
+
+
+def _write_squash(files: Sequence[Revision], folder: Path) -> None:
+    """Replace all files by one. Name those with code, because an empty database does not run it any more."""
+    if len(files) < 2:
+        typer.echo("Nothing to squash: there are no two revision files")
+        return
+    path = write_squash(files, folder)
+    typer.echo(f"Wrote {path}. It replaces {len(files)} files, which are in {folder / REPLACED}")
+    if coded := [one.name for one in files if has_code(one)]:
+        names = ", ".join(coded)
+        typer.echo(
+            f"These files have code. If an empty database needs the items that it creates, copy it to {path}: {names}"
+        )
 
 
 def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate: float | None) -> None:
@@ -187,7 +215,9 @@ def _print_files(app: App, waiting: Sequence[Revision]) -> None:
         typer.echo(f"\nCreated first, because the database is empty and no file names them: {', '.join(unnamed)}")
     for one in plan_of_files(app, waiting):
         typer.echo(f"\nRevision to run: {one.revision.path}")
-        if one.changes:
+        if one.is_replacement:
+            typer.echo("Only recorded, because the database has run the files that it replaces")
+        elif one.changes:
             print_table(table([replace(change, allow=None) for change in one.changes], {}))
         else:
             typer.echo("No changes: only its code runs")

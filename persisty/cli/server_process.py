@@ -23,7 +23,7 @@ from .. import settings
 from ..api.action_access import looks_at_callers
 from ..api.http.messages import MAX_BODY
 from ..application import App, load_app, load_function
-from ..deploy.revisions import FOLDER, has_revisions
+from ..deploy.revision_files import FOLDER, has_revisions
 from ..deploy.safe_start import check_revisions, follow_safe_changes
 from ..errors import Conflict, PersistyError
 from ..hosting.access_log import as_json, as_text

@@ -13,7 +13,7 @@ from msgspec import structs
 from ..application import App
 from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
-from ..model.schema import Schema
+from ..model.schema import IndexSchema, Schema
 from ..model.schema_changes import Change, Changes, changes_of
 from ..model.schema_differences import form, hidden_values, named_before
 from ..model.stored_names import stored_names
@@ -133,6 +133,7 @@ def _evolution(
         stored, refused = with_unfinished(stored, record, unfinished[name], meta.schema)
     columns = found.engine(engine).table(table)
     mirrored: frozenset[str] = frozenset() if columns is None else columns.mirrored
+    stored = _without_mirrored_indexes(stored, meta, mirrored)
     stored, changes = _changes(stored, record, meta, migrator.engine, make, dropped, mirrored)
     changes = [
         structs.replace(one, blocked=refused[one.name]) if one.kind in REWRITING and one.name in refused else one
@@ -151,6 +152,22 @@ def _evolution(
     return Evolution(
         name=name, table=table, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine, applied=record
     )
+
+
+def _without_mirrored_indexes(stored: Schema, meta: StoreMeta[Any], mirrored: Collection[str]) -> Schema:
+    """Return the schema without the indexes over former names that older code still needs. They go with the column of the former name."""
+    former = {
+        old: one.name
+        for one in meta.schema.attributes
+        for old in one.former_names
+        if old in mirrored and old not in meta.attributes
+    }
+
+    def is_needed(index: IndexSchema) -> bool:
+        now = structs.replace(index, attributes=tuple(former.get(name, name) for name in index.attributes))
+        return now != index and (not index.unique or now in meta.schema.indexes)
+
+    return structs.replace(stored, indexes=tuple(one for one in stored.indexes if not is_needed(one)))
 
 
 def _left_before(

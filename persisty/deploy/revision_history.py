@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from ..application import App
 from ..store.migration_lease import LEASES
-from .revisions import Revision, applied_revisions
+from .revision_files import Revision
+from .revisions import applied_revisions
 
 
 class Entry(Struct, frozen=True):
@@ -21,10 +22,11 @@ class Entry(Struct, frozen=True):
 
 
 def history(app: App, revisions: Sequence[Revision]) -> list[Entry]:
-    """Return every revision that the project has or the database has run. Creates no table."""
+    """Return every revision that the project has or the database has run, without those that another one has replaced. Creates no table."""
     done = applied_revisions(app)
     files = {one.name for one in revisions}
-    return [Entry(name, done.get(name), name not in files) for name in sorted(files | done.keys())]
+    replaced = {name for one in revisions if one.name in done for name in one.replaces}
+    return [Entry(name, done.get(name), name not in files) for name in sorted(files | (done.keys() - replaced))]
 
 
 def unfinished(app: App) -> str | None:

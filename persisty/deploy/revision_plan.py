@@ -24,19 +24,22 @@ from ..model.schema_changes import Change, Changes, changes_of
 from ..store.migration import Foreseeing, Foreseen, Migrator, Stocked
 from .evolution import Stored, evolutions_of, migrator_of
 from .migration import Planned, is_named
-from .revisions import Revision, Run, created_before, upgrading
+from .revision_files import Revision
+from .revisions import Run, applied_revisions, created_before, is_replacement, upgrading
 from .stored_places import Record
 
 
 class FilePlan(Struct, frozen=True):
     """The changes that a file makes, and those that it leaves because its `ALLOWED` lacks them. `planned`: the steps, None if they depend on another file.
-    `after`: the files whose code runs before and may write items, so that the numbers of items may be others."""
+    `after`: the files whose code runs before and may write items, so that the numbers of items may be others. `is_replacement`: the file is only recorded,
+    because the database has run the files that it replaces."""
 
     revision: Revision
     changes: tuple[Change, ...]
     left: tuple[Change, ...]
     planned: tuple[Planned, ...] | None
     after: tuple[Revision, ...] = ()
+    is_replacement: bool = False
 
 
 class Future(Stored):
@@ -78,8 +81,13 @@ def plan_of_files(app: App, revisions: Sequence[Revision]) -> list[FilePlan]:
     future = Future(app)
     found: list[FilePlan] = []
     writing: list[Revision] = []
+    done = {*applied_revisions(app)}
     for one in revisions:
-        run = upgrading(app, one, lambda step, items: None)
+        if is_replacement(one, done):
+            found.append(FilePlan(one, (), (), (), is_replacement=True))
+            continue
+        records = future.records if future.is_known else None
+        run = upgrading(app, one, lambda step, items: None, done=done, records=records)
         try:
             now = None if found else run.plan()
             later = future.plan(run) if future.is_known else None
@@ -87,6 +95,7 @@ def plan_of_files(app: App, revisions: Sequence[Revision]) -> list[FilePlan]:
             run.close()
         planned = later if now is None else now
         found.append(_later(app, one) if planned is None else _planned(one, planned, writing))
+        done.add(one.name)
         if has_code(one):
             writing.append(one)
     return found

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +14,21 @@ import msgspec
 from ..application import App
 from ..errors import SchemaMismatch
 from ..model.schema import Schema
-from ..model.schema_json import document_of, schema_to_json
 from ..naming import snake
 from .evolution import records_of
 from .migration import Migration, Planned
+from .revision_files import PATTERN, heads, revisions_in
+from .revision_schemas import texts_of
 
 REPAIR = 'Repair the values first, with the code that declares the old type, or in a file that runs before: persisty migrate --revision "Repair values" --data'
 """The way to repair values that a change refuses."""
 TEMPLATE = '''"""{why}
 
 {changes}
-{statements}
-Review this file, change it where needed, and commit it. `persisty migrate` runs it once in each database.
-"""
+{statements}"""
 
+{order}
 ALLOWED = {allowed}
-"""The destructive changes that an upgrade makes."""
-BEFORE = r"""
-{before}
-"""
-AFTER = r"""
-{after}
-"""
 
 
 def upgrade(run):
@@ -45,7 +38,18 @@ def upgrade(run):
 
 def downgrade(run):
     run.change()
+
+
+# The schemas of the changed items. AFTER has what differs from BEFORE.
+BEFORE = r"""
+{before}
+"""
+AFTER = r"""
+{after}
+"""
 '''
+NAME_LENGTH = 32
+"""Most characters of the words in the name of a file."""
 NO_CHANGES = "No schema changes: the code in `upgrade` repairs values. Leave out of BEFORE and AFTER the items that it does not use."
 
 
@@ -56,7 +60,7 @@ def write_revision(app: App, why: str, allowed: Sequence[str], folder: Path) -> 
     except SchemaMismatch as error:
         raise SchemaMismatch(f"{error.message}, and no file is written. {REPAIR}", faults=error.faults) from error
     made = [one for one in planned if one.steps or _changes(one, allowed)]
-    return _write(folder, why, _text(why, made, allowed, app.url.partition(":")[0])) if made else None
+    return _write_changes(folder, why, made, allowed, app.url.partition(":")[0]) if made else None
 
 
 def write_data_revision(app: App, why: str, folder: Path) -> Path | None:
@@ -67,46 +71,74 @@ def write_data_revision(app: App, why: str, folder: Path) -> Path | None:
     schemas = [one.schema for one in records_of(app).values() if not one.left]
     if not schemas:
         return None
-    document = _document(schemas)
+    return written(folder, why, NO_CHANGES, schemas, schemas)
+
+
+def written(
+    folder: Path,
+    why: str,
+    changes: str,
+    before: Sequence[Schema],
+    after: Sequence[Schema],
+    *,
+    statements: str = "",
+    allowed: Sequence[str] = (),
+    follows: Sequence[str] | None = None,
+    replaces: Sequence[str] = (),
+) -> Path:
+    """Write a file with the next number, and return its path. `follows`: the names of the files before it; None: the last file of the folder. `replaces`: the
+    names of the files that it stands for."""
+    if follows is None:
+        follows = [one.name for one in heads(revisions_in(folder))]
+    order = f"FOLLOWS = {_json(follows)}" + (f"\nREPLACES = {_json(replaces)}" if replaces else "")
+    texts = texts_of(before, after)
     text = TEMPLATE.format(
-        why=_ascii(why), changes=NO_CHANGES, statements="", allowed="[]", before=document, after=document
+        why=_ascii(why),
+        changes=changes,
+        statements=statements,
+        order=order,
+        allowed=_json(allowed),
+        before=texts[0],
+        after=texts[1],
     )
-    return _write(folder, why, text)
-
-
-def _write(folder: Path, why: str, text: str) -> Path:
-    """Write a file with the next number, and return its path."""
-    number = 1 + max((int(one.stem.partition("_")[0]) for one in folder.glob("[0-9]*.py")), default=0)
+    number = 1 + max((int(one.stem.partition("_")[0]) for one in folder.glob(PATTERN)), default=0)
     folder.mkdir(exist_ok=True)
-    path = folder / f"{number:04}_{snake(why)[:50] or 'change'}.py"
+    path = folder / f"{number:04}_{_short(snake(why)) or 'change'}.py"
     path.write_text(text)
     return path
+
+
+def _json(names: Sequence[str]) -> str:
+    return msgspec.json.format(msgspec.json.encode([*names]), indent=0).decode()
+
+
+def _short(name: str) -> str:
+    """Return the first words of a name, at most `NAME_LENGTH` characters."""
+    if len(name) <= NAME_LENGTH:
+        return name
+    return name[: NAME_LENGTH + 1].rpartition("_")[0] or name[:NAME_LENGTH]
 
 
 def _changes(planned: Planned, allowed: Sequence[str]) -> list[Any]:
     return [one for one in planned.evolution.changes if one.allow is None or one.allow in allowed]
 
 
-def _text(why: str, planned: Sequence[Planned], allowed: Sequence[str], engine: str) -> str:
+def _write_changes(folder: Path, why: str, planned: Sequence[Planned], allowed: Sequence[str], engine: str) -> Path:
     evolutions = [one.evolution for one in planned]
     lines = [f"{one.path}: {one.message} ({one.effect.value})" for each in planned for one in _changes(each, allowed)]
     statements = [statement for each in planned for step in each.steps for statement in step.statements]
     shown = [f"    {line}" for statement in statements for line in (statement + ";").splitlines()]
-    return TEMPLATE.format(
-        why=_ascii(why),
-        changes="\n".join(map(_ascii, lines)),
-        statements="\n".join([f"\nStatements on {engine}, with the items of today:\n", *map(_ascii, shown), ""]),
-        allowed=msgspec.json.encode([*allowed]).decode(),
-        before=_document(one.stored for one in evolutions),
-        after=_document(one.declared.schema for one in evolutions if one.declared is not None),
+    return written(
+        folder,
+        why,
+        "\n".join(map(_ascii, lines)),
+        [one.stored for one in evolutions if one.stored is not None],
+        [one.declared.schema for one in evolutions if one.declared is not None],
+        statements="\n".join([f"\nStatements on {engine}:\n", *map(_ascii, shown), ""]) if shown else "",
+        allowed=allowed,
     )
 
 
 def _ascii(text: str) -> str:
     """Return text that does not end a docstring."""
     return text.replace("\\", "\\\\").replace('"""', "'''")
-
-
-def _document(schemas: Iterable[Schema | None]) -> str:
-    text = schema_to_json(document_of([one for one in schemas if one is not None]))
-    return msgspec.json.format(text, indent=1).decode().replace('"""', '\\"\\"\\"')

@@ -12,44 +12,23 @@ migrations/0001_rename_odometer.py     BEFORE, AFTER: JSON of the stores that ch
 
 from __future__ import annotations
 
-import runpy
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime
-from pathlib import Path
 from traceback import walk_tb
 from typing import Any
-
-from msgspec import Struct
 
 from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration, PersistyError, SchemaMismatch
 from ..model.former_schemas import compile_stored, reversed_names
 from ..model.schema import Schema
-from ..model.schema_json import document_from_json
+from ..model.schema_merge import merged
 from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.store import Store
 from .evolution import migrator_of, records_of
 from .migration import Migration, Planned, Progress
-
-FOLDER = "migrations"
-
-
-class Revision(Struct, frozen=True):
-    """A revision file. `name`: that of the file without the suffix. Revisions are ordered by it."""
-
-    name: str
-    path: Path
-    members: Mapping[str, Any]
-
-    @property
-    def atomic(self) -> bool:
-        """Return whether the writes of the file's code are one transaction: unless it says `ATOMIC = False`."""
-        return bool(self.members.get("ATOMIC", True))
-
-    def schemas(self, member: str) -> list[Schema]:
-        """Return the schemas of `BEFORE` or `AFTER`."""
-        return list(document_from_json(self.members[member]).schemas)
+from .revision_files import REPLACED, Revision, replaced_by
+from .stored_places import Records
 
 
 class Run:
@@ -155,27 +134,37 @@ class Run:
         self.app.close()
 
 
-def revisions_in(folder: Path) -> list[Revision]:
-    """Return the revision files of a folder in order. `InvalidDeclaration` for a file without the members of a revision."""
-    found = []
-    for path in sorted(folder.glob("[0-9]*.py")):
-        members = runpy.run_path(str(path))
-        missing = [name for name in ("BEFORE", "AFTER", "ALLOWED", "upgrade", "downgrade") if name not in members]
-        if missing:
-            raise InvalidDeclaration(f"{path} is not a revision", faults=[Fault(f"/{missing[0]}", "Missing")])
-        found.append(Revision(path.stem, path, members))
-    return found
-
-
-def has_revisions(folder: Path) -> bool:
-    """Return whether a folder has revision files."""
-    return any(folder.glob("[0-9]*.py"))
-
-
 def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
-    """Return the revisions that were not run in the app's database, in order. Creates no table."""
-    done = applied_revisions(app)
-    return [one for one in revisions if one.name not in done]
+    """Return the revisions that were not run in the app's database, in order. Creates no table. Before a file that replaces others come those
+    that the database has not run, unless it has run none and is empty."""
+    done, records = applied_revisions(app), records_of(app)
+    return [each for one in revisions for each in _pending(app, one, done, records)]
+
+
+def _pending(app: App, revision: Revision, done: Collection[str], records: Records) -> Iterator[Revision]:
+    if revision.name in done:
+        return
+    missing = {*revision.replaces} - {*done}
+    if missing and not (len(missing) == len(revision.replaces) and _is_new(app, revision, records)):
+        files = [one for one in replaced_by(revision) if one.name in missing]
+        lost = sorted(missing - {one.name for one in files})
+        if lost:
+            where = revision.path.parent / REPLACED
+            message = f"The database has not run all files that {revision.path} replaces. Restore these in {where} from version control"
+            raise SchemaMismatch(message, faults=[Fault(f"/{name}", "The file is missing") for name in lost])
+        for one in files:
+            yield from _pending(app, one, done, records)
+    yield revision
+
+
+def _is_new(app: App, revision: Revision, records: Records) -> bool:
+    """Return whether a database has none of the items of a file, or has them as the file leaves them."""
+    for one in revision.schemas("AFTER"):
+        engine = app.engine_of(app.metas[one.name]) if one.name in app.metas else app.engine
+        record = records.get(one.name)
+        if record.schema != one if record is not None else not engine.is_empty(one.table_or_name):
+            return False
+    return True
 
 
 def applied_revisions(app: App) -> dict[str, datetime]:
@@ -204,11 +193,57 @@ def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None
     return _run(app, revision, "upgrade", upgrading(app, revision, progress, rate), record)
 
 
-def upgrading(app: App, revision: Revision, progress: Progress, rate: float | None = None) -> Run:
-    """Return the run of an upgrade, which has done nothing yet."""
-    target = revision.schemas("AFTER")
-    removed = _names(revision.schemas("BEFORE")) - _names(target) - app.metas.keys()
+def is_replacement(revision: Revision, done: Collection[str]) -> bool:
+    """Return whether a database has run the files that this one replaces."""
+    return any(one in done for one in revision.replaces)
+
+
+def upgrading(
+    app: App,
+    revision: Revision,
+    progress: Progress,
+    rate: float | None = None,
+    *,
+    done: Collection[str] | None = None,
+    records: Records | None = None,
+) -> Run:
+    """Return the run of an upgrade, which has done nothing yet. `done`, `records`: the files that were run before, and the schemas that were applied last;
+    None to read them."""
+    before, after = revision.schemas("BEFORE"), revision.schemas("AFTER")
+    target = _beside_others(app, revision, before, after, done, records)
+    removed = _names(before) - _names(target) - app.metas.keys()
     return Run(app, target, removed, revision.members["ALLOWED"], progress, rate, atomic=revision.atomic)
+
+
+def _beside_others(
+    app: App,
+    revision: Revision,
+    base: Sequence[Schema],
+    target: Sequence[Schema],
+    done: Collection[str] | None = None,
+    records: Records | None = None,
+) -> Sequence[Schema]:
+    """Return the schemas that a file leads to, joined with what files of other branches have changed before. Raises `SchemaMismatch` if both change the same."""
+    if not revision.beside:
+        return target
+    done = applied_revisions(app) if done is None else done
+    others = [one for one in revision.beside if one.name in done]
+    now = (records_of(app) if records is None else records).values() if others else ()
+    stored = [one.schema for one in now if not one.left]
+    found, paths = list[Schema](), list[str]()
+    for one in target:
+        schema = one
+        before = next((each for each in base if each.name in (one.name, *one.former_names)), None)
+        if before is not None and any(other.has_item(before.name) for other in others):
+            current = next((each for each in stored if before.name in (each.name, *each.former_names)), before)
+            schema, clashes = merged(before, one, current)
+            paths += clashes
+        found.append(schema)
+    if paths:
+        names = ", ".join(one.name for one in others)
+        faults = [Fault(path, "Files of two branches change this") for path in paths]
+        raise SchemaMismatch(f"{revision.path} changes what {names} has changed", faults=faults)
+    return found
 
 
 def downgrade(
@@ -223,13 +258,16 @@ def downgrade(
         else one
         for one in revision.schemas("BEFORE")
     ]
-    removed = after.keys() - _names(target)
+    if revision.replaces:
+        raise InvalidDeclaration(f"{revision.path} replaces other files, so it cannot be undone")
+    joined = _beside_others(app, revision, revision.schemas("AFTER"), target)
+    removed = after.keys() - _names(joined)
 
     def forget(run: Run) -> None:
         if not run.records().delete((app.name, revision.name)):
             raise Conflict(f"{revision.name} was undone by another process")
 
-    run = Run(app, target, removed, allowed, progress, rate, atomic=revision.atomic)
+    run = Run(app, joined, removed, allowed, progress, rate, atomic=revision.atomic)
     return _run(app, revision, "downgrade", run, forget)
 
 

@@ -57,7 +57,9 @@ def test_the_examples_of_the_guide_run(
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions in one second look alike
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("PERSISTY_URL", raising=False)
-    (before, after, *_), (text,) = ([code for kind, code in BLOCKS if kind == wanted] for wanted in ("python", "text"))
+    (before, after, *_), (text, branches) = (
+        [code for kind, code in BLOCKS if kind == wanted] for wanted in ("python", "text")
+    )
     fill(declare(before), "0", "1", "2", "cheap")
     declare(after)
     assert run("persisty migrate garage:app", capsys) == text
@@ -78,3 +80,9 @@ def test_the_examples_of_the_guide_run(
     app = declare(after)
     assert sorted(one.price for one in app.store("car").search_all()) == [0, 1, 2, 5]
     app.close()
+    [first] = Path("migrations").glob("0001_*.py")
+    for name in ("0002_price", "0002_seats"):
+        first.with_name(f"{name}.py").write_text(
+            first.read_text().replace("FOLLOWS = []", f'FOLLOWS = ["{first.stem}"]')
+        )
+    assert run("persisty migrate garage:app", capsys).startswith(branches)

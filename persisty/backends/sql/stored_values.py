@@ -168,6 +168,8 @@ class StoredValues:
         stored = [name for name in names if self.source(name) is not None]
         if any(self.default(name) is None for name in names if name not in stored):
             return  # all are null, so the whole is null
+        if any(self.value(name) == "NULL" for name in stored):
+            return  # the type has no conversion: a value is refused by itself, and the others are null
         values = ", ".join(map(self.value, stored))
         some = " AND ".join(f"({self.value(name)}) IS NOT NULL" for name in stored)
         groups = f"SELECT {values} FROM {self.place} WHERE {some} GROUP BY {values} HAVING count(*) > 1"

@@ -462,3 +462,44 @@ def test_messages_name_the_former_name_to_declare_and_the_command(
         with pytest.raises(SchemaMismatch, match="`persisty migrate`"):
             app.prepare()
         app.close()
+
+
+def test_two_developers_write_files_and_one_command_joins_them(
+    persisty: Persisty, declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{tmp_path}/used.db"
+    fill(url)
+    first, second = tmp_path / "migrations", tmp_path / "other"
+    persisty("migrate", declare(Renamed), "--url", url, "--revision", "Rename", "--allow", "drop:car.note")
+    persisty("migrate", declare(Car, Owner), "--url", url, "--revision", "Owners", "--folder", str(second))
+    (second / "0001_owners.py").rename(first / "0001_owners.py")
+    spec = declare(Renamed, Owner)
+    for command in (("migrate",), ("migrate", "--plan"), ("migrate", "--revision", "more"), ("migrate", "--squash")):
+        done = persisty(command[0], spec, *command[1:], "--url", url)
+        assert done.code == 2
+        assert "migrations/0001_owners.py and migrations/0001_rename.py were written on different branches" in done.err
+        assert "Join them: persisty migrate --merge" in done.err
+    done = persisty("check", spec)
+    assert (done.code, "persisty migrate --merge" in done.out) == (2, True)
+    done = persisty("migrate", spec, "--merge", "--url", url)
+    assert "Wrote migrations/0002_merge_0001_owners_and_0001.py" in done.out, done.err
+    assert persisty("check", spec).code == 0
+    done = persisty("migrate", spec, "--url", url)
+    assert done.code == 0, done.err
+    assert "Nothing to join" in persisty("migrate", spec, "--merge", "--url", url).out
+    start(spec, url).close()
+    file = first / "0001_owners.py"
+    file.write_text(file.read_text().replace("run.change()", "run.change()\n    run.store('owner').delete_all()", 1))
+    done = persisty("migrate", spec, "--squash", "--url", url)
+    assert "Wrote migrations/0003_squashed.py. It replaces 3 files" in done.out, done.err
+    assert "These files have code" in done.out
+    assert "0001_owners" in done.out.rpartition("copy it")[2]
+    assert "Only recorded" in persisty("migrate", spec, "--plan", "--url", url).out
+    for one in (url, f"sqlite:///{tmp_path}/empty.db"):
+        done = persisty("migrate", spec, "--url", one)
+        assert done.code == 0, done.err
+        assert "Nothing to change" in persisty("migrate", spec, "--plan", "--url", one).out
+    assert "Nothing to squash" in persisty("migrate", spec, "--squash", "--url", url).out
+    done = persisty("migrate", spec, "--back-to", "0", "--url", url)
+    assert "cannot be undone" in done.err

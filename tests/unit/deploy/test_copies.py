@@ -13,8 +13,9 @@ from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
 from persisty.backends.dynamodb import table_copy
 from persisty.cli.migrate import command
 from persisty.deploy.migration import Migration
+from persisty.deploy.revision_files import revisions_in
 from persisty.deploy.revision_writing import write_revision
-from persisty.deploy.revisions import pending, revisions_in, upgrade
+from persisty.deploy.revisions import pending, upgrade
 from persisty.store.migration import Step
 
 from .test_dynamodb_migration import Tables, effects, tables

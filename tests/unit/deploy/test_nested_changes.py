@@ -13,8 +13,9 @@ from msgspec import Struct, field
 from persisty import App, SchemaMismatch, meta_of, stored
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration, refused_changes
+from persisty.deploy.revision_files import revisions_in
 from persisty.deploy.revision_writing import write_revision
-from persisty.deploy.revisions import pending, revisions_in, upgrade
+from persisty.deploy.revisions import pending, upgrade
 from persisty.model.schema_changes import changes_of
 
 from ...postgres import schema_in

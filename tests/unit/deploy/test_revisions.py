@@ -12,16 +12,9 @@ from msgspec import Struct, structs
 from persisty import App, Attr, BelongsTo, Index, SchemaMismatch, custom, link, stored
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
+from persisty.deploy.revision_files import Revision, revisions_in
 from persisty.deploy.revision_writing import write_data_revision, write_revision
-from persisty.deploy.revisions import (
-    Revision,
-    Run,
-    create_unnamed,
-    downgrade,
-    pending,
-    revisions_in,
-    upgrade,
-)
+from persisty.deploy.revisions import Run, create_unnamed, downgrade, pending, upgrade
 from persisty.model.schema_json import schema_from_json
 from persisty.store.migration import Step
 
