@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..errors import Fault, InvalidDeclaration
-from .dataclass_defaults import completed
+from .absent_members import stored_decoder
 from .meta import Attribute, StoreMeta, meta_of
 from .missing_values import value_before
 from .stored_members import members_of, stored_kind
+from .stored_objects import StoredObject, stored_value
 from .types import Kind
 from .unreadable_items import FAULTS, UnreadableValue, marked, unreadable
 
@@ -37,7 +38,7 @@ def converted_item(item: Any, meta: StoreMeta[T]) -> T:
         if stored_kind(former) is not stored_kind(attribute):
             message = "Stored items have a value of another type"
             raise _misfit(Fault(f"/{meta.name}/{name}", message, str(attribute.kind), str(former.kind)))
-        values[name] = stored = former.get(item)
+        values[name] = stored = _stored(item, former)
         if former.type == attribute.type and stored is not None and name not in broken:
             continue
         try:
@@ -47,6 +48,12 @@ def converted_item(item: Any, meta: StoreMeta[T]) -> T:
             if isinstance(stored, enum.Enum):  # filters and links compare the stored value
                 values[name] = stored.value
     return marked(meta, values, misfits)
+
+
+def _stored(item: Any, former: Attribute) -> Any:
+    value = former.get(item)
+    kept = stored_value(item, former.name) if value is None else None
+    return kept.members if isinstance(kept, StoredObject) else value
 
 
 def _added(meta: StoreMeta[Any], attribute: Attribute) -> Any:
@@ -68,6 +75,6 @@ def _decoded(attribute: Attribute, stored: Any) -> Any:
             raise UnreadableValue(attribute.name)
         return None if attribute.optional or before is None else before()
     if attribute.kind is Kind.JSON:
-        return completed(msgspec.json.decode(msgspec.json.encode(stored), type=attribute.type))
+        return stored_decoder(attribute.type)(msgspec.json.encode(stored))
     value, members = stored.value if isinstance(stored, enum.Enum) else stored, members_of(attribute)
     return value if members is None else members[value]

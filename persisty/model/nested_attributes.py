@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
-from msgspec import NODEFAULT, UNSET
-
+from .absent_members import constant_default
 from .expressions import Fields
 from .json_values import normaliser
 from .meta import Attribute
+from .stored_objects import StoredObject, comparable_value, member_reader, stored_value
 from .struct_fields import StructField, struct_fields
 from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, unwrap
 
@@ -23,6 +23,7 @@ def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iter
     cls = bare(attribute.type)
     if attribute.kind is not Kind.JSON or cls in above:
         return
+    get = attribute.get if attribute.path else _root_getter(attribute)
     for field, (declared, default) in _fields(cls).items():
         inner, optional = unwrap(declared.annotation)
         kind = kind_of(inner)
@@ -31,7 +32,7 @@ def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iter
             kind=kind,
             type=inner,
             operand=constrained(comparable(inner), IMPLICIT.get(kind, {})),
-            get=_getter(attribute.get, field, kind),
+            get=_getter(get, declared, kind, inner, default),
             normalise=normaliser(kind, inner),
             optional=True if attribute.optional else optional,
             path=(*attribute.path, declared.json),
@@ -51,27 +52,29 @@ def _fields(cls: Any) -> dict[str, tuple[StructField, Any]]:
     """Return field → (its declaration, its constant default, None if it has none)."""
     if getattr(getattr(cls, "__struct_config__", None), "array_like", False):
         return {}
-    return {one.name: (one, _constant(one)) for one in struct_fields(cls)}
+    return {one.name: (one, constant_default(one)) for one in struct_fields(cls)}
 
 
-def _constant(field: StructField) -> Any:
-    """Return the default of a field. None if it has none, or if its function returns another value at each call."""
-    factory = field.default_factory
-    if factory is NODEFAULT:
-        return None if field.default is NODEFAULT else field.default
-    if isinstance(factory, type):
-        return factory()
-    try:
-        made = factory()
-        return made if made == factory() else None
-    except Exception:  # a function of an app can raise anything, for example outside a request
-        return None
+def _root_getter(attribute: Attribute) -> Callable[[Any], Any]:
+    get, name = attribute.get, attribute.name
+
+    def get_object(item: Any) -> Any:
+        value = get(item)
+        return stored_value(item, name) if value is None else value
+
+    return get_object
 
 
-def _getter(outer: Callable[[Any], Any], field: str, kind: Kind) -> Callable[[Any], Any]:
+def _getter(
+    outer: Callable[[Any], Any], field: StructField, kind: Kind, annotation: Any, default: Any
+) -> Callable[[Any], Any]:
+    name, json, read = field.name, field.json, member_reader(kind, annotation)
+
     def get(item: Any) -> Any:
-        value = getattr(outer(item), field, None)
-        return None if value is UNSET else value  # the JSON of an object lacks an unset field
+        holder = outer(item)
+        if type(holder) is StoredObject:
+            return holder.get(json, read, default)
+        return comparable_value(getattr(holder, name, None))  # the JSON of an object lacks an unset field
 
     def get_instant(item: Any) -> Any:
         value = get(item)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from .schema import AttributeSchema, Definition, Enumeration, Object, Schema
-from .schema_types import Anything, Choice, Dict, List, Named, Null, OneOf, Python, Set, Tuple, Type
+from .schema import AttributeSchema, Definition, Enumeration, Field, Function, Object, Schema
+from .schema_types import Anything, Choice, Dict, List, Named, Null, OneOf, Python, Set, Tuple, Type, is_nullable
+from .type_construction import FACTORIES
 
 Path = tuple[str, ...]
 WIDER = frozenset({("integer", "float"), ("integer", "decimal")})
@@ -86,10 +87,20 @@ class _Comparison:
         for name, field in declared.items():
             if name in stored:
                 yield from self.of(stored[name].type, field.type, (*path, name))
-            if field.required and (name not in stored or stored[name].omittable):
+            if name in stored and not stored[name].omittable:
+                continue
+            if field.required:
                 yield f"{_shown((*path, name))} is required now", False
+            elif _may_be_made_anew(field):
+                yield f"{_shown((*path, name))} has no stored value, and a function makes its default", False
         if before.array_like and [*stored][: len(declared)] != [*declared][: len(stored)]:
             yield f"{_shown(path)} has its fields in another order", False
+
+
+def _may_be_made_anew(field: Field) -> bool:
+    """Return whether stored values that lack a field may be unreadable, because each call of its function may return another value."""
+    made = isinstance(field.default, Function) and field.default.function not in FACTORIES
+    return made and not is_nullable(field.type)
 
 
 def _values(one: Type | Definition) -> tuple[str | int | None, ...] | None:

@@ -1,8 +1,8 @@
 """Stored items that do not fit their declaration: a removed enum member, another type, a required attribute without a value.
 
 An engine that cannot decode a value returns the item as an instance of a subclass of its class. Attributes that cannot be decoded are
-None there, and `unreadable` names them. The error has the path of a nested value, such as `/position/alt`. Filters, deletes and referential
-actions treat such an item like any other. `StoreContext` raises an `UnreadableItem` instead, which names store, key and attributes, so that no
+None there, `unreadable` names them, and filters compare their stored values (`stored_objects`). The error has the path of a nested value, such as
+`/position/alt`. Deletes and referential actions treat such an item like any other. `StoreContext` raises an `UnreadableItem` instead, which names store, key and attributes, so that no
 caller of a store gets the item itself.
 """
 
@@ -18,7 +18,8 @@ from ..errors import UnreadableItem
 from .allowed_values import listed_choices
 from .meta import StoreMeta, per_meta
 from .msgspec_faults import fault_of
-from .types import stored_type
+from .stored_objects import STORED, StoredObject, stored_json
+from .types import Kind, stored_type
 
 T = TypeVar("T")
 
@@ -50,7 +51,11 @@ class UnreadableValue(ValueError):
 @per_meta
 def _class(meta: StoreMeta[Any]) -> type[Any]:
     return msgspec.defstruct(
-        meta.item.__name__, [(NAMES, tuple)], bases=(meta.item,), kw_only=True, module=meta.item.__module__
+        meta.item.__name__,
+        [(NAMES, tuple), (STORED, dict)],
+        bases=(meta.item,),
+        kw_only=True,
+        module=meta.item.__module__,
     )
 
 
@@ -59,21 +64,27 @@ def partly_readable(
     stored: Mapping[str, Any],
     decode: Callable[[str, Any], Any],
     selected: tuple[str, ...],
-    plain: Callable[[str, Any], Any] | None = None,
+    plain: Callable[[str, Any], Any],
 ) -> Any:
     """Return the item of stored values. `decode`: (attribute, its stored value) → its value, or an error of `FAULTS`. Attributes that
-    are not `selected` are UNSET. `plain`: the same for the stored value of an enum or a `Literal` that is none of its members. Such a value stays in
-    the key, so that the item can be named and deleted, and in the attributes of links.
+    are not `selected` are UNSET. `plain`: the same for a stored value that its type does not allow: that of an enum or a `Literal`, and the JSON text of an
+    object. A value of an enum stays in the key, so that the item can be named and deleted, and in the attributes of links.
     """
     values: dict[str, Any] = dict.fromkeys(meta.attributes, UNSET)
     unreadable: list[tuple[str, str]] = []
+    compared: dict[str, Any] = {}
     for name in selected:
         try:
             values[name] = decode(name, stored[name])
         except FAULTS as error:
-            values[name] = None if plain is None or name not in _choices_kept(meta) else _in_key(name, stored, plain)
+            found = _plain(meta.attributes[name].kind, name, stored[name], plain)
+            values[name] = found if name in _choices_kept(meta) else None
             unreadable.append((name, _path(error)))
-    return _class(meta)(**values, **{NAMES: tuple(unreadable)}) if unreadable else meta.item(**values)
+            if found is not None:
+                compared[name] = found
+    if not unreadable:
+        return meta.item(**values)
+    return _class(meta)(**values, **{NAMES: tuple(unreadable), STORED: compared})
 
 
 @per_meta
@@ -91,9 +102,12 @@ def _choices_kept(meta: StoreMeta[Any]) -> frozenset[str]:
     return choices_of_key(meta).union(by_links)
 
 
-def _in_key(name: str, stored: Mapping[str, Any], plain: Callable[[str, Any], Any]) -> Any:
+def _plain(kind: Kind, name: str, stored: Any, plain: Callable[[str, Any], Any]) -> Any:
+    """Return the value of an unreadable attribute as filters see it, None if it has no plain form."""
     try:
-        return plain(name, stored[name])
+        found = plain(name, stored)
+        json = msgspec.json.decode(found) if kind is Kind.JSON and found is not None else None
+        return found if json is None else stored_json(json)
     except FAULTS:
         return None
 
@@ -105,8 +119,17 @@ def marked(meta: StoreMeta[T], values: Mapping[str, Any], misfits: Mapping[str, 
     """
     if not misfits:
         return meta.item(**values)
-    found: T = _class(meta)(**values, **{NAMES: tuple((name, _path(error)) for name, error in misfits.items())})
+    compared = {name: _without_class(values[name]) for name in misfits if values[name] is not None}
+    objects = {name for name, value in compared.items() if isinstance(value, StoredObject)}
+    marks = {NAMES: tuple((name, _path(error)) for name, error in misfits.items()), STORED: compared}
+    found: T = _class(meta)(**{**values, **dict.fromkeys(objects)}, **marks)
     return found
+
+
+def _without_class(value: Any) -> Any:
+    """Return a value as filters see it: an object of another class has the members of its JSON."""
+    plain = msgspec.to_builtins(value)
+    return StoredObject(plain) if isinstance(plain, dict) else value
 
 
 def without_misfits(meta: StoreMeta[T], item: T, selected: Collection[str] | None = None) -> T:
@@ -121,8 +144,11 @@ def without_misfits(meta: StoreMeta[T], item: T, selected: Collection[str] | Non
 def repaired(meta: StoreMeta[T], item: T, changes: Collection[str]) -> T:
     """Return the item without the marks of attributes that have been changed, which have values of the declared type now."""
     still_unreadable = tuple([one for one in getattr(item, NAMES, ()) if one[0] not in changes])
-    if still_unreadable or type(item) is meta.item:
-        return msgspec.structs.replace(item, **{NAMES: still_unreadable}) if still_unreadable else item  # type: ignore[type-var]
+    if type(item) is meta.item:
+        return item
+    if still_unreadable:
+        compared = {name: value for name, value in getattr(item, STORED).items() if name not in changes}
+        return msgspec.structs.replace(item, **{NAMES: still_unreadable, STORED: compared})  # type: ignore[type-var]
     return meta.item(**{name: attribute.get(item) for name, attribute in meta.attributes.items()})
 
 

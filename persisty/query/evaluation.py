@@ -12,7 +12,7 @@ from typing import Any
 
 from ..model.expressions import And, Compare, Filter, Not, Or, OrderBy
 from ..model.meta import Attribute, StoreMeta
-from ..model.unreadable_items import unreadable
+from ..model.stored_objects import stored_value
 
 Predicate = Callable[[Any], bool]
 
@@ -68,7 +68,7 @@ def comparison(attribute: Attribute, op: str, value: Any) -> Predicate:
     get, primitive = attribute.get, attribute.primitive
     if op == "null":
         name = attribute.name
-        return lambda item: (get(item) is None and name not in unreadable(item)) is value
+        return lambda item: (get(item) is None and stored_value(item, name) is None) is value
     if op == "ne":
         return lambda item: get(item) != value
     if op in ("eq", "oneof"):

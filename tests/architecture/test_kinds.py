@@ -49,6 +49,27 @@ LACKING: dict[str, tuple[str, str]] = {
     "persisty/backends/sql/columns.py:PYTHON": ("DATETIME DATE DECIMAL ENUM JSON", "an engine decodes these"),
     "persisty/backends/sql/postgres/dialect.py:COLUMNS": ("ENUM", "stored as its values"),
     "persisty/backends/sql/sqlite.py:COLUMNS": ("ENUM", "stored as its values"),
+    "persisty/backends/sql/postgres/nested_values.py:CASTS": ("ENUM", "stored as its values"),
+    "persisty/backends/sql/postgres/nested_values.py:COMMON": (
+        "STRING INTEGER FLOAT BOOLEAN UUID ENUM BYTES JSON",
+        "the pattern of each value takes little time",
+    ),
+    "persisty/backends/sql/postgres/nested_values.py:PATTERNS": (
+        "STRING ENUM JSON",
+        "stored as its values, any text, any JSON",
+    ),
+    "persisty/backends/sql/sqlite_nested_values.py:COMMON": (
+        "STRING INTEGER FLOAT BOOLEAN ENUM BYTES JSON",
+        "these need no function of Python, or SQLite has no expression for them",
+    ),
+    "persisty/backends/sql/sqlite_nested_values.py:READERS": (
+        "STRING INTEGER FLOAT BOOLEAN ENUM JSON",
+        "the type of JSON decides, or these are stored as their values",
+    ),
+    "persisty/backends/sql/sqlite_nested_values.py:TYPES": (
+        "DATETIME DATE UUID ENUM BYTES JSON",
+        "READERS checks the text, or these are stored as their values, or any JSON",
+    ),
     "persisty/backends/sql/stored_schema.py:SCALARS": ("ENUM JSON", "a column does not say these"),
     "persisty/clients/description.py:OPERATORS_OF": (
         "FLOAT BOOLEAN DATETIME DATE UUID DECIMAL BYTES",

@@ -22,10 +22,12 @@ from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.stored_members import stored_kind
 from ...model.stored_names import stored_names_of
+from ...model.types import Kind
 from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from ...model.validation import changed
 from ...query.evaluation import matcher
 from ...store.backend import Patch, Write
+from .unchanged_values import StoredCell, StoredItem
 from .wire_answers import LOOSE, Batch, ExecutedBatch, Found, Got, Updated
 from .wire_kinds import NULL, UNBOUNDED, WIRE, Convert, Wire, WireKind, cell, nullable_cell, wire_kind
 
@@ -161,10 +163,21 @@ class WireCodec:
 
     def read(self, wire: Mapping[str, Mapping[str, Any]]) -> Any:
         """Return the item of wire JSON, such as that of a refusal."""
+        return self.item(self._row_of(wire))
+
+    def read_stored(self, wire: Mapping[str, Mapping[str, Any]]) -> StoredItem:
+        """Return the item of wire JSON with its row."""
+        return self.stored_item(self._row_of(wire))
+
+    def stored_item(self, row: Any) -> StoredItem:
+        """Return a row with its item."""
+        return StoredItem(self.item(row), row)
+
+    def _row_of(self, wire: Mapping[str, Mapping[str, Any]]) -> Any:
         try:
-            return self.item(msgspec.convert(wire, self._row))
+            return msgspec.convert(wire, self._row)
         except msgspec.ValidationError:
-            return self.item(msgspec.convert(wire, self._loose))
+            return msgspec.convert(wire, self._loose)
 
     def _reader(self, names: tuple[str, ...]) -> Convert:
         kinds = {name: self._kinds[name] for name in names}
@@ -175,7 +188,7 @@ class WireCodec:
     def _partly(self, names: tuple[str, ...], row: Any) -> Any:
         """Return the item of a row with a value that its attribute's type does not allow."""
         return partly_readable(
-            self._meta, {name: getattr(row, name) for name in names}, self._checked, names, self._choice
+            self._meta, {name: getattr(row, name) for name in names}, self._checked, names, self._plain
         )
 
     def _checked(self, name: str, given: Any) -> Any:
@@ -195,11 +208,14 @@ class WireCodec:
             return None if given.NULL else _missing()
         return value if kind.decode is None else kind.decode(value)
 
-    def _choice(self, name: str, given: Any) -> Any:
-        """Decode a cell of an enum or a `Literal` that may be none of its members."""
-        cell, row = self._cells[name], WIRE[stored_kind(self._meta.attributes[name])]
-        text = getattr(msgspec.convert(given, cell) if isinstance(given, dict) else given, row.tag)
-        return text if row.decode is None else row.decode(text)
+    def _plain(self, name: str, given: Any) -> Any:
+        """Decode a cell whose value may not be of its attribute's type: a scalar's kind, or the JSON text of an object. None for a null."""
+        kind, cell = stored_kind(self._meta.attributes[name]), self._cells[name]
+        row = self._kinds[name] if kind is Kind.JSON else WIRE[kind]
+        value = getattr(msgspec.convert(given, cell) if isinstance(given, dict) else given, row.tag)
+        if value is not None and kind is Kind.JSON:
+            return value if row.tag == "S" else "[]"  # a list is compared with null only
+        return value if value is None or row.decode is None else row.decode(value)
 
     def partial(self, names: tuple[str, ...]) -> Convert:
         """Return the function from a row to an item in which all other attributes are UNSET."""
@@ -251,6 +267,8 @@ class WireCodec:
 
     def value(self, name: str, value: Any) -> dict[str, Any]:
         """Encode one value that is not None."""
+        if type(value) is StoredCell:
+            return value.wire
         tag, encode = self.cells[name]
         return {tag: encode(value)}
 

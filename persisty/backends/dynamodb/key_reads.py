@@ -18,6 +18,7 @@ from .codec import WireCodec
 from .planner import KeyPlan
 from .requests import Requests
 from .result_streams import Fields, ResultStreams
+from .unchanged_values import StoredItem
 from .wire_answers import Sizes
 
 T = TypeVar("T")
@@ -43,6 +44,17 @@ class Keyed(Generic[T]):
                 found[key_values(item)] = item
         return list(found.values()) if len(found) == len(keys) else [found[key] for key in keys]
 
+    def read_stored(self, keys: Sequence[KeyValues]) -> list[StoredItem | None]:
+        """Return the items of these keys with their rows, by position."""
+        whole = Fields(None, self._codec.stored_item)
+        if len(keys) == 1:
+            return [self._one(keys[0], whole)]
+        found: dict[KeyValues, StoredItem | None] = dict.fromkeys(keys)
+        for batch in self._batches([key for key in found if self._codec.storable(key)], whole, []):
+            for one in batch:
+                found[self._meta.key_values(one.item)] = one
+        return [found[key] for key in keys]
+
     def matches(
         self, plan: KeyPlan, names: Iterable[str] | None, sizes: Sizes, after: Mapping[str, Any] | None = None
     ) -> Iterator[list[T]]:
@@ -64,18 +76,18 @@ class Keyed(Generic[T]):
             found = [item for item in batch if is_match(item)]
             yield sorted(found, key=lambda item: places[self._meta.key_values(item)])
 
-    def _one(self, key: KeyValues, fields: Fields) -> T | None:
+    def _one(self, key: KeyValues, fields: Fields) -> Any:
         if not self._codec.storable(key):
             return None
         row = self._streams.call("GetItem", self._requests.read(key, fields.names), self._codec.got).Item
         return None if row is None else fields.item(row)
 
-    def _batches(self, keys: Sequence[KeyValues], fields: Fields, sizes: Sizes) -> Iterator[list[T]]:
+    def _batches(self, keys: Sequence[KeyValues], fields: Fields, sizes: Sizes) -> Iterator[list[Any]]:
         """Yield the items of distinct keys, a list for each request."""
         for start in range(0, len(keys), MAX_READ):
             yield list(self._some(keys[start : start + MAX_READ], fields, sizes))
 
-    def _some(self, keys: Sequence[KeyValues], fields: Fields, sizes: Sizes) -> Iterator[T]:
+    def _some(self, keys: Sequence[KeyValues], fields: Fields, sizes: Sizes) -> Iterator[Any]:
         """Send a BatchGetItem, and again for its unprocessed keys."""
         request: Any = self._requests.read_batch(keys, fields.names)
         attempt = 0

@@ -78,7 +78,7 @@ class Reads(Generic[T]):
         self._keyed = Keyed(meta, codec, requests, self._streams)
         self._positions = Positions(meta, codec)
         self._statistics = Statistics(requests.table, transport)
-        self.read = self._keyed.read
+        self.read, self.read_stored = self._keyed.read, self._keyed.read_stored
 
     def for_changes(self, changes: Mapping[str, Any]) -> Reads[T]:
         """Return reads in which an item that is changed so does not appear again: they use no index in which the item would move,

@@ -21,14 +21,14 @@ from msgspec import Struct
 from ...aws.retries import AwsError, exhausted
 from ...backoff import ATTEMPTS, backoff
 from ...errors import BatchTooLarge, InvalidInput, PersistyError
-from ...model.expressions import ALL, NOTHING, And, Compare, Filter
+from ...model.expressions import ALL, NOTHING, And, Filter
 from ...model.generators import VERSION
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.validation import changed
 from ...query.evaluation import matcher
 from ...query.filter_algebra import combine, names_in
-from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ...store.backend import Outcome, Patch, Put, Write, WriteResult
 from .codec import WireCodec
 from .expressions import split
 from .guard_rows import Guards
@@ -36,6 +36,7 @@ from .requests import OPERATIONS, Requests
 from .requirement_checks import RequirementChecks, TableOf, required_by
 from .system_table import SystemTable
 from .transport import TRANSACTION_CANCELED, Transport, as_error
+from .unchanged_values import StoredItem, unchanged
 
 T = TypeVar("T")
 MAX_ATOMIC = 100
@@ -67,7 +68,7 @@ class Part(Generic[T]):
         meta: StoreMeta[T],
         codec: WireCodec,
         requests: Requests,
-        read: Callable[[Sequence[KeyValues]], list[T | None]],
+        read: Callable[[Sequence[KeyValues]], list[StoredItem | None]],
     ) -> None:
         self.meta, self.codec, self.requests, self.read = meta, codec, requests, read
         self.guards = Guards(meta, codec)
@@ -83,24 +84,20 @@ class Part(Generic[T]):
         undecided = split(self.meta, write.when)[1] != ALL
         return undecided or self.guards.concern(write) or bool(self.codec.starts_from_null(write))
 
-    def condition(self, write: Write, was_read: bool, item: T | None) -> Filter:
+    def condition(self, write: Write, was_read: bool, stored: StoredItem | None) -> Filter:
         """Return the condition of a write for DynamoDB, or `NOTHING` if the item that was read rules the write out."""
         if isinstance(write, Put):
             return ALL
         native, local = split(self.meta, write.when)
         if not was_read:
             return native
-        if item is None or not matcher(self.meta, write.when)(item):
+        if stored is None or not matcher(self.meta, write.when)(stored.item):
             return NOTHING
-        return combine(And, [native, *self._unchanged(write, item, local), *self.codec.started(write, item)[1]])
-
-    def _unchanged(self, write: Patch | Delete, item: T, local: Filter) -> list[Filter]:
-        """Return the condition that the item still has the values on which the write was decided."""
-        names = set(names_in(local))
+        names = set(names_in(local))  # the write was decided on their values
         if self.guards.concern(write):
             names |= {*self.guards.attributes, *self.versions}
-        values = [(name, self.meta.attributes[name].get(item)) for name in sorted(names)]
-        return [Compare(name, "null", True) if value is None else Compare(name, "eq", value) for name, value in values]
+        same = [*unchanged(self.meta, stored, names), *self.codec.started(write, stored.item)[1]]
+        return combine(And, [native, *same])
 
     def values(self, write: Write, item: T | None) -> tuple[dict[str, str], dict[str, str]]:
         """Return the guards of an item before and after a write, each with its index."""
@@ -149,7 +146,7 @@ class Transactions:
             return self._committed(writes, items)
         raise exhausted(AwsError("ThrottlingException", "the transaction kept conflicting with others", {}))
 
-    def _plan(self, writes: Writes, items: Mapping[int, Any]) -> tuple[list[WriteResult] | None, list[Action]]:
+    def _plan(self, writes: Writes, items: Items) -> tuple[list[WriteResult] | None, list[Action]]:
         """Return the actions, or the results if they are known without a request.
 
         A write that is known to be refused is still sent, with a condition that is always false, so that every refused write of the
@@ -164,15 +161,15 @@ class Transactions:
             if not isinstance(write, Put) and not part.codec.storable(write.key):
                 results[position] = MISSING
                 continue
+            item = _item(items, position)
             when = part.condition(write, position in items, items.get(position))
             if position in items and when == NOTHING:
-                item = items[position]
                 refused[position] = MISSING if item is None else WriteResult(Outcome.FAILED, item)
                 actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(write, NOTHING)}, position))
                 continue
-            started = part.codec.started(write, items[position])[0] if position in items else write
+            started = part.codec.started(write, item)[0] if position in items else write
             actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(started, when)}, position))
-            before, after = part.values(write, items.get(position))
+            before, after = part.values(write, item)
             for guard in [one for one in before if one not in after]:
                 if (
                     guard not in taken
@@ -201,7 +198,7 @@ class Transactions:
         return None, actions
 
     def _canceled(
-        self, writes: Writes, items: dict[int, Any], actions: Sequence[Action], error: AwsError
+        self, writes: Writes, items: dict[int, StoredItem | None], actions: Sequence[Action], error: AwsError
     ) -> list[WriteResult] | None:
         """Return the result of each write of a cancelled transaction, or None if it may be tried again.
 
@@ -232,11 +229,11 @@ class Transactions:
             if isinstance(write, Put):
                 results[position] = EXISTS
                 continue
-            current = part.codec.read(wire) if wire else None
-            if position in items and current is not None and matcher(part.meta, write.when)(current):
+            current = part.codec.read_stored(wire) if wire else None
+            if position in items and current is not None and matcher(part.meta, write.when)(current.item):
                 items[position], changed_since = current, True
             else:
-                results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
+                results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current.item)
         refused = {action.guard: action.position for action, _ in failed if action.guard}
         self._report_taken(writes, items, refused, results)
         unmet = [
@@ -252,7 +249,7 @@ class Transactions:
     def _report_taken(
         self,
         writes: Writes,
-        items: Mapping[int, Any],
+        items: Items,
         refused: Mapping[str, int],
         results: list[WriteResult],
     ) -> None:
@@ -261,7 +258,7 @@ class Transactions:
         `refused`: the guards that were not free, each with the write whose action failed. A guard stays taken
         until a write releases it.
         """
-        values = [part.values(write, items.get(position)) for position, (part, write) in enumerate(writes)]
+        values = [part.values(write, _item(items, position)) for position, (part, write) in enumerate(writes)]
         taken_guards = {*refused}.union(*(before for before, _ in values))
         for position, (before, after) in enumerate(values):
             if results[position] is not ABORTED:
@@ -278,7 +275,7 @@ class Transactions:
             for guard, position in refused.items():
                 results[position] = WriteResult(Outcome.EXISTS, index=values[position][1][guard])
 
-    def _committed(self, writes: Writes, items: Mapping[int, Any]) -> list[WriteResult]:
+    def _committed(self, writes: Writes, items: Items) -> list[WriteResult]:
         """Return the results of writes that are done."""
         results = [DONE] * len(writes)
         unknown: list[int] = []
@@ -286,7 +283,7 @@ class Transactions:
             if isinstance(write, Put):
                 results[position] = WriteResult(Outcome.DONE, write.item)
             elif isinstance(write, Patch):
-                item = items.get(position)
+                item = _item(items, position)
                 if item is not None and part.versions and part.guards.concern(write):  # its version was unchanged
                     results[position] = WriteResult(Outcome.DONE, changed(part.meta, item, write.changes))
                 else:
@@ -296,14 +293,23 @@ class Transactions:
         except PersistyError as error:
             error.details["in_doubt"] = True
             raise
-        for position, item in found.items():
-            results[position] = WriteResult(Outcome.DONE, item)
+        for position in found:
+            results[position] = WriteResult(Outcome.DONE, _item(found, position))
         return results
 
 
-def _read_each(writes: Writes, positions: Sequence[int]) -> dict[int, Any]:
+Items = Mapping[int, StoredItem | None]
+"""Position of a write → its current item, None if there is none."""
+
+
+def _item(items: Items, position: int) -> Any:
+    stored = items.get(position)
+    return None if stored is None else stored.item
+
+
+def _read_each(writes: Writes, positions: Sequence[int]) -> dict[int, StoredItem | None]:
     """Return position → the current item of the write there, with one read for each store."""
-    found: dict[int, Any] = {}
+    found: dict[int, StoredItem | None] = {}
     for part in dict.fromkeys(writes[position][0] for position in positions):
         own_positions = [position for position in positions if writes[position][0] is part]
         found |= zip(

@@ -19,7 +19,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from ...model.dataclass_defaults import completing
+from ...model.absent_members import stored_decoder
 from ...model.meta import Attribute
 from ...model.stored_members import StoredChoices, members_of, stored_kind
 from ...model.types import DATETIME_WIDTH, DECIMAL_DIGITS, NORMALISE, Kind, datetime_text, is_list
@@ -71,7 +71,7 @@ def _listed(values: Sequence[Any]) -> list[dict[str, str]]:
 
 
 def _list_of(annotation: Any) -> Convert:
-    decode = completing(annotation, msgspec.json.Decoder(annotation).decode)
+    decode = stored_decoder(annotation)
     return lambda cells: decode(f"[{','.join([cell.S for cell in cells])}]")
 
 
@@ -139,7 +139,7 @@ def wire_kind(attribute: Attribute) -> WireKind:
     if attribute.kind is Kind.JSON and is_list(attribute.type):
         return WireKind("L", _listed, _list_of(attribute.type), list[cell("S", str)])  # type: ignore[misc]
     if attribute.kind is Kind.JSON:
-        return WireKind("S", _json, completing(attribute.type, msgspec.json.Decoder(attribute.type).decode))
+        return WireKind("S", _json, stored_decoder(attribute.type))
     row, members = WIRE[stored_kind(attribute)], members_of(attribute)
     if members is None:
         return row

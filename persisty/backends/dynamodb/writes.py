@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 from ...aws.retries import AwsError
 from ...backoff import ATTEMPTS, backoff
 from ...errors import BackendUnavailable, PersistyError, Throttled
-from ...model.expressions import ALL, And, Compare, Filter
+from ...model.expressions import ALL, And, Filter
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.stored_names import stored_names_of
@@ -43,6 +43,7 @@ from .requirement_checks import TableOf, required_by
 from .system_table import SystemTable
 from .transactions import Part, Transactions
 from .transport import CONDITION_FAILED, JSON, StartingTransport, Transport, as_error
+from .unchanged_values import unchanged
 from .wire_answers import Executed
 from .wire_kinds import Wire
 
@@ -80,7 +81,7 @@ class Writes(Generic[T]):
         self._starting = transport if isinstance(transport, StartingTransport) else None
         self._reads = reads
         self._read = reads.read
-        self.part = Part(meta, codec, requests, reads.read)
+        self.part = Part(meta, codec, requests, reads.read_stored)
         self.transactions = Transactions(transport, system, table_of)
         self._guards = self.part.guards
         self._unique = bool(meta.uniques)
@@ -292,21 +293,16 @@ class Writes(Generic[T]):
         """Decide the condition over the item as read, and write only if the attributes of the condition have not changed since."""
         is_match = matcher(self.meta, write.when)
         for attempt in range(ATTEMPTS):
-            [current] = self._read((write.key,))
-            if current is None:
+            [stored] = self._reads.read_stored((write.key,))
+            if stored is None:
                 return MISSING
+            current = stored.item
             if not is_match(current):
                 return WriteResult(Outcome.FAILED, current)
             started, same = self._codec.started(write, current)
-            result = self._conditional(started, combine(And, [native, self._unchanged(current, local), *same]))
+            same += unchanged(self.meta, stored, names_in(local))
+            result = self._conditional(started, combine(And, [native, *same]))
             if result.outcome is not Outcome.FAILED:
                 return result
             sleep(backoff(attempt))
         raise BackendUnavailable("DynamoDB: the item changed at every attempt")
-
-    def _unchanged(self, item: T, where: Filter) -> Filter:
-        def same(name: str) -> Filter:
-            value = self.meta.attributes[name].get(item)
-            return Compare(name, "null", True) if value is None else Compare(name, "eq", value)
-
-        return combine(And, map(same, sorted(names_in(where))))

@@ -17,7 +17,7 @@ from sqlalchemy.sql import quoted_name
 
 from ...errors import InvalidDeclaration
 from ...model import indexes as model
-from ...model.dataclass_defaults import completing
+from ...model.absent_members import stored_decoder
 from ...model.meta import Attribute, StoreMeta
 from ...model.stored_members import StoredChoices, members_of, stored_kind
 from ...model.types import Kind
@@ -42,7 +42,7 @@ def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
         return ColumnKind(
             row.type,
             row.encode,
-            _after(row.decode, completing(attribute.type, msgspec.json.Decoder(attribute.type).decode)),
+            _after(row.decode, stored_decoder(attribute.type)),
         )
     members = members_of(attribute)
     if members is None:
@@ -282,11 +282,11 @@ class RowCodec:
 
     def _partly(self, row: Sequence[Any]) -> Any:
         return partly_readable(
-            self._meta, dict(zip(self.names, row, strict=True)), self._checked, self.names, self._choice
+            self._meta, dict(zip(self.names, row, strict=True)), self._checked, self.names, self._plain
         )
 
-    def _choice(self, name: str, value: Any) -> Any:
-        """Decode a value of an enum or a `Literal` that may be none of its members."""
+    def _plain(self, name: str, value: Any) -> Any:
+        """Decode a value that may not be of its attribute's type: a scalar's kind, or the JSON text of an object."""
         decode = self._dialect.columns[stored_kind(self._meta.attributes[name])].decode
         return value if value is None or decode is None else decode(value)
 

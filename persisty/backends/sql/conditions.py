@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from sqlalchemy import Text, and_, bindparam, case, exists, false, literal_column, not_, or_, select, true
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter, FromClause
 
 from ...model.expressions import Compare, Exists, Filter
 from ...model.meta import Attribute, StoreMeta
+from ...model.types import Kind
 from ...query.filter_shape import Shape, shape
 from ...store.backend import Requirement
-from .columns import RowCodec, table_of
+from .columns import RowCodec, json_text, table_of
 from .dialect import Dialect
 
 Bind = Callable[[], BindParameter[Any]]
@@ -127,8 +127,16 @@ class Conditions:
         omits defaults."""
         path, lacks = attribute.path, self._dialect.lacks
         absent = [(number, value) for number, value in enumerate(attribute.absences, 1) if value is not None]
-        whens = [(lacks(column, path[:number]), _within(path, value)) for number, value in absent]
+        whens = [(lacks(column, path[:number]), self._within(path, value)) for number, value in absent]
         return case(*whens, else_=column) if whens else column
+
+    def _within(self, path: tuple[str, ...], value: Any) -> ColumnElement[str]:
+        """Return the JSON of an object with this value at the end of a path, as a constant in its stored form."""
+        for step in reversed(path):
+            value = {step: value}
+        encode = self._dialect.columns[Kind.JSON].encode or json_text
+        text = encode(value).replace("'", "''")
+        return literal_column(f"'{text}'", Text())
 
     def where(self, shape: Shape, bind: Bind) -> Any:
         match shape:
@@ -172,14 +180,6 @@ class Conditions:
     def _linked(self, meta: StoreMeta[Any]) -> Conditions:
         depth = self._depth + 1
         return Conditions(meta, table_of(meta, self._dialect).alias(f"_linked_{depth}"), self._dialect, depth)
-
-
-def _within(path: tuple[str, ...], value: Any) -> ColumnElement[str]:
-    """Return the JSON of an object with this value at the end of a path, as a constant."""
-    for step in reversed(path):
-        value = {step: value}
-    text = msgspec.json.encode(value).decode().replace("'", "''")
-    return literal_column(f"'{text}'", Text())
 
 
 def binder() -> Bind:

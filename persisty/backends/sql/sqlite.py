@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from binascii import Error, a2b_base64
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, and_, case, cast, collate, func, literal_column
+from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, cast, func, literal_column
 from sqlalchemy.dialects import sqlite
 
-from ...model.meta import Attribute
-from ...model.types import DATETIME_WIDTH, TEXT, Kind, datetime_text
+from ...model.types import DATETIME_WIDTH, Kind, datetime_text
 from ...model.value_conversions import INEXACT, convert, kind_of_form
 from ...query.aggregate import add_up
 from .columns import json_text
 from .dialect import Column, ColumnKind, Dialect, EnginePlan, Search
-
-DECIMAL_COLLATION = "persisty_decimal"
+from .sqlite_nested_values import DECIMAL_COLLATION, ZERO, add_nested_functions, lacks, nested
 
 
 def _compare_decimals(left: str, right: str) -> int:
@@ -56,33 +53,6 @@ def _endswith(value: str | None, text: str) -> bool | None:
     return None if value is None else value.endswith(text)
 
 
-def _nested_text(document: str, path: str) -> str | None:
-    """Return the value of `json_extract`, which would end a text at its first U+0000."""
-    value = msgspec.json.decode(document)
-    for step in msgspec.json.decode(path):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
-
-
-def _instant(text: Any) -> str | None:
-    """Return a datetime of JSON at the fixed width that sorts, null for any other value: the item cannot be read. Without a zone it is UTC."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return datetime_text(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        return None
-
-
-def _nested_bytes(text: Any) -> bytes | None:
-    """Return the bytes of JSON's base64, null for any other value: the item cannot be read."""
-    try:
-        return a2b_base64(text, strict_mode=True) if isinstance(text, str) else None
-    except Error:
-        return None
-
-
 class _DecimalSum:
     """Add decimals exactly. SQLite's own function adds floats."""
 
@@ -103,7 +73,6 @@ def _datetime_texts(column: Sequence[datetime | None]) -> list[str | None]:
     return [one if one is None or len(one) == DATETIME_WIDTH else one[:-1] + ".000000Z" for one in texts]
 
 
-ZERO: Column = literal_column("0")
 COLUMNS = {
     Kind.STRING: ColumnKind(Text()),
     Kind.INTEGER: ColumnKind(BigInteger()),
@@ -123,33 +92,6 @@ COLUMNS = {
     Kind.BYTES: ColumnKind(LargeBinary()),
     Kind.JSON: ColumnKind(Text(), json_text),
 }
-
-
-def _literal(text: str) -> Column:
-    return literal_column("'" + text.replace("'", "''") + "'")
-
-
-def _path(steps: Sequence[str]) -> Column:
-    return _literal("$" + "".join(f'."{step}"' for step in steps))
-
-
-def _lacks(column: Column, path: tuple[str, ...]) -> Column:
-    within = func.json_type(column, _path(path[:-1])) == _literal("object")
-    return and_(func.json_type(column, _path(path)).is_(None), within)
-
-
-def _nested(column: Column, attribute: Attribute) -> Column:
-    value = func.json_extract(column, _path(attribute.path))
-    if attribute.kind in TEXT:
-        steps = _literal(msgspec.json.encode(attribute.path).decode())
-        return case(
-            (func.instr(column, _literal(r"\u0000")) > ZERO, func.persisty_nested_text(column, steps)), else_=value
-        )
-    if attribute.kind is Kind.DATETIME:
-        return func.persisty_instant(value)
-    if attribute.kind is Kind.BYTES:
-        return func.persisty_nested_bytes(value)
-    return collate(value, DECIMAL_COLLATION) if attribute.kind is Kind.DECIMAL else value
 
 
 def _aggregate(function: str, column: Column, kind: Kind) -> Column:
@@ -208,8 +150,8 @@ SQLITE = Dialect(
     endswith=lambda column, text: func.persisty_endswith(column, text) > ZERO,
     search=lambda folded: Search((), (folded,)),
     icontains=lambda column, bind: func.persisty_icontains(column, bind()) > ZERO,
-    nested=_nested,
-    lacks=_lacks,
+    nested=nested,
+    lacks=lacks,
     aggregate=_aggregate,
     octets=lambda text: func.length(cast(text, LargeBinary)),
     too_long=lambda text: func.zeroblob(literal_column(str(2**31 - 1))),  # longer than a value may be: SQLITE_TOOBIG
@@ -231,8 +173,6 @@ def add_functions(connection: sqlite3.Connection) -> None:
     connection.create_collation(DECIMAL_COLLATION, _compare_decimals)
     connection.create_function("persisty_icontains", 2, _icontains, deterministic=True)
     connection.create_function("persisty_endswith", 2, _endswith, deterministic=True)
-    connection.create_function("persisty_nested_text", 2, _nested_text, deterministic=True)
-    connection.create_function("persisty_nested_bytes", 1, _nested_bytes, deterministic=True)
     connection.create_function("persisty_convert", 3, _converted, deterministic=True)
-    connection.create_function("persisty_instant", 1, _instant, deterministic=True)
+    add_nested_functions(connection)
     connection.create_aggregate("persisty_sum", 1, _DecimalSum)  # type: ignore[arg-type]

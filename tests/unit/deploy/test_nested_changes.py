@@ -6,6 +6,7 @@ import enum
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from msgspec import Struct, field
@@ -49,6 +50,19 @@ class Heavier(Struct):
     maker: str = "m"
 
 
+class Marked(Struct):
+    size: int
+    maker: str = "m"
+    mark: UUID = field(default_factory=uuid4)
+
+
+class Labelled(Struct):
+    size: int
+    maker: str = "m"
+    mark: UUID | None = field(default_factory=uuid4)
+    tags: list[str] = field(default_factory=list)
+
+
 class Tree(Struct):
     name: str
     parts: list[Tree] = []
@@ -86,6 +100,8 @@ def thing(type_: Any) -> type[Any]:
         (list[str], list[Part], "/* no longer has any other value"),
         (list[str | None], list[str], "/* is string now, was None"),
         (Tree, Oak, "/name is integer now, was string"),
+        (list[Wheel], list[Marked], "/*/mark has no stored value, and a function makes its default"),
+        (Wheel, Labelled, None),
         (Wheel, Longer, None),
         (list[Wheel], list[Wheel | None], None),
         (list[int], list[float], None),

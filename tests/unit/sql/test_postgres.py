@@ -216,27 +216,6 @@ def test_a_nested_datetime_without_a_zone_is_utc_in_a_session_of_any_zone(schema
     assert found == 3
 
 
-class OldStay(Struct):
-    since: str
-
-
-@stored(name="visit")
-class OldVisit:
-    id: str
-    stay: OldStay
-
-
-def test_a_filter_on_a_nested_value_of_another_type_is_a_schema_mismatch(schema: str) -> None:
-    with closing(App("visits", items=[OldVisit], url=schema)) as app:
-        app.prepare()
-        app.store(OldVisit).create(OldVisit(id="bad", stay=OldStay("noon")))
-    with closing(App("visits", items=[Visit], url=schema)) as app:
-        app.prepare()
-        with pytest.raises(SchemaMismatch, match="A stored nested value has another type"):
-            app.store(Visit).search(Compare("stay.since", "eq", datetime(2026, 1, 1, tzinfo=UTC)))
-        assert len(app.store(Visit).search().errors) == 1
-
-
 def test_a_column_that_changes_its_type_beneath_a_prepared_statement(app: App) -> None:
     papers = app.store(Paper)
     paper = papers.create(Paper(id="a", number=3))

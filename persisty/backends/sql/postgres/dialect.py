@@ -21,25 +21,22 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    and_,
     case,
     cast,
     collate,
     func,
     literal_column,
 )
-from sqlalchemy.dialects.postgresql import JSON, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from ....model.meta import Attribute
 from ....model.types import DECIMAL_DIGITS, Kind
-from ..columns import column_kind, json_text
+from ..columns import json_text
 from ..dialect import Column, ColumnKind, Dialect, EnginePlan, Search
 from .conversions import converting
+from .nested_values import BY_CODE_POINT, lacks, nested
 from .text import escaped, escaped_json, folding, unescaped, unescaped_json
 
-BY_CODE_POINT = "C"
-"""The collation that compares the bytes of UTF-8, independent of the database's collation."""
 WIDE = Context(prec=1_000)
 
 
@@ -103,33 +100,6 @@ def _icontains(column: Column, bind: Any, ascii_only: bool, several: int) -> Col
     is_ascii = func.octet_length(column) == func.length(column)
     lower = func.strpos(func.lower(collate(column, BY_CODE_POINT)), substring) > ZERO
     return case((is_ascii, lower if ascii_only else literal_column("false")), else_=found)
-
-
-def _path(path: Sequence[str]) -> Column:
-    steps = ",".join('"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"' for step in path)
-    return literal_column("'{" + steps.replace("'", "''") + "}'")
-
-
-def _lacks(column: Column, path: tuple[str, ...]) -> Column:
-    at = cast(column, JSON).op("#>", return_type=JSON())
-    return and_(at(_path(path)).is_(None), func.json_typeof(at(_path(path[:-1]))) == literal_column("'object'"))
-
-
-WITHOUT_ZONE: Column = literal_column("'T[^-+Z]*$'")
-IN_UTC: Column = literal_column(r"E'\\&Z'")
-"""Pattern of the time in a nested datetime without a zone, and its replacement. The session's time zone may be that of another client of a pooler."""
-
-
-def _nested(column: Column, attribute: Attribute) -> Column:
-    value = cast(column, JSON).op("#>>", return_type=Text())(_path(attribute.path))
-    kind = column_kind(attribute, POSTGRES)
-    if attribute.kind is Kind.BYTES:
-        return func.decode(value, literal_column("'base64'"))
-    if attribute.kind is Kind.DATETIME:
-        return cast(func.regexp_replace(value, WITHOUT_ZONE, IN_UTC), kind.type)
-    if isinstance(kind.type, BigInteger):
-        return cast(value, Numeric)  # a nested value may be larger
-    return collate(value, BY_CODE_POINT) if isinstance(kind.type, Text) else cast(value, kind.type)
 
 
 def _aggregate(function: str, column: Column, kind: Kind) -> Column:
@@ -209,8 +179,8 @@ POSTGRES = Dialect(
     endswith=lambda column, text: func.right(column, func.length(text)) == text,
     search=_search,
     icontains=_icontains,
-    nested=_nested,
-    lacks=_lacks,
+    nested=nested,
+    lacks=lacks,
     aggregate=_aggregate,
     octets=func.octet_length,
     too_long=_divided_by_zero,

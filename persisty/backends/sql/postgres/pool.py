@@ -243,12 +243,6 @@ def _too_large() -> PersistyError:
     return InvalidInput(message, faults=[Fault("", message)])
 
 
-def _of_another_type() -> PersistyError:
-    return SchemaMismatch(
-        "A stored nested value has another type than the field of the filter. Declare the field with the type of its values, or repair the items"
-    )
-
-
 MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = (
     (errors.ProgramLimitExceeded, _too_large),
     (errors.DivisionByZero, grown_too_long),
@@ -257,10 +251,6 @@ MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = 
     (
         errors.InvalidSchemaName,
         lambda: SchemaMismatch("The schema of the database does not exist. `App.prepare` creates it"),
-    ),
-    *(
-        (one, _of_another_type)
-        for one in (errors.InvalidTextRepresentation, errors.InvalidDatetimeFormat, errors.DatetimeFieldOverflow)
     ),
     (errors.DiskFull, lambda: BackendUnavailable("PostgreSQL: the disk of the server is full")),
     (errors.ReadOnlySqlTransaction, lambda: BackendUnavailable("PostgreSQL: the server takes no writes")),
@@ -271,6 +261,9 @@ UNFITTING: tuple[type[psycopg.Error], ...] = (
     errors.UndefinedColumn,
     errors.UndefinedFunction,  # of an operator: a column has another type
     errors.DatatypeMismatch,
+    errors.InvalidTextRepresentation,  # of a parameter, for the same reason
+    errors.InvalidDatetimeFormat,
+    errors.DatetimeFieldOverflow,
     errors.InvalidColumnReference,  # an upsert without its unique index
 )
 """Refusals of statements whose table does not fit the declaration."""
