@@ -36,7 +36,7 @@ class Attribute(Struct, frozen=True):
 
     `place.city` is an attribute nested in the object `place`: `path` leads to it in the object's JSON, and `get` returns None
     if an object around it is null. It can only be compared. `absences`: for each step of the path, the value if the stored JSON ends before
-    that step, by the defaults of the classes.
+    that step, by the defaults of the classes. `nulls`: for each step, whether its value may be null, and whether it has a default.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Attribute(Struct, frozen=True):
     description: str | None = None
     path: tuple[str, ...] = ()
     absences: tuple[Any, ...] = ()
+    nulls: tuple[tuple[bool, bool], ...] = ()
     described: Type | None = None
 
     @property

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
+from msgspec import NODEFAULT
+
 from .absent_members import constant_default
 from .expressions import Fields
 from .json_values import normaliser
@@ -37,6 +39,7 @@ def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iter
             optional=True if attribute.optional else optional,
             path=(*attribute.path, declared.json),
             absences=(*(getattr(value, field, None) for value in attribute.absences), default),
+            nulls=(*attribute.nulls, (optional, _has_default(declared) and (optional or default is not None))),
         )
         yield one
         yield from nested_attributes(one, (*above, cls))
@@ -53,6 +56,10 @@ def _fields(cls: Any) -> dict[str, tuple[StructField, Any]]:
     if getattr(getattr(cls, "__struct_config__", None), "array_like", False):
         return {}
     return {one.name: (one, constant_default(one)) for one in struct_fields(cls)}
+
+
+def _has_default(field: StructField) -> bool:
+    return field.default is not NODEFAULT or field.default_factory is not NODEFAULT
 
 
 def _root_getter(attribute: Attribute) -> Callable[[Any], Any]:

@@ -1,8 +1,8 @@
 """Filters of access rules over stored values that do not have the declared type: such a value meets no comparison of a rule, and no negation of one.
 
-A filter of a query compares what is stored: `color != blue` finds an item with the removed member purple. A rule must not, because it was written for
-the declared members. `certain` makes the filter of a rule one that is true only where the declared values decide it, so that engines and local evaluation
-agree without a condition of their own.
+A filter of a query compares what is stored: `color != blue` finds an item with the removed member purple, and `place.size != 3` one whose size is a text,
+which is null in filters. A rule must not, because it was written for the declared values. `certain` makes the filter of a
+rule one that is true only where the declared values decide it, so that engines and local evaluation agree without a condition of their own.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from typing import Any
 
 from msgspec import structs
 
-from ..model.expressions import ALL, And, Compare, Exists, Filter, Not, Or
+from ..model.declared_nulls import DECLARED_NULL, may_be_null
+from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Not, Or
 from ..model.meta import Attribute, StoreMeta, per_meta
 from ..model.stored_members import members_of
-from ..model.types import identity
+from ..model.types import Kind, identity
 from .evaluation import Predicate, comparison
 from .filter_algebra import among, combine, opposite
 
 MEANT = ("eq", "oneof")
 """Operators that only declared values meet: those with which a value is compared are."""
+OF_NULL = ("ne", "null")
+"""Operators that null may meet."""
 
 
 def certain(meta: StoreMeta[Any], where: Filter) -> Filter:
@@ -47,16 +50,29 @@ def certain(meta: StoreMeta[Any], where: Filter) -> Filter:
 
 
 def _decided(meta: StoreMeta[Any], name: str, inner: Compare, where: Filter) -> Filter:
-    """Return a comparison, or its negation `where`, as one with the declared values that meet it."""
-    members = choices(meta).get(name)
-    if members is None or (where is inner and inner.operator in MEANT):
+    """Return a comparison, or its negation `where`, as one that only declared values meet."""
+    if where is inner and inner.operator in MEANT:
         return where
-    attribute = meta.attribute(name)
+    attribute, members = meta.attribute(name), choices(meta).get(name)
+    if members is None and not attribute.path:
+        return where
+    if attribute.kind is Kind.JSON:  # compared with null only
+        return Compare(name, DECLARED_NULL, True) if inner.value else where
     meets = _test(attribute, inner, negated=where is not inner)
-    found = among(name, [one for one in members if meets(one)])
-    if attribute.optional and meets(None):
-        found = combine(Or, [found, Compare(name, "null", True)])
+    if members is not None:
+        found = among(name, [one for one in members if meets(one)])
+    elif where is inner and inner.operator not in OF_NULL:
+        return where  # a nested value of another type is null, which meets no such comparison
+    else:
+        found = NOTHING if inner.operator == "null" and inner.value else _present(name, where)
+    if may_be_null(attribute) and meets(None):
+        found = combine(Or, [found, Compare(name, DECLARED_NULL if attribute.path else "null", True)])
     return where if found == where else found
+
+
+def _present(name: str, where: Filter) -> Filter:
+    present = Compare(name, "null", False)
+    return where if where == present else combine(And, [where, present])
 
 
 def _test(attribute: Attribute, inner: Compare, *, negated: bool) -> Predicate:
@@ -72,6 +88,13 @@ def _declared(meta: StoreMeta[Any], name: str, *, null: bool = False) -> Filter:
         return ALL
     found = among(name, members)
     return combine(Or, [found, Compare(name, "null", True)]) if null and meta.attribute(name).optional else found
+
+
+@per_meta
+def decided(meta: StoreMeta[Any]) -> frozenset[str]:
+    """Return the attributes of which an undeclared value meets no filter that `certain` returned."""
+    objects = [name for name, one in meta.attributes.items() if one.kind is Kind.JSON]
+    return frozenset([*objects, *choices(meta)])
 
 
 @per_meta

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import total_ordering
 from typing import Any
 
+from ..model.declared_nulls import DECLARED_NULL, is_declared_null
 from ..model.expressions import And, Compare, Filter, Not, Or, OrderBy
 from ..model.meta import Attribute, StoreMeta
 from ..model.stored_objects import stored_value
@@ -71,6 +72,8 @@ def comparison(attribute: Attribute, op: str, value: Any) -> Predicate:
         return lambda item: (get(item) is None and stored_value(item, name) is None) is value
     if op == "ne":
         return lambda item: get(item) != value
+    if op == DECLARED_NULL:
+        return lambda item: is_declared_null(attribute, item) is value
     if op in ("eq", "oneof"):
         expected = frozenset(value) if op == "oneof" else value
         test = COMPARISONS[op]

@@ -45,8 +45,8 @@ def _identity(where: Filter) -> Filter | int:
 def opposite(meta: StoreMeta[Any], where: Filter) -> Filter:
     """Return the filter that is true exactly where `where` is false, nulls included."""
     match where:
-        case Compare(name, "null", value):
-            return Compare(name, "null", not value)
+        case Compare(name, ("null" | "declared_null") as operator, value):
+            return Compare(name, operator, not value)
         case Compare(name, ("eq" | "ne") as operator, value):
             return Compare(name, OPPOSITES[operator], value)
         case Compare(name, operator, value) if operator in OPPOSITES:

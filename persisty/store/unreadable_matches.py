@@ -1,7 +1,7 @@
 """Separate items that cannot be read from those that can, with an `UnreadableItem` for each.
 
-An item is shown if the caller may not read its unreadable attributes anyway. The row filter for reading has decided before: a removed member meets
-no condition of it (`query.certain_matches`). An item does not exist for the caller if the row filter depends on another unreadable attribute, because it
+An item is shown if the caller may not read its unreadable attributes anyway. The row filter for reading has decided before: a removed member, or
+a nested value of another type, meets no condition of it (`query.certain_matches`). An item does not exist for the caller if the row filter depends on another unreadable attribute, because it
 cannot be decided whether the caller may read it.
 """
 
@@ -15,7 +15,7 @@ from msgspec import UNSET
 from ..errors import Forbidden, Unauthenticated, UnreadableItem
 from ..model.meta import StoreMeta
 from ..model.unreadable_items import unreadable, unreadable_error
-from ..query.certain_matches import choices
+from ..query.certain_matches import decided
 from ..query.filter_algebra import names_in
 from .guard import Guard
 
@@ -40,7 +40,7 @@ def as_shown(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
     meta, names = guard.meta, unreadable(redacted)
     if not names:  # or an `UnreadableItem` in its place
         return redacted
-    if guard.caller is not None and not written and not _decidable(guard, choices(meta).keys(), names):
+    if guard.caller is not None and not written and not _decidable(guard, decided(meta), names):
         return None
     unreadable_names = [name for name in names if meta.attributes[name].get(redacted) is not UNSET]
     return (
@@ -77,10 +77,10 @@ def all_of_them(errors: Sequence[UnreadableItem]) -> UnreadableItem:
     )
 
 
-def _decidable(guard: Guard, decided: Collection[str], names: tuple[str, ...]) -> bool:
-    """Return whether the row filter depends on no unreadable attribute except those that are `decided`."""
+def _decidable(guard: Guard, decided_names: Collection[str], names: tuple[str, ...]) -> bool:
+    """Return whether the row filter depends on no unreadable attribute except the `decided_names`."""
     try:
-        return names_in(guard.row_filter("read")).isdisjoint([name for name in names if name not in decided])
+        return names_in(guard.row_filter("read")).isdisjoint([name for name in names if name not in decided_names])
     except (Forbidden, Unauthenticated):
         return False
 

@@ -26,7 +26,7 @@ from ...model.expressions import ALL, COUNT, Aggregate, And, Compare, Filter, Or
 from ...model.generators import Add
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
-from ...model.unreadable_items import unreadable, unreadable_values
+from ...model.unreadable_items import unreadable, unreadable_values, without_misfits
 from ...query.aggregate import Accumulator, Group
 from ...query.evaluation import sort_key
 from ...query.explain import Explanation
@@ -98,7 +98,15 @@ class Reads(Generic[T]):
         return found
 
     def query(self, query: Query) -> Page[T]:
-        return self._query(query, [])
+        return self._selected(self._query(query, []), query)
+
+    def _selected(self, page: Page[T], query: Query) -> Page[T]:
+        """Return a page whose items are unreadable only for attributes of the query, not for those that its filter alone compares."""
+        if query.select is None or {self.meta.item}.issuperset(map(type, page.items)):
+            return page
+        names = {*query.select, *self.meta.key.attributes, *(one.attribute for one in query.order)}
+        items = [one if type(one) is self.meta.item else without_misfits(self.meta, one, names) for one in page.items]
+        return Page(items, page.position)
 
     def _query(self, query: Query, sizes: Sizes) -> Page[T]:
         """Return a page. `sizes` receives the size of each response."""
@@ -134,14 +142,15 @@ class Reads(Generic[T]):
         each = [combine(And, [Compare(attribute, "eq", value), query.where]) for value in values]
         plans = [self._planner.plan(one, query.order) for one in each[:1]]
         if any(isinstance(one, QueryPlan) and one.path is None for one in plans):
-            return self._scan_each(attribute, values, query)
+            return [self._selected(page, query) for page in self._scan_each(attribute, values, query)]
         pages: list[Page[T]] = [Page([])] * len(values)
         one_page = replace(query, after=None, max_bytes=None)
         loaded = Total(query.max_bytes)
 
         def run(position: int) -> None:
             sizes: Sizes = []
-            page = pages[position] = self._query(replace(one_page, where=each[position]), sizes)
+            of_value = replace(one_page, where=each[position])
+            page = pages[position] = self._selected(self._query(of_value, sizes), of_value)
             if query.limit * len(values) > COMPLETE_PAGE:
                 loaded.add_at_most(sum(sizes), partial(size_of_all, self.meta, page.items))
 

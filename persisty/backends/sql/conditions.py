@@ -13,6 +13,7 @@ from sqlalchemy import Text, and_, bindparam, case, exists, false, literal_colum
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter, FromClause
 
+from ...model.declared_nulls import DECLARED_NULL, null_steps
 from ...model.expressions import Compare, Exists, Filter
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind
@@ -73,6 +74,7 @@ def _icontains_shape(name: str, value: Any, codec: RowCodec, values: list[Any]) 
 
 SHAPES: dict[str, Callable[[str, Any, RowCodec, list[Any]], Shape]] = {
     "null": lambda name, value, codec, values: ("null", name, value),
+    DECLARED_NULL: lambda name, value, codec, values: (DECLARED_NULL, name, value),
     "oneof": _oneof_shape,
     "startswith": _startswith_shape,
     "icontains": _icontains_shape,
@@ -130,6 +132,15 @@ class Conditions:
         whens = [(lacks(column, path[:number]), self._within(path, value)) for number, value in absent]
         return case(*whens, else_=column) if whens else column
 
+    def _declared_null(self, attribute: Attribute) -> Any:
+        """Return whether a nested value is null, or is lacking and has null as its default."""
+        column, dialect = self._table.c[attribute.root], self._dialect
+        found: list[Any] = [column.is_(None)] if self._meta.attributes[attribute.root].optional else []
+        for path, nullable, absent in null_steps(attribute):
+            found += [dialect.is_json_null(column, path)] if nullable else []
+            found += [dialect.lacks(column, path)] if absent else []
+        return or_(false(), *found)
+
     def _within(self, path: tuple[str, ...], value: Any) -> ColumnElement[str]:
         """Return the JSON of an object with this value at the end of a path, as a constant in its stored form."""
         for step in reversed(path):
@@ -156,6 +167,9 @@ class Conditions:
                     return self.column(name).in_(select(found).where(found.is_not(None), linked.where(inner, bind)))
                 matches = select(ONE).where(linked.column(other) == self.column(name), linked.where(inner, bind))
                 return exists(matches.correlate(self._table))
+            case ("declared_null", name, expected):
+                found = self._declared_null(self._meta.attribute(name))
+                return found if expected else case((found, false()), else_=true())
             case (operator, name, *extra):
                 return COMPARISONS[operator](self._dialect, self.column(name), bind, *extra)
         raise TypeError(f"not a shape: {shape!r}")

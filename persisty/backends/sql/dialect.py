@@ -50,7 +50,7 @@ class Dialect(Struct, frozen=True):
     are stored as their values are. `contains`, `endswith`: (text, text looked for) → condition, null for null. `search`:
     (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
     of an object's JSON, attribute) → the nested value, comparable as its kind. `lacks`: (column of an object's JSON, path) → whether the object before the last
-    step lacks that member. `aggregate`: (function, column, kind) → its
+    step lacks that member. `is_json_null`: the same for a null at the path. `aggregate`: (function, column, kind) → its
     value; sums of decimals are exact; it is not called for integers. `octets`: text → its bytes. `too_long`: text → an expression that ends the statement
     with an error, which means that a list would be too long. `columns_of`: a statement that lists the columns of a table, as
     `stored_schema.StoredColumn` has them; `indexes_of`: one that lists the columns of all
@@ -70,6 +70,7 @@ class Dialect(Struct, frozen=True):
     icontains: Callable[..., Column]
     nested: Callable[[Column, Attribute], Column]
     lacks: Callable[[Column, tuple[str, ...]], Column]
+    is_json_null: Callable[[Column, tuple[str, ...]], Column]
     aggregate: Callable[[str, Column, Kind], Column]
     octets: Callable[[Column], Column]
     too_long: Callable[[Column], Column]

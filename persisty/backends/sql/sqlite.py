@@ -20,7 +20,7 @@ from ...model.value_conversions import INEXACT, convert, kind_of_form
 from ...query.aggregate import add_up
 from .columns import json_text
 from .dialect import Column, ColumnKind, Dialect, EnginePlan, Search
-from .sqlite_nested_values import DECIMAL_COLLATION, ZERO, add_nested_functions, lacks, nested
+from .sqlite_nested_values import DECIMAL_COLLATION, ZERO, add_nested_functions, is_json_null, lacks, nested
 
 
 def _compare_decimals(left: str, right: str) -> int:
@@ -152,6 +152,7 @@ SQLITE = Dialect(
     icontains=lambda column, bind: func.persisty_icontains(column, bind()) > ZERO,
     nested=nested,
     lacks=lacks,
+    is_json_null=is_json_null,
     aggregate=_aggregate,
     octets=lambda text: func.length(cast(text, LargeBinary)),
     too_long=lambda text: func.zeroblob(literal_column(str(2**31 - 1))),  # longer than a value may be: SQLITE_TOOBIG

@@ -49,6 +49,11 @@ def nested(column: Column, attribute: Attribute) -> Column:
     return collate(value, DECIMAL_COLLATION) if kind is Kind.DECIMAL else value
 
 
+def is_json_null(column: Column, path: tuple[str, ...]) -> Column:
+    """Return whether the JSON has a null at a path."""
+    return func.json_type(column, _path(path)) == _literal("null")
+
+
 def lacks(column: Column, path: tuple[str, ...]) -> Column:
     """Return whether the object before the last step of a path lacks that member."""
     within = func.json_type(column, _path(path[:-1])) == _literal("object")

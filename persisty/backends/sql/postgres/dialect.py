@@ -34,7 +34,7 @@ from ....model.types import DECIMAL_DIGITS, Kind
 from ..columns import json_text
 from ..dialect import Column, ColumnKind, Dialect, EnginePlan, Search
 from .conversions import converting
-from .nested_values import BY_CODE_POINT, lacks, nested
+from .nested_values import BY_CODE_POINT, is_json_null, lacks, nested
 from .text import escaped, escaped_json, folding, unescaped, unescaped_json
 
 WIDE = Context(prec=1_000)
@@ -181,6 +181,7 @@ POSTGRES = Dialect(
     icontains=_icontains,
     nested=nested,
     lacks=lacks,
+    is_json_null=is_json_null,
     aggregate=_aggregate,
     octets=func.octet_length,
     too_long=_divided_by_zero,

@@ -90,6 +90,12 @@ def nested(column: Column, attribute: Attribute) -> Column:
     return case(*((one, value) for one in fits))
 
 
+def is_json_null(column: Column, path: tuple[str, ...]) -> Column:
+    """Return whether the JSON has a null at a path."""
+    at = cast(column, JSON).op("#>", return_type=JSON())(_path(path))
+    return func.json_typeof(at) == literal_column("'null'")
+
+
 def lacks(column: Column, path: tuple[str, ...]) -> Column:
     """Return whether the object before the last step of a path lacks that member."""
     at = cast(column, JSON).op("#>", return_type=JSON())
