@@ -1,7 +1,7 @@
-"""A migration in a process of its own, which ends itself with SIGKILL: `python -m tests.migrations.killed URL STAGE [SURVIVED ...]`.
+"""A migration in a process of its own, which ends itself with SIGKILL: `python -m tests.migrations.killed URL STAGE ITEM ALLOWED [SURVIVED ...]`.
 
 It prints each point that it passes, and ends at the first one that is not in `SURVIVED`. Points are the begin of a step, its first report, and the answer
-of UpdateTable: the index is being built then. Exit code 0: there was none.
+of UpdateTable: the index is being built then, or the stream has begun or ended. Exit code 0: there was none.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any
 
 from persisty.deploy.migration import Migration
 
-from .shop import Newer, app
+from .shop import Moved, Newer, app
+
+ITEMS = {one.__name__: one for one in (Newer, Moved)}
 
 
-def main(url: str, stage: str, *survived: str) -> None:
-    opened = app(Newer, url, stage)
+def main(url: str, stage: str, item: str, allowed: str, *survived: str) -> None:
+    opened = app(ITEMS[item], url, stage)
     transport: Any = opened.engine.transport  # type: ignore[attr-defined]
     call = transport.call
 
@@ -29,11 +31,14 @@ def main(url: str, stage: str, *survived: str) -> None:
     def watched(operation: str, payload: dict[str, Any], *arguments: Any, **named: Any) -> Any:
         answer = call(operation, payload, *arguments, **named)
         if operation == "UpdateTable":
-            passed(payload["GlobalSecondaryIndexUpdates"][0]["Create"]["IndexName"])
+            stream = payload.get("StreamSpecification")
+            passed(payload["GlobalSecondaryIndexUpdates"][0]["Create"]["IndexName"] if stream is None else str(stream))
         return answer
 
     transport.call = watched
-    Migration(opened).apply(lambda step, items: passed(f"{step.title} {'goes on' if items else 'begins'}"))
+    Migration(opened, [allowed] if allowed else []).apply(
+        lambda step, items: passed(f"{step.title} {'goes on' if items else 'begins'}")
+    )
     opened.close()
 
 

@@ -27,6 +27,16 @@ class Newer:
     year: int = 1999
 
 
+@stored(name="car", table="car_2", key=("place", "id"))
+class Moved:
+    id: str
+    place: str = "berlin"
+    color: str = "red"
+    maker: str = "volvo"
+    plate: str = "none"
+    year: int = 1999
+
+
 def app(item: type, url: str, stage: str) -> App:
     """Return the app of one of the declarations."""
     return App("shop", items=[item], url=url, stage=stage)

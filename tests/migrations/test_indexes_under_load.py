@@ -30,7 +30,7 @@ NOT_KILLED_AT = (
 
 def killed(url: str, survived: list[str]) -> str | None:
     """Run a migration in a process that ends itself at the first point that is not in `survived`. Returns the point, None if there was none."""
-    command = [sys.executable, "-m", "tests.migrations.killed", url, STAGE, *survived]
+    command = [sys.executable, "-m", "tests.migrations.killed", url, STAGE, "Newer", "", *survived]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode in (0, -9), ended.stderr
     return ended.stdout.strip() or None

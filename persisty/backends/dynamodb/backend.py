@@ -33,12 +33,13 @@ class Options(Struct, frozen=True):
     """Options of a URL.
 
     `max_scan`: items that a table may have to be scanned without `allow_scan`. `index_attributes`: attributes that an index may have. `partiql`: 1 if the
-    engine has PartiQL.
+    engine has PartiQL. `streams`: 1 if copies of tables may use a stream.
     """
 
     max_scan: int = 10_000
     index_attributes: int = 8
     partiql: int = 1
+    streams: int = 1
 
 
 USUAL = Options()

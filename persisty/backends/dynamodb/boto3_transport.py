@@ -30,14 +30,14 @@ _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Boto3Transport:
-    def __init__(self, endpoint: str | None, region: str) -> None:
+    def __init__(self, endpoint: str | None, region: str, service: str = "dynamodb") -> None:
         config = Config(
             retries={"total_max_attempts": 1},  # `retrying` repeats requests that may be sent again
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
         )
-        self._client: Any = boto3.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
-        self._client.meta.events.register("before-parse.dynamodb", _check)
+        self._client: Any = boto3.client(service, region_name=region, endpoint_url=endpoint, config=config)
+        self._client.meta.events.register(f"before-parse.{service}", _check)
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False) -> Any:
         method = getattr(self._client, _WORD.sub("_", operation).lower())

@@ -33,9 +33,12 @@ def _decoder(shape: Any) -> Callable[[bytes], Any]:
 
 
 class DirectTransport:
-    """`ca_bundle`: a file of certificates to trust instead of the system's."""
+    """`ca_bundle`: a file of certificates to trust instead of the system's. `target`: the beginning of the target of each operation."""
 
-    def __init__(self, endpoint: str, region: str, credentials: Provider, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str, region: str, credentials: Provider, ca_bundle: str | None = None, target: str = TARGET
+    ) -> None:
+        self._target = target
         self._host = SignedHost(endpoint, region, credentials, ca_bundle)
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False) -> Any:
@@ -46,10 +49,10 @@ class DirectTransport:
         self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False
     ) -> Callable[[], Any]:
         body = _encode(tokened(operation, payload))
-        sent = [self._host.send(body, TARGET + operation)]
+        sent = [self._host.send(body, self._target + operation)]
 
         def attempt() -> Any:
-            answer = sent.pop()() if sent else self._host.exchange(body, TARGET + operation)
+            answer = sent.pop()() if sent else self._host.exchange(body, self._target + operation)
             return self._read(answer, shape)
 
         return lambda: retrying(attempt, writes=operation in WRITES, once=once)
@@ -58,7 +61,7 @@ class DirectTransport:
         self._host.close()
 
     def _attempt(self, operation: str, body: bytes, shape: Any) -> Any:
-        return self._read(self._host.exchange(body, TARGET + operation), shape)
+        return self._read(self._host.exchange(body, self._target + operation), shape)
 
     def _read(self, answer: Answer, shape: Any) -> Any:
         if answer.crc32 is not None and answer.crc32 != crc32(answer.body):

@@ -3,7 +3,8 @@
 Region and endpoint default to AWS's own variables; `transport` is `direct` (default) or `boto3`. `max_scan`: items that a table may have to
 be scanned without `allow_scan`. `index_attributes`: attributes that the engine allows in an index, 8 on AWS, 2 on DynamoDB Local; longer
 indexes use their first ones. `partiql`: 1 writes batches as PartiQL statements, the default of `direct`; 0 writes the items in parallel, the
-default of `boto3`, because moto does not support such statements.
+default of `boto3`, because moto does not support such statements. `streams`: 1 copies a table with the help of its stream; 0 compares the tables
+only, the default with `partiql=0`, because a table of moto accepts no write after its stream was turned off.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import count
 from time import sleep
 from typing import Any, TypeVar
 
 from ... import settings
-from ...aws.credentials import provider
 from ...aws.retries import AwsError
-from ...aws.xray import Subsegments
 from ...deferred import deferred
 from ...errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, SchemaMismatch, Unsupported
 from ...model.indexes import Index
@@ -32,18 +32,17 @@ from ...store.migration import Migrator, Report
 from ...store.write_results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
-from .direct_transport import DirectTransport
 from .index_completion import complete, complete_late
 from .system_table import definition
 from .table_checks import key_faults, names_to_find, scan_of_names, table_faults, values_found
 from .table_definitions import definitions, gsi, index_names, key_schema
-from .traced_transport import TracedTransport
 from .transport import CONDITION_FAILED, Transport, as_error
+from .transport_opening import STREAMS, TABLES, open_transport
 
 T = TypeVar("T")
 log = logging.getLogger("persisty")
 DENIED = frozenset({"AccessDeniedException", "AccessDenied"})
-NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9), "partiql": range(2)}
+NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9), "partiql": range(2), "streams": range(2)}
 """Options that are numbers, with their allowed values: the fields of `Options`."""
 REGION = re.compile("[a-z0-9-]+")
 OPTIONS = ("endpoint", "transport", *NUMBERS)
@@ -57,8 +56,17 @@ LONG_WAIT = 10.0
 class DynamoDbEngine:
     embedded, deployed = False, True
 
-    def __init__(self, transport: Transport, app: str, stage: str, options: Options = USUAL) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        app: str,
+        stage: str,
+        options: Options = USUAL,
+        streams: Callable[[], Transport] | None = None,
+    ) -> None:
         self.transport, self.options = transport, options
+        self._open_streams = streams or (lambda: transport)
+        self._streams: Transport | None = None
         self._app, self._stage = app, stage
         self._system = system_table_name(app, stage)
         self._completed: set[tuple[str, str]] = set()
@@ -157,6 +165,8 @@ class DynamoDbEngine:
 
     def close(self) -> None:
         self.transport.close()
+        if self._streams is not None:
+            self._streams.close()
 
     def _table(self, meta: StoreMeta[Any]) -> str:
         return table_name(self._app, self._stage, meta.table)
@@ -232,11 +242,19 @@ class DynamoDbEngine:
 
     def remove_index(self, table: str, name: str) -> None:
         """Delete an index, and wait until it is deleted."""
-        named = table_name(self._app, self._stage, table)
-        if name in index_names(self._wait(named, patient=True)):
-            update = {"Delete": {"IndexName": name}}
-            self._call("UpdateTable", {"TableName": named, "GlobalSecondaryIndexUpdates": [update]})
-            self._wait(named, patient=True)
+        if name in index_names(self._wait(table_name(self._app, self._stage, table), patient=True)):
+            self.alter(table, {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": name}}]})
+
+    def alter(self, table: str, changes: dict[str, Any]) -> None:
+        """Change a table, and wait until it is active again."""
+        name = table_name(self._app, self._stage, table)
+        self._call("UpdateTable", {"TableName": name, **changes})
+        self._wait(name, patient=True)
+
+    def call_streams(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation of DynamoDB Streams."""
+        self._streams = self._streams or self._open_streams()
+        return self._call(operation, payload, self._streams)
 
     def create(self, meta: StoreMeta[Any], settings: Mapping[str, Any]) -> None:
         """Create the table of an item with its indexes and these settings if it does not exist."""
@@ -294,9 +312,9 @@ class DynamoDbEngine:
             sleep(CREATE_WAIT if attempt < CREATE_ATTEMPTS else LONG_WAIT)
         raise BackendUnavailable(f"The table {name} did not become active")
 
-    def _call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: str, payload: dict[str, Any], transport: Transport | None = None) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = self.transport.call(operation, payload)
+            answer: dict[str, Any] = (transport or self.transport).call(operation, payload)
             return answer
         except AwsError as error:
             raise as_error(error) from error
@@ -331,14 +349,6 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
         raise InvalidDeclaration("No engine for this URL", faults=faults)
     if transport == "boto3":
         numbers.setdefault("partiql", 0)
-        client: Transport = deferred("persisty.backends.dynamodb.boto3_transport").Boto3Transport(endpoint, region)
-        return DynamoDbEngine(client, app, stage, Options(**numbers))
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    origin = endpoint or f"https://dynamodb.{region}.{domain}"
-    try:
-        direct = DirectTransport(origin, region, provider(environment), environment.ca_bundle)
-    except OSError as error:
-        raise BackendUnavailable("The certificates of AWS_CA_BUNDLE cannot be read") from error
-    daemon = settings.xray_daemon()
-    traced = direct if daemon is None else TracedTransport(direct, Subsegments(daemon), region)
-    return DynamoDbEngine(traced, app, stage, Options(**numbers))
+    numbers.setdefault("streams", numbers.get("partiql", 1))
+    opened = partial(open_transport, transport, endpoint, region)
+    return DynamoDbEngine(opened(TABLES), app, stage, Options(**numbers), partial(opened, STREAMS))

@@ -20,6 +20,7 @@ from ...errors import Conflict
 from ...model.meta import StoreMeta
 from ...model.stored_names import stored_index
 from ...store.migration import Report
+from .backend import Options
 from .codec import WireCodec
 from .guard_rows import Guards
 from .parallel import in_parallel
@@ -36,6 +37,8 @@ ATTEMPTS = 5
 class Tables(Protocol):
     """Operations of an engine that its migrator uses."""
 
+    options: Options
+
     def described(self, table: str) -> Mapping[str, Any] | None:
         """Return the description of a table, None if it does not exist."""
         ...
@@ -50,6 +53,14 @@ class Tables(Protocol):
 
     def add_index(self, meta: StoreMeta[Any], name: str, report: Report) -> None:
         """Complete the items for an index, create it and wait until it is active."""
+        ...
+
+    def alter(self, table: str, changes: dict[str, Any]) -> None:
+        """Change a table, and wait until it is active again."""
+        ...
+
+    def call_streams(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation of DynamoDB Streams."""
         ...
 
     def remove_index(self, table: str, name: str) -> None:

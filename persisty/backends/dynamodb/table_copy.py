@@ -7,14 +7,14 @@ switch     the same, until a pass finds nothing                                 
 ```
 
 A pass compares the tables, so no write has to be observed: a write that a pass misses is found by the next one, and the last pass runs while no code
-writes. A copied item has the attributes of its former key, declared or not. They say where it comes from, which decides every put and delete:
+writes. With a stream, see `copy_steps`, one pass is enough: the stream has every later write. A copied item has the attributes of its former key, declared or not. They say where it comes from, which decides every put and delete:
 two items that would have the same new key are never one overwritten by the other.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -77,18 +77,18 @@ class TableCopy:
         self._shared.clear()
         self._each(self.origin, lambda wires: self._put(wires, blind=blind), report)
 
-    def catch_up(self, report: Report) -> None:
-        """Copy what has changed meanwhile, until a pass finds little. Raises `Conflict` if items cannot be copied."""
-        for _ in range(PASSES):
+    def catch_up(self, report: Report, passes: int) -> None:
+        """Copy what has changed meanwhile, until a pass finds little. Raises `Conflict` if items cannot be copied. `passes`: the most passes."""
+        for _ in range(passes):
             if self._pass(report) <= FEW_CHANGES:
                 break
-        self._check()
+        self.check(self._unreadable, self._shared)
 
     def switch(self, report: Report) -> None:
         """Copy the last changes. Raises `Conflict` if a pass still finds some, because older code writes, or if items cannot be copied."""
         for _ in range(PASSES):
             found = self._pass(report)
-            self._check()
+            self.check(self._unreadable, self._shared)
             if not found:
                 return
         message = f"Older code still writes {self.origin}: stop it, then run the command again. Nothing is switched"
@@ -102,14 +102,11 @@ class TableCopy:
         swept = self._each(self.target, self._sweep, unseen)
         return swept + self._each(self.origin, lambda wires: self._put(wires, blind=False), unseen)
 
-    def _check(self) -> None:
-        """Raise `Conflict` for items that cannot be copied."""
+    def check(self, unreadable: Collection[str], shared: Collection[str]) -> None:
+        """Raise `Conflict` for items that cannot be copied. `unreadable`, `shared`: those that no declared item can be made of, and those with one key."""
         for found, message in (
-            (
-                self._unreadable,
-                "These items cannot be read as the new declaration has them, or have no value in its key",
-            ),
-            (self._shared, "These items would have the same key"),
+            (unreadable, "These items cannot be read as the new declaration has them, or have no value in its key"),
+            (shared, "These items would have the same key"),
         ):
             if found:
                 keys = sorted(found)[:LISTED]
@@ -150,28 +147,66 @@ class TableCopy:
     def _put(self, wires: Sequence[Wire], *, blind: bool) -> int:
         """Put the copies of items that differ from what the target has. Returns their number."""
         copies = [copy for wire in wires if (copy := self._copied(wire)) is not None]
-        stored = {} if blind else self._read(self.target, [self._key(one) for one in copies], self._key)
-        differing = [one for one in copies if _spelled(stored.get(_text(self._key(one)), {})) != _spelled(one)]
+        differing = copies if blind else self._differing(copies)
         for one in differing:
-            if not self._tables.decided("PutItem", {"TableName": self.target, "Item": one, **self._same_origin(one)}):
+            if not self._decided(one):
                 self._share(one)
         return len(differing)
+
+    def put(self, copies: Sequence[Wire]) -> list[Wire]:
+        """Put copies that differ from what the target has, side by side. Return those whose key another item has."""
+        refused: list[Wire] = []
+
+        def write(copy: Wire) -> None:
+            if not self._decided(copy):
+                refused.append(copy)
+
+        in_parallel(write, self._differing(copies))
+        return refused
+
+    def delete(self, copy: Wire) -> bool:
+        """Delete the copy of an item, unless its key is that of another item. Return whether it was there."""
+        payload = {"TableName": self.target, "Key": self.key(copy), **self._same_origin(copy)}
+        return self._tables.decided("DeleteItem", payload)
+
+    def leave(self, copy: Wire) -> None:
+        """Delete the copy of an item under a key that the item no longer has."""
+        self.delete(copy)
+
+    def originals(self, keys: Iterable[Wire]) -> dict[str, Wire]:
+        """Return the items of the former table that have these keys, by the labels of their keys."""
+        return self._read(self.origin, keys, self._former_key)
+
+    def _decided(self, copy: Wire) -> bool:
+        return self._tables.decided("PutItem", {"TableName": self.target, "Item": copy, **self._same_origin(copy)})
+
+    def _differing(self, copies: Sequence[Wire]) -> list[Wire]:
+        """Return the copies that differ from what the target has."""
+        stored = self._read(self.target, [self.key(one) for one in copies], self.key)
+        return [one for one in copies if _spelled(stored.get(key_label(self.key(one)), {})) != _spelled(one)]
 
     def _sweep(self, wires: Sequence[Wire]) -> int:
         """Delete the copies of items that are gone, or that have another key now. Returns their number."""
         origins = [(self._origin(one), one) for one in wires]
-        originals = self._read(self.origin, [key for key, _ in origins if key], self._former_key)
+        originals = self.originals([key for key, _ in origins if key])
         deleted = 0
         for key, one in origins:
-            wire = originals.get(_text(key)) if key else None
+            wire = originals.get(key_label(key)) if key else None
             copy = None if wire is None else self._copied(wire)
-            if copy is None or self._key(copy) != self._key(one):
-                payload = {"TableName": self.target, "Key": self._key(one), **self._same_origin(one)}
-                deleted += self._tables.decided("DeleteItem", payload)
+            if copy is None or self.key(copy) != self.key(one):
+                deleted += self.delete(one)
         return deleted
 
     def _copied(self, wire: Wire) -> Wire | None:
-        """Return an item as the target has it, with its former key; None, and take note of it, if the new declaration cannot read it."""
+        """Return `converted`; take note of an item that the new declaration cannot read."""
+        copy = self.converted(wire)
+        if copy is None:
+            with self._lock:
+                self._unreadable[self.name(wire)] = None
+        return copy
+
+    def converted(self, wire: Wire) -> Wire | None:
+        """Return an item as the target has it, with its former key; None if the new declaration cannot read it."""
         renamed = {self._new_names.get(name, name): value for name, value in wire.items()}
         filled = {name for name in self._absent if name not in renamed}
         filled |= {name for name in self._required if renamed.get(name) == NULL}
@@ -182,24 +217,22 @@ class TableCopy:
                 if renamed.get(name, NULL) != NULL
             }
         except FAULTS:
-            self._note(wire)
             return None
         item = self._codec.read(renamed | {name: self._defaults[name] for name in filled})
         values = self._declared.key_values(item)
         if unreadable(item) or any(value is None or value is UNSET for value in values):
-            self._note(wire)
             return None
         copy = self._codec.wire(item)
         return copy | {
             name: renamed[name] for name in self._marks if name not in copy and renamed.get(name, NULL) != NULL
         }
 
-    def _note(self, wire: Wire) -> None:
-        """Take note of an item that cannot be copied."""
-        with self._lock:
-            self._unreadable[self._former.key_codec.text(self._former.key_values(self._old.read(wire)))] = None
+    def name(self, wire: Wire) -> str:
+        """Return the key of an item of the former table, as a text for people."""
+        return self._former.key_codec.text(self._former.key_values(self._old.read(wire)))
 
-    def _key(self, wire: Wire) -> Wire:
+    def key(self, wire: Wire) -> Wire:
+        """Return the key of a copy."""
         return {name: wire[name] for name in self._codec.stored_key}
 
     def _former_key(self, wire: Wire) -> Wire:
@@ -229,7 +262,7 @@ class TableCopy:
 
     def _share(self, copy: Wire) -> None:
         """Take note of two items that would have the same key."""
-        other = self._read(self.target, [self._key(copy)], self._key).values()
+        other = self._read(self.target, [self.key(copy)], self.key).values()
         with self._lock:
             for one in (copy, *other):
                 key = self._origin(one)
@@ -239,11 +272,11 @@ class TableCopy:
     def _read(self, table: str, keys: Iterable[Wire], key: Callable[[Wire], Wire]) -> dict[str, Wire]:
         """Return the items of these keys, by the text of their keys."""
         found: dict[str, Wire] = {}
-        for some in _chunks(list({_text(one): one for one in keys}.values())):
+        for some in _chunks(list({key_label(one): one for one in keys}.values())):
             waiting: dict[str, Any] = {table: {"Keys": some, "ConsistentRead": True}}
             while waiting:
                 answer = self._tables.send("BatchGetItem", {"RequestItems": waiting})
-                found |= {_text(key(one)): one for one in answer["Responses"].get(table, ())}
+                found |= {key_label(key(one)): one for one in answer["Responses"].get(table, ())}
                 waiting = answer.get("UnprocessedKeys") or {}
         return found
 
@@ -256,7 +289,7 @@ def _chunks(keys: Sequence[Wire]) -> Iterator[Sequence[Wire]]:
         yield keys[start : start + READ]
 
 
-def _text(key: Wire) -> str:
+def key_label(key: Wire) -> str:
     """Return a key as a text, the same however DynamoDB orders its attributes."""
     return str(
         sorted((name, tag, value.normalize() if tag == "N" else value) for name, (tag, value) in _spelled(key).items())

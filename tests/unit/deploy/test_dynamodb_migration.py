@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from persisty import CREATED, App, Attr, Conflict, Index, InvalidDeclaration, SchemaMismatch, Unique, stored
+from persisty.backends.dynamodb import copy_steps
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
 
@@ -47,7 +48,8 @@ class Tables(Place):
 
 
 @pytest.fixture(params=["dynamodb-local", "dynamodb-moto"])
-def tables(request: pytest.FixtureRequest) -> Iterator[Tables]:
+def tables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
+    monkeypatch.setattr(copy_steps, "QUIET", 0.3)
     if request.param == "dynamodb-local":
         url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('local_endpoint')}&index_attributes=2"
     else:

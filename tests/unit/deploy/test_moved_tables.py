@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from persisty import SEQUENCE, App, Attr, Conflict, Index, InvalidDeclaration, SchemaMismatch, Unique, stored
+from persisty.backends.dynamodb import copy_steps
+from persisty.backends.dynamodb.table_copy import TableCopy
 from persisty.deploy.evolution import check_places, evolutions_of
 from persisty.deploy.migration import Migration
 from persisty.deploy.revision_writing import write_revision
@@ -213,6 +215,41 @@ def _car_in(table: str) -> type[Any]:
         note: str | None = None
 
     return InTable
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+def test_the_stream_of_a_copy_ends_with_the_switch_and_that_of_a_deployment_stays(
+    local_endpoint: str, monkeypatch: pytest.MonkeyPatch, deployed: bool
+) -> None:
+    monkeypatch.setattr(copy_steps, "QUIET", 0.3)
+    tables = Tables(f"dynamodb://us-east-1?endpoint={local_endpoint}&index_attributes=2")
+    app = tables.filled(Car, *ROWS)
+    if deployed:
+        stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        app.engine.alter("car", {"StreamSpecification": stream})  # type: ignore[attr-defined]
+    app = tables.app(ByPlate)
+    Migration(app).apply()
+    former = app.engine.described("car")  # type: ignore[attr-defined]
+    assert former["StreamSpecification"]["StreamEnabled"], "changes are recorded until the switch"
+    before = older(tables)
+    for number in range(0, 30, 3):
+        before.store(Car).update(f"{number:03}", {"plate": f"X{number}"})
+        before.store(Car).update(f"{number + 1:03}", {"plate": f"P{number:03}"})  # a key that another item had
+    before.store(Car).delete("029")
+    expected = cars(before)
+    before.close()
+    compared = []
+    monkeypatch.setattr(
+        TableCopy, "switch", lambda self, report, switch=TableCopy.switch: (compared.append(self), switch(self, report))
+    )
+    app, _ = tables.migrated(ByPlate, allow=(SWITCH,))
+    assert moved(app) == expected
+    assert bool(compared) == deployed, "an own stream has every change, so nothing is compared"
+    engine: Any = app.engine
+    assert engine.described("car").get("StreamSpecification", {}).get("StreamEnabled", False) == deployed
+    assert engine.described("car_2").get("StreamSpecification", {}).get("StreamEnabled", False) == deployed
+    rows = engine.send("Scan", {"TableName": engine.guard_table()})["Items"]
+    assert [row for row in rows if row["id"]["S"].startswith("copy/")] == []
 
 
 def test_the_new_table_has_the_settings_of_the_former_one(moto_endpoint: str) -> None:
