@@ -19,7 +19,7 @@ from persisty.deploy.layers import BASE
 from persisty.deploy.resources import HANDLERS, Plan
 from persisty.errors import Fault, InvalidDeclaration
 
-from . import byte_code, wheels
+from . import byte_code, direct_references, wheels
 from . import target as platforms
 from .byte_code import compile_folder, compiler_of
 from .code_folders import built_folder, handlers_folder, runtime_folder
@@ -27,7 +27,10 @@ from .requirements import Requirements, read_requirements, requirements_of
 from .target import Target
 from .wheels import install
 
-BUILDERS = tuple(Path(module) for module in (__file__, byte_code.__file__, platforms.__file__, wheels.__file__))
+BUILDERS = tuple(
+    Path(module)
+    for module in (__file__, byte_code.__file__, direct_references.__file__, platforms.__file__, wheels.__file__)
+)
 """Files whose change rebuilds everything."""
 RUNTIME_EXCLUDED = (
     "cli",
@@ -58,7 +61,7 @@ def dependency_layer(name: str, spec: str, target: Target, requirements: str | N
     own = read_requirements(handlers_folder() / "requirements" / f"{name}.txt")
     app = requirements_of(spec, requirements) if name == BASE else Requirements()
     # pip verifies the hashes of all lines or of none, so lines with hashes are installed separately
-    together = Requirements((*own.lines, *app.lines), app.constraints)
+    together = Requirements((*own.lines, *app.lines), app.constraints, app.references)
     parts = (own, app) if app.hashed else (together,)
 
     def build(folder: Path) -> None:
@@ -68,7 +71,8 @@ def dependency_layer(name: str, spec: str, target: Target, requirements: str | N
             shutil.rmtree(folder / "python" / unused, ignore_errors=True)
         compile_folder(folder, target.python, strict=False)
 
-    return _built(f"{name}-layer", {"requirements": repr(together)}, build, target)
+    files = {place: file for one in app.references for place, file in one.files.items()}
+    return _built(f"{name}-layer", {"requirements": together.key, **files}, build, target)
 
 
 def runtime_layer(target: Target) -> Path:

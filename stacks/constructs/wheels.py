@@ -7,6 +7,7 @@ every target; for any other, the deployment stops and names the package.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,9 +15,11 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from persisty.deploy.pip_configuration import pip_environment
 from persisty.errors import Fault, InvalidDeclaration
 
 from .byte_code import compiler_of
+from .direct_references import WHEEL
 from .requirements import Requirements, name_of
 from .target import Target
 
@@ -37,6 +40,7 @@ def install(requirements: Requirements, target: Target, folder: Path, *, depende
     with TemporaryDirectory() as scratch:
         built = Path(scratch) / "wheels"
         built.mkdir()
+        requirements = with_references(requirements, built, target)
         for _ in range(MOST_BUILT):
             run = _pip(
                 *_under(target), "install", "--no-compile", *_of(target), *([] if dependencies else ["--no-deps"]),
@@ -54,6 +58,22 @@ def install(requirements: Requirements, target: Target, folder: Path, *, depende
     raise InvalidDeclaration(f"More than {MOST_BUILT} requirements are published without wheels")
 
 
+def with_references(requirements: Requirements, wheels: Path, target: Target) -> Requirements:
+    """Return the requirements with a line for each reference, which installs the wheel that is built from it into the folder `wheels`."""
+    lines = list(requirements.lines)
+    for at, one in enumerate(requirements.references):
+        folder = wheels.parent / f"reference-{at}"
+        folder.mkdir()
+        if one.path is not None and one.path.endswith(WHEEL):
+            made = [Path(shutil.copy(one.path, folder))]
+        else:
+            made = _build(
+                one.line, one.name or one.line, ("--wheel-dir", str(folder)), requirements.lines, folder, target
+            )
+        lines.append(one.installed_from(made[0], _hashes(made) if requirements.hashed else ""))
+    return Requirements(tuple(lines), requirements.constraints)
+
+
 def _with_built(requirement: str, requirements: Requirements, wheels: Path, target: Target) -> Requirements:
     """Build the wheel of a requirement that has none for the target. Return the requirements, which have the hash of the wheel if they have hashes.
 
@@ -61,18 +81,26 @@ def _with_built(requirement: str, requirements: Requirements, wheels: Path, targ
     """
     name = name_of(requirement) or requirement
     line = next((one for one in requirements.lines if name_of(one) == name), requirement)
+    options = ("--no-binary", name, "--wheel-dir", str(wheels))
+    chosen = line if requirements.hashed else requirement
+    made = _build(chosen, name, options, requirements.lines, wheels, target)
+    if not requirements.hashed:
+        return requirements
+    lines = tuple(f"{one}{_hashes(made)}" if one == line else one for one in requirements.lines)
+    return Requirements(lines, requirements.constraints)
+
+
+def _build(
+    line: str, name: str, options: Sequence[str], lines: Sequence[str], wheels: Path, target: Target
+) -> list[Path]:
+    """Build a requirement, and return its wheels in the folder. `InvalidDeclaration` if they are not of pure Python."""
     chosen = wheels.parent / "chosen.txt"
-    chosen.write_text(f"{line if requirements.hashed else requirement}\n")
+    chosen.write_text(f"{line}\n")
     before = set(wheels.iterdir())
-    words = ("wheel", "--no-deps", "--no-binary", name, *_sources(requirements.lines), "--wheel-dir", str(wheels))
-    run = _pip(*words, "--requirement", str(chosen))
+    run = _pip("wheel", "--no-deps", *_sources(lines), *options, "--requirement", str(chosen))
     made = [file for file in wheels.iterdir() if file not in before]
     if run.returncode == 0 and made and all(file.name.endswith(PURE) for file in made):
-        if not requirements.hashed:
-            return requirements
-        hashes = "".join(f" --hash=sha256:{sha256(file.read_bytes()).hexdigest()}" for file in made)
-        lines = tuple(f"{one}{hashes}" if one == line else one for one in requirements.lines)
-        return Requirements(lines, requirements.constraints)
+        return made
     platform = f"{target.architecture} and Python {target.python}"
     if made:
         message, found_ = f"Has code that is compiled, and no wheel for {platform}", made[0].name
@@ -82,6 +110,10 @@ def _with_built(requirement: str, requirements: Requirements, wheels: Path, targ
         f"The requirement {name} cannot be installed for functions" + ("" if made else f"\n{_words(run)}"),
         faults=[Fault(f"/requirements/{name}", message, "a version with a wheel, or a package of pure Python", found_)],
     )
+
+
+def _hashes(wheels: Sequence[Path]) -> str:
+    return "".join(f" --hash=sha256:{sha256(file.read_bytes()).hexdigest()}" for file in wheels)
 
 
 def _listed(requirements: Requirements, folder: Path) -> Iterator[str]:
@@ -113,7 +145,7 @@ def _of(target: Target) -> list[str]:
 
 
 def _pip(*words: str) -> subprocess.CompletedProcess[str]:
-    run = subprocess.run([*PIP, *words], capture_output=True, text=True, check=False)
+    run = subprocess.run([*PIP, *words], env=pip_environment(), capture_output=True, text=True, check=False)
     if "No module named pip" in run.stderr:
         raise InvalidDeclaration(
             f"Building the layers of functions needs pip, which {sys.executable} does not have: install persisty[deploy]"
