@@ -135,7 +135,11 @@ class Api:
             )
         if self._options.web_acl is not None:
             waf.CfnWebACLAssociation(scope, "GraphqlWebAcl", resource_arn=api.arn, web_acl_arn=self._options.web_acl)
-        cdk.CfnOutput(scope, "GraphqlUrl", value=api.graphql_url, description="GraphQL")
+        url = api.graphql_url if domain is None else f"https://{domain.name}/graphql"
+        cdk.CfnOutput(scope, "GraphqlUrl", value=url, description="GraphQL")
+        if domain is not None:
+            target = api.app_sync_domain_name
+            cdk.CfnOutput(scope, "GraphqlDomainTarget", value=target, description="Point a CNAME of the domain here")
         cdk.CfnOutput(scope, "GraphqlApiId", value=api.api_id, description="aws appsync list-api-keys --api-id …")
         return api
 

@@ -103,6 +103,14 @@ def function_code(plan: Plan, target: Target) -> Path:
     return _built("functions", {**sources, **_named([root / file for file in files], root)}, build, target)
 
 
+def no_code() -> Path:
+    """Return a folder that stands for all code when a command of the CDK needs none, such as `cdk list` or `cdk destroy`."""
+    folder = built_folder() / "no-code"
+    folder.mkdir(exist_ok=True)
+    (folder / "no-code.txt").write_text("This command of the CDK deploys no code.\n")
+    return folder
+
+
 def _files(source: Path, excluded: Sequence[str]) -> list[Path]:
     """Return the files of a source to copy: the file itself, or the files of a folder without the excluded ones."""
     if not source.is_dir():

@@ -25,7 +25,7 @@ from persisty.naming import pascal, table_name
 
 from .app_constructs import AppConstructs
 from .byte_code import compiler_missing, compiler_of
-from .code import check_unzipped, dependency_layer, function_code, runtime_layer
+from .code import check_unzipped, dependency_layer, function_code, no_code, runtime_layer
 from .deploy_time_values import DeployTimeValues
 from .exceptions import accept_wildcards
 from .retention import RETENTIONS
@@ -75,22 +75,23 @@ class Functions:
         self._runtime = lambdas.Runtime(
             f"python{target.python}", lambdas.RuntimeFamily.PYTHON, supports_snap_start=settings.options.snap_start
         )
-        if compiler_of(target.python) is None:
+        # a command such as `cdk list` needs no code, and one such as `cdk deploy --exclusively` that of some stacks
+        self._no_code = None if cdk.Stack.of(scope).bundling_required else no_code()
+        if self._no_code is None and compiler_of(target.python) is None:
             cdk.Annotations.of(scope).add_warning_v2("persisty:byte-code", compiler_missing(target.python))
         # together: each installation waits for the package index most of its time
         names = dict.fromkeys(name for function in plan.functions for name in function.layers)
         with ThreadPoolExecutor() as pool:
             building = {name: pool.submit(self._dependency_folder, name) for name in names}
-            self._runtime_folder = runtime_layer(target)
+            self._runtime_folder = self._no_code or runtime_layer(target)
             for one in building.values():
                 one.result()
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", self._runtime_folder)
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
         # by name, not by reference: a table with an export could not leave its stack
         self._table_arns = cdk.Stack.of(scope).format_arn(service="dynamodb", resource="table", resource_name="")
-        self._code = function_code(
-            plan, target
-        )  # the same for all: finding its files takes longer than making a construct
+        # the same for all: finding its files takes longer than making a construct
+        self._code = self._no_code or function_code(plan, target)
 
     def make(self, function: Function, *, snap_start: bool = False) -> lambdas.Function:
         """Make a function, with its role, its log group and the layers that the part does not have yet. `snap_start`: it starts from snapshots."""
@@ -138,7 +139,7 @@ class Functions:
         return layer
 
     def _dependency_folder(self, name: str) -> Path:
-        return dependency_layer(name, self._options.app, self._target, self._options.requirements)
+        return self._no_code or dependency_layer(name, self._options.app, self._target, self._options.requirements)
 
     def _layer(self, name: str, description: str, folder: Path) -> lambdas.LayerVersion:
         return lambdas.LayerVersion(

@@ -65,6 +65,8 @@ def test_the_http_api_logs_requests_without_what_callers_send(api: Template) -> 
     assert json.loads(settings["Format"]) == LINE
     group = api["Resources"][settings["DestinationArn"]["Fn::GetAtt"][0]]
     assert group["Properties"]["RetentionInDays"] == 30
+    [http] = of_type(api, "AWS::ApiGatewayV2::Api")
+    assert text(group["Properties"]["LogGroupName"]) == f"/aws/vendedlogs/apis/<{http}>"
     assert not [value for value in LINE.values() if "header" in value.lower() or "query" in value.lower()]
 
 

@@ -165,6 +165,11 @@ def test_domains_and_a_web_acl_are_those_that_are_given() -> None:
     assert len(properties(found, "AWS::ApiGatewayV2::ApiMapping")) == 1
     [graphql] = properties(found, "AWS::AppSync::DomainName")
     assert graphql["DomainName"] == "graphql.example.com"
+    outputs = [one["Value"] for one in found["Outputs"].values()]
+    urls = {value for value in outputs if isinstance(value, str)}
+    assert urls >= {"https://api.example.com", "https://graphql.example.com/graphql"}
+    targets = [value["Fn::GetAtt"][1] for value in outputs if "DomainName" in str(value)]
+    assert sorted(targets) == ["AppSyncDomainName", "RegionalDomainName"]
     [acl] = properties(found, "AWS::WAFv2::WebACLAssociation")
     assert acl["WebACLArn"] == ACL
     assert made.http_domain is not None
@@ -233,6 +238,23 @@ def test_a_stage_is_deployed_once_to_an_account_and_region() -> None:
             made(name, env)
     # each stage of the CDK may be deployed with other credentials
     PersistyApp(cdk.Stage(cdk_app, "Beta"), "Messenger", **given)
+
+
+@pytest.mark.parametrize(
+    ("stacks", "built"), [(None, True), (["**"], True), (["Messenger-dev-Api"], True), ([], False), (["Messenger-dev-Data"], False)]
+)  # fmt: skip
+def test_code_is_built_only_for_commands_that_deploy_it(
+    stacks: list[str] | None, built: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CDK CLI names the stacks whose code a command needs: none for `cdk list` and `cdk destroy`."""
+    monkeypatch.chdir(tmp_path)
+    called: list[Any] = []
+    for name in ("dependency_layer", "runtime_layer", "function_code"):
+        monkeypatch.setattr(functions, name, lambda *some: called.append(some) or tmp_path / "nothing")
+    cdk_app = cdk.App(context={} if stacks is None else {"aws:cdk:bundling-stacks": stacks})
+    PersistyApp(cdk_app, "Messenger", app=APP, target="local", graphql="http")
+    cdk_app.synth()
+    assert bool(called) is built
 
 
 def test_a_secret_that_exists_is_used_and_not_created() -> None:
