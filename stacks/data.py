@@ -44,6 +44,11 @@ def removal(options: Options, *, protected: bool = False) -> cdk.RemovalPolicy:
     return cdk.RemovalPolicy.RETAIN if protected else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
+def creates_secret(scope: Construct, plan: Plan) -> bool:
+    """Return whether the deployment creates a secret: it needs one, and no earlier stack has retained it."""
+    return plan.secret is not None and plan.secret not in (scope.node.try_get_context(RETAINED) or "").split(",")
+
+
 class Data:
     """Adds the part to `scope`. `tables`: by the names of their stores. `make`: makes a stack for tables, if they are split, by its number."""
 
@@ -63,8 +68,8 @@ class Data:
     def _secret(self, name: str) -> secrets.ISecret:
         """Make a secret whose value Secrets Manager generates. A change of these options would replace the value, which ends all tokens. A secret that an
         earlier stack retained is not changed."""
-        if name in (self._scope.node.try_get_context(RETAINED) or "").split(","):
-            return secrets.Secret.from_secret_name_v2(self._scope, "Tokens", name)
+        if not creates_secret(self._scope, self._plan):
+            return secrets.Secret.from_secret_name_v2(self._placement.of(self._plan.tables[0].store), "Tokens", name)
         made = secrets.Secret(
             self._scope,
             "Tokens",

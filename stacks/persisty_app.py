@@ -29,7 +29,7 @@ from .constructs.deploy_time_values import DeployTimeValues
 from .constructs.environment import check_once, check_stacks
 from .constructs.functions import FunctionSettings
 from .constructs.passed_values import Parameters, References, Values
-from .data import Data
+from .data import Data, creates_secret
 from .events import EventsPart
 
 
@@ -83,10 +83,12 @@ class PersistyApp(Construct):
         part = self._stack_of(scope, env) if alone else self._construct
         # separate stacks, not nested ones: CloudFormation imports no table into a nested stack
         tables_of = (lambda number: part(f"Data{number:02}", "Tables")) if alone else None
-        data_scope = part("Data", "Tables")
-        check_once(self, cdk.Stack.of(data_scope), self.plan)
+        # if tables are split, this part contains the secret alone, and CloudFormation accepts no empty stack
+        empty = alone and self.options.split and not creates_secret(self, self.plan)
+        data_scope = self if empty else part("Data", "Tables")
         data = Data(data_scope, self.plan, self.options, values, tables_of)
         stored = tuple(self.stacks)
+        check_once(self, stored[0] if alone else cdk.Stack.of(self), self.plan)
         api_scope = part("Api", "APIs")
         api = Api(api_scope, self.plan, values, settings)
         self.tables, self.secret = data.tables, data.secret

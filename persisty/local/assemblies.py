@@ -34,6 +34,11 @@ VARIABLES = ("PERSISTY_", "CDK_", "PIP_", "UV_")
 """Prefixes of variables that the synth, or what it runs, may read."""
 USER_CONFIGURATION = Path.home() / ".cdk.json"
 RECORD = "assembly.json"
+_PROJECT = re.compile(
+    r"^\s*(?:(?:-e|--editable)[ =]+|(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?file://(?=/)|(?=\.{0,2}/))([^\s;\[+]+)(?![^\s;\[])",
+    re.MULTILINE,
+)
+"""A line of requirements that names a project or file of this machine."""
 _INCLUDED = re.compile(r"^\s*(?:-[rc]|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
 
 
@@ -105,7 +110,8 @@ class Assemblies:
         files = {root / one for one in declaration.files}
         files |= {*_configuration(self._folder), *_among(root), *_among(root / top_name(str(options.get("app", ""))))}
         files |= {USER_CONFIGURATION, self._folder / str(options.get("requirements") or "requirements.txt")}
-        for file in sorted(_with_included(files)):
+        files.add(Path(sys.prefix) / "pip.conf")
+        for file in sorted(_with_included(files, root)):
             digest.update(f"{file}\0".encode() + file.read_bytes() + b"\0")
             newest = max(newest, file.stat().st_mtime)
         return digest.hexdigest(), newest
@@ -143,8 +149,9 @@ def _among(folder: Path) -> Iterator[Path]:
     yield from (file for file in folder.glob("*") if file.suffix in SUFFIXES)
 
 
-def _with_included(files: set[Path]) -> set[Path]:
-    """Return the files that exist, with the files that requirements include."""
+def _with_included(files: set[Path], root: Path) -> set[Path]:
+    """Return the files that exist, with the files that requirements include, and those of the projects that they name. The project around `root` is
+    that of the app."""
     left, found = list(files), set[Path]()
     while left:
         file = left.pop()
@@ -154,4 +161,15 @@ def _with_included(files: set[Path]) -> set[Path]:
         if file.suffix in (".txt", ".in"):
             text = file.read_text(errors="replace")
             left += [(file.parent / name).resolve() for name in _INCLUDED.findall(text)]
+            projects = ((file.parent / name).resolve() for name in _PROJECT.findall(text))
+            found |= {one for project in projects if not root.is_relative_to(project) for one in _of_project(project)}
     return found
+
+
+def _of_project(place: Path) -> Iterator[Path]:
+    """Return the files of a project that a layer contains, or a wheel itself."""
+    if place.is_file():
+        yield place
+    for parent, folders, files in os.walk(place):
+        folders[:] = [one for one in folders if one not in IGNORED and not one.startswith(".")]
+        yield from (Path(parent, one) for one in files)

@@ -347,6 +347,20 @@ def test_a_split_deployment_places_tables_and_resolvers_in_stacks_by_their_names
     }
 
 
+@pytest.mark.parametrize("retained", [True, False])
+def test_a_split_deployment_that_creates_no_secret_has_no_empty_stack(retained: bool) -> None:
+    context = {"retained_secret": "persisty/messenger/dev/tokens"} if retained else {}
+    made = PersistyApp(cdk.App(context=context), "Messenger", app=APP, target="local", split=True, graphql="none")
+    names = {stack.stack_name for stack in made.stacks}
+    assert ("Messenger-dev-Data" in names) is not retained
+    assert made.secret is not None
+    found = cdk.App.of(made.stacks[0]).synth().stacks  # type: ignore[union-attr]
+    assert {one.stack_name for one in found} == names
+    assert all(one.template.get("Resources") for one in found)
+    arns = [one for stack in found for one in statements(stack.template) if "secretsmanager" in str(one["Action"])]
+    assert all("persisty/messenger/dev/tokens" in str(one["Resource"]) for one in arns)
+
+
 def test_a_split_deployment_within_a_stack_places_tables_in_nested_stacks() -> None:
     _, found = within_a_stack(split=True, graphql="none")
     assert properties(found, "AWS::DynamoDB::Table") == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from persisty.local.assemblies import Assemblies
+from persisty.local.assemblies import _PROJECT, Assemblies
 from persisty.local.declaration import Declaration
 from persisty.local.deployed import assets_of
 from persisty.local.deployment import SHORT_WAITS
@@ -26,7 +26,12 @@ def project(tmp_path: Path) -> Path:
     (folder / ".persisty" / "local").mkdir(parents=True)
     (folder / "shop.py").write_text("app = 1")
     (folder / "cdk.json").write_text("{}")
-    (folder / "requirements.txt").write_text("-r ../common/base.in\nhttpx\n")
+    (folder / "requirements.txt").write_text(
+        f"-r ../common/base.in\nhttpx\n-e ../packages/core ; python_version > '3'\nmore @ file://{tmp_path}/packages/more\n-e .\n"
+    )
+    for name in ("core", "more"):
+        (tmp_path / "packages" / name).mkdir(parents=True)
+        (tmp_path / "packages" / name / "module.py").write_text("x = 1")
     (tmp_path / "common").mkdir()
     (tmp_path / "common" / "base.in").write_text("-c pins.txt\n")
     (tmp_path / "common" / "pins.txt").write_text("httpx==0.28.0\n")
@@ -67,11 +72,39 @@ def test_it_is_used_again_while_nothing_has_changed(project: Path, assembly: Pat
     assert again(project) == assembly
 
 
-@pytest.mark.parametrize("file", ["shop.py", "cdk.json", "requirements.txt", "../common/base.in", "../common/pins.txt"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "shop.py",
+        "cdk.json",
+        "requirements.txt",
+        "../common/base.in",
+        "../common/pins.txt",
+        "../packages/core/module.py",
+        "../packages/more/module.py",
+    ],
+)
 def test_another_file_asks_for_a_synth(file: str, project: Path, assembly: Path) -> None:
     with (project / file).open("a") as changed:
         changed.write("\n# changed")
     assert again(project) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("-e .", ["."]),
+        ("--editable=../core[fast]", ["../core"]),
+        ("./wheels/core-1.0-py3-none-any.whl", ["./wheels/core-1.0-py3-none-any.whl"]),
+        ("core @ file:///srv/core", ["/srv/core"]),
+        ("/srv/core ; python_version > '3'", ["/srv/core"]),
+        ("-e git+https://example.com/core.git", []),
+        ("core @ git+https://example.com/core.git", []),
+        ("httpx==0.28.0  # ./x", []),
+    ],
+)
+def test_lines_that_name_a_project_of_this_machine_are_found(line: str, place: list[str]) -> None:
+    assert _PROJECT.findall(f"attrs\n{line}\n") == place
 
 
 def test_another_plan_option_or_variable_asks_for_a_synth(
