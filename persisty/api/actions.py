@@ -19,6 +19,7 @@ from ..application import App
 from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidInput
 from ..model.dataclass_defaults import completed
+from ..model.decimal_texts import check_decimals
 from ..model.generators import acting_as
 from ..model.json_numbers import contains_unrounded, convert_exactly
 from ..model.msgspec_faults import pointer
@@ -180,6 +181,7 @@ def _of_items(app: App, parameters: tuple[Parameter, ...]) -> ItemCheck:
 
 
 def _argument(given: Any, shape: Any) -> Any:
+    check_decimals(shape, given)
     exactly = contains_unrounded(given)
     return completed(convert_exactly(given, shape) if exactly else msgspec.convert(given, shape, str_keys=True))
 

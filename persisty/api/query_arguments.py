@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from ..model import schema_types as forms
+from ..model.decimal_texts import check_decimals
 from ..model.json_numbers import decode
 from ..model.schema import Object
 from ..model.schema_types import arms
@@ -105,6 +106,7 @@ def _member_types(shape: Any) -> Iterable[Any]:
 
 def _lenient(text: str, annotation: Any) -> Any:
     try:
+        check_decimals(annotation, text)
         return msgspec.convert(text, annotation, strict=False)
     except (msgspec.ValidationError, TypeError):
         return text

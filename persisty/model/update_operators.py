@@ -12,6 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from ..errors import Fault
+from .decimal_texts import check_attribute
 from .expressions import ALL, And, Compare, Filter, Or
 from .generators import Add, Append
 from .json_numbers import contains_unrounded, convert_exactly
@@ -84,6 +85,7 @@ def _appended(attribute: Attribute, change: Append) -> Append:
     if any(meta.max_length is not None for meta in metas_of(attribute.type)):
         raise ValueError("Expected a list of any length: the engine cannot check how long this one becomes")
     kind: Any = list[get_args(listed) or Any]  # type: ignore[misc]
+    check_attribute(attribute, change.values)
     unrounded = contains_unrounded(change.values)
     values = convert_exactly(change.values, kind) if unrounded else msgspec.convert(change.values, kind, str_keys=True)
     return Append(tuple(attribute.normalise(values) if attribute.normalise else values))

@@ -17,6 +17,7 @@ from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
 from .allowed_values import one_of
+from .decimal_texts import decimal_checks
 from .generated_values import generate_all, generate_missing, on_create, on_update
 from .generators import Add, Append, UpdateOperator, now
 from .integer_enums import has_integer_members, with_numbers
@@ -113,6 +114,9 @@ def new_items(meta: StoreMeta[T], given: Sequence[Any], *, may: May | None = Non
     generate_all(rows, generators)
     moments = {name for name, generate in generators if generate is now}  # which are in UTC
     try:
+        for name, check in decimal_checks(meta):
+            for one in rows if name in names else ():
+                check(one[name])
         items: list[T] = msgspec.convert(rows, list[meta.item])  # type: ignore[name-defined]
         for attribute, normalise in _normalisers(meta):
             if attribute.name not in moments:
@@ -127,6 +131,9 @@ def new_items(meta: StoreMeta[T], given: Sequence[Any], *, may: May | None = Non
 
 
 def _item(meta: StoreMeta[T], values: Mapping[str, Any]) -> T:
+    for name, check in decimal_checks(meta):
+        if name in values:
+            check(values[name])
     item = msgspec.convert(values, meta.item)
     for attribute, normalise in _normalisers(meta):
         _normalised(item, attribute, normalise)

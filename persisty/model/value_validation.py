@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from ..errors import Fault, InvalidInput
+from .decimal_texts import check_attribute, check_text
 from .expressions import Filter
 from .integer_enums import has_integer_members, with_numbers
 from .json_numbers import contains_unrounded, convert_exactly
@@ -17,7 +18,7 @@ from .keys import KeyValues
 from .meta import Attribute, StoreMeta
 from .msgspec_faults import INVALID_KEY
 from .type_words import type_words
-from .types import NORMALISE
+from .types import NORMALISE, Kind
 
 
 def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
@@ -26,6 +27,7 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
         if attribute.optional:
             return None
         raise ValueError(f"Expected {type_words(attribute)}, got null")
+    check_attribute(attribute, value)
     value = converted(value, attribute.type, strict=strict)
     return attribute.normalise(value) if attribute.normalise else value
 
@@ -54,6 +56,8 @@ SCALARS = frozenset({str, int, float, bool, bytes, UUID, datetime, date, Decimal
 
 def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
+    if attribute.kind is Kind.DECIMAL:
+        check_text(value)
     value = converted(value, attribute.operand, strict=strict)
     normalise = NORMALISE.get(attribute.kind)  # the normaliser of the attribute also checks the bounds of a decimal
     return normalise(value) if normalise else value
@@ -76,5 +80,7 @@ FILTER_AS_KEY = "Not a key. `update_all(changes, where)` and `delete_all(where)`
 
 
 def typed_all(attribute: Attribute, values: list[Any]) -> list[Any]:
+    for value in values:
+        check_attribute(attribute, value)
     found: list[Any] = msgspec.convert(values, list[attribute.type])  # type: ignore[name-defined]
     return list(map(attribute.normalise, found)) if attribute.normalise else found

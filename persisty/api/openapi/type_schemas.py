@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ...model import schema_types as forms
+from ...model.decimal_texts import DECIMAL
 from ...model.schema import Definition, Enumeration, Field, Function, Object, Value
 from ...model.set_order import with_ordered_sets
 from ...model.type_descriptions import Described
@@ -30,14 +31,6 @@ LENGTHS = {**BYTES, "pattern": "pattern"}
 COUNTS = {"max_length": "maxItems", "min_length": "minItems"}
 MEMBERS = {"max_length": "maxProperties", "min_length": "minProperties"}
 DOCUMENTATION = {name: name for name in ("title", "description", "examples")}
-
-_FEW_DIGITS = r"(?=[0.]*([0-9]\.?){0,38}([eE]|$))"
-_NEAR_EXPONENT = r"[eE][+-]?([0-7]?[0-9]|80)"
-_FAR_EXPONENT = r"[eE](-(8[1-9]|9[0-9]|1[0-2][0-9]|130)|\+?(8[1-9]|9[0-9]|1[01][0-9]|12[0-5]))"
-DECIMAL = (
-    rf"^-?({_FEW_DIGITS}[0-9]{{1,38}}(\.[0-9]{{1,44}})?({_NEAR_EXPONENT})?|[1-9](\.[0-9]{{1,37}})?{_FAR_EXPONENT})$"
-)
-"""At most 38 digits after leading zeros. With an exponent near the limits one digit before the point, as responses have it."""
 
 NUMBERS: tuple[Schema, ...] = (
     {"const": 0},
