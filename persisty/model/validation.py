@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
 from .allowed_values import one_of
-from .decimal_texts import decimal_checks
+from .decimal_texts import check_decimals, decimal_checks
 from .generated_values import generate_all, generate_missing, on_create, on_update
 from .generators import Add, Append, UpdateOperator, now
 from .integer_enums import has_integer_members, with_numbers
@@ -283,10 +283,16 @@ def _add_undeclared(faults: list[Fault], shapes: Shapes, value: Any, path: str) 
     faults[:] = [*(one for one in faults if one.path not in paths), *found]
 
 
+def _checked(value: Any, annotation: Any) -> Any:
+    """Convert a part of a given value, as the conversion of the whole does."""
+    check_decimals(annotation, value)
+    return converted(value, annotation)
+
+
 def _faults_of(error: Exception, path: str, attribute: Attribute, value: Any) -> list[Fault]:
     if attribute.kind is not Kind.JSON:
         return [fault_of(error, path, attribute.type)]
-    found = faults_within(error, path, attribute.type, value, converted)
+    found = faults_within(error, path, attribute.type, value, _checked)
     if len(found) == 1:  # perhaps that of its bounds, which only the conversion of the whole finds
         return [fault_within(error, path, attribute.type, value, partial(typed, attribute))]
     return found

@@ -186,3 +186,9 @@ def test_python_takes_decimals_and_the_texts_of_the_pattern() -> None:
     store.create({"id": "a", "balance": Decimal(1_0)})
     with pytest.raises(InvalidInput, match="/balance: Invalid decimal string"):
         store.update("a", {"balance": "1_0"})
+
+
+def test_every_text_that_is_no_decimal_has_its_fault() -> None:
+    given = {"balance": "1.", "lines": [{"price": " 1"}, {"price": "2"}, {"price": "1_0"}], "rates": {"x": "+1"}}
+    faults = json.loads(_send("POST", "/api/account", {"id": "a", **given}).body)["faults"]
+    assert [one["path"] for one in faults] == ["/balance", "/lines/0/price", "/lines/2/price", "/rates/x"]
