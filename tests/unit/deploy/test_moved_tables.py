@@ -12,8 +12,9 @@ from persisty.backends.dynamodb import copy_steps
 from persisty.backends.dynamodb.table_copy import TableCopy
 from persisty.deploy.evolution import check_places, evolutions_of
 from persisty.deploy.migration import Migration
+from persisty.deploy.revision_files import revisions_in
 from persisty.deploy.revision_writing import write_revision
-from persisty.deploy.revisions import downgrade, revisions_in, upgrade
+from persisty.deploy.revisions import downgrade, upgrade
 
 from .conftest import Place
 from .test_copies import ROWS, Car, _killed, cars, older
