@@ -14,7 +14,7 @@ from ..application import App
 from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.schema import IndexSchema, Schema
-from ..model.schema_changes import Change, Changes, changes_of
+from ..model.schema_changes import Change, Changes, changes_of, renames
 from ..model.schema_differences import form, hidden_values, named_before
 from ..model.stored_names import stored_names
 from ..model.unfinished_changes import Begun, with_unfinished
@@ -155,17 +155,18 @@ def _evolution(
 
 
 def _without_mirrored_indexes(stored: Schema, meta: StoreMeta[Any], mirrored: Collection[str]) -> Schema:
-    """Return the schema without the indexes over former names that older code still needs. They go with the column of the former name."""
-    former = {
-        old: one.name
-        for one in meta.schema.attributes
-        for old in one.former_names
-        if old in mirrored and old not in meta.attributes
-    }
+    """Return the schema without the indexes over other names of renamed attributes that other code still needs. They go with the columns."""
+    others = {*mirrored} - meta.attributes.keys() - renames(stored, meta.schema).keys()
+
+    def is_same(declared: IndexSchema, index: IndexSchema) -> bool:
+        if not declared.unique or len(declared.attributes) != len(index.attributes):
+            return False
+        pairs = zip(declared.attributes, index.attributes, strict=True)
+        return all(now == name or (name in others and now in mirrored) for now, name in pairs)
 
     def is_needed(index: IndexSchema) -> bool:
-        now = structs.replace(index, attributes=tuple(former.get(name, name) for name in index.attributes))
-        return now != index and (not index.unique or now in meta.schema.indexes)
+        is_over_others = not others.isdisjoint(index.attributes)
+        return is_over_others and (not index.unique or any(is_same(one, index) for one in meta.schema.indexes))
 
     return structs.replace(stored, indexes=tuple(one for one in stored.indexes if not is_needed(one)))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from ..application import App
 from ..errors import SchemaMismatch
@@ -132,10 +133,25 @@ def _write_changes(folder: Path, why: str, planned: Sequence[Planned], allowed: 
         folder,
         why,
         "\n".join(map(_ascii, lines)),
-        [one.stored for one in evolutions if one.stored is not None],
+        [before for one in planned if (before := _before(one, allowed)) is not None],
         [one.declared.schema for one in evolutions if one.declared is not None],
         statements="\n".join([f"\nStatements on {engine}:\n", *map(_ascii, shown), ""]) if shown else "",
         allowed=allowed,
+    )
+
+
+def _before(planned: Planned, allowed: Sequence[str]) -> Schema | None:
+    """Return the stored schema without the columns that former declarations have left and that the file does not delete: undoing it must not declare them."""
+    stored, applied = planned.evolution.stored, planned.evolution.applied
+    if stored is None or applied is None:
+        return stored
+    names = {one.name for one in applied.attributes} | {
+        str(name) for one in _changes(planned, allowed) for name in (one.name, one.before)
+    }
+    return structs.replace(
+        stored,
+        attributes=tuple(one for one in stored.attributes if one.name in names),
+        indexes=tuple(one for one in stored.indexes if names.issuperset(one.attributes)),
     )
 
 

@@ -32,6 +32,7 @@ from .schema_types import (
     Type,
     parts_of,
 )
+from .stored_names import stored_names
 from .type_construction import FACTORIES, annotation_of, types_of
 
 MEMBERS = Dict(keys=String(), values=Anything())
@@ -50,7 +51,7 @@ def exact_attribute(declared: StoreMeta[Any], name: str) -> Attribute:
     value open. Classes and functions of the app count as the fields and the values that the schema has of them."""
     attribute, schema = declared.attributes[name], declared.schema
     type_ = next(one.type for one in schema.attributes if one.name == name)
-    if attribute.described == type_:
+    if attribute.described == type_ or isinstance(attribute.described, Choice):  # that of an enum has its values
         return attribute
     types = types_of({key: _without_app(one) for key, one in schema.types.items()}, {}, _supplied)
     return structs.replace(attribute, type=annotation_of(type_, types.__getitem__, _supplied), described=type_)
@@ -133,10 +134,14 @@ def _default(one: AttributeSchema, type_: Type) -> Default | None:
 
 
 def reversed_names(before: Schema, after: Schema) -> Schema:
-    """Return the schema `before` with the names of `after` as its former ones, so that renamed attributes get their former names again."""
+    """Return the schema `before` with the names of `after` as its last former ones, so that renamed attributes get their former names again. The names
+    under which DynamoDB stores them remain the same."""
     new_names = {old: one.name for one in after.attributes for old in one.former_names}
+    places = stored_names(before)
     attributes = tuple(
-        structs.replace(one, former_names=(new_names[one.name],)) if one.name in new_names else one
+        structs.replace(one, id=places[one.name], former_names=(*one.former_names, new_names[one.name]))
+        if one.name in new_names
+        else one
         for one in before.attributes
     )
     names = (after.name,) if after.name != before.name else ()

@@ -63,6 +63,10 @@ class StoredColumn(Struct, frozen=True):
     has_default: bool
     place: int
 
+    def is_of_type(self, other: StoredColumn) -> bool:
+        """Return whether both columns store the same values."""
+        return comparable(self.type) == comparable(other.type)
+
 
 class StoredIndex(Struct, frozen=True):
     """An index except that of the primary key. `valid`: False if PostgreSQL has not finished building it."""

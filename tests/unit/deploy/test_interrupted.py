@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from persisty import App, Attr, Conflict, Index, PersistyError, SchemaMismatch, Unique, stored
-from persisty.backends.sql.postgres import migrator
+from persisty.backends.sql.postgres import backfills, migrator
 from persisty.deploy.migration import Migration, lease_of
 from persisty.store import migration_lease
 from persisty.store.migration import Step
@@ -175,7 +175,7 @@ def test_newer_code_does_not_start_before_the_values_are_copied(server: Place) -
 
 
 def test_no_write_is_lost_or_refused_while_a_table_is_migrated(server: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrator, "BATCH", 5)
+    monkeypatch.setattr(backfills, "BATCH", 5)
     server.filled(Car, *ROWS)
     older = App("shop", items=[Car], url=server.url)
     stop, written, failed = threading.Event(), dict[str, int](), list[BaseException]()

@@ -12,7 +12,7 @@ import pytest
 
 from persisty import App, Conflict, Index, Unique, stored
 from persisty.backends.dynamodb import resumable_scans
-from persisty.backends.sql.postgres import migrator
+from persisty.backends.sql.postgres import backfills
 from persisty.deploy.migration import Migration
 from persisty.store import migration_lease
 from persisty.store.migration import Step
@@ -51,7 +51,7 @@ ROWS = [{"id": f"{n:03}", "plate": f"P{n:03}", "note": None} for n in range(20)]
 @pytest.fixture(params=["postgresql", "dynamodb-local", "dynamodb-moto"])
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(migration_lease, "RECORDED", 0.0)
-    monkeypatch.setattr(migrator, "BATCH", 5)
+    monkeypatch.setattr(backfills, "BATCH", 5)
     monkeypatch.setattr(resumable_scans, "MOST", 5)
     if request.param == "postgresql":
         found = Place(schema_in(request.getfixturevalue("postgres_url")))

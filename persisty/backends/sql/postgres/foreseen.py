@@ -22,7 +22,7 @@ from ..stored_schema import COLLATION, StoredColumn, StoredIndex
 from ..stored_values import StoredValues
 from .connection import PostgresConnection
 from .migrator import KEY_LENGTH, PostgresMigrator
-from .mirrored_columns import Mirror, mirror_of
+from .mirrored_columns import Mirror, MirroredColumns
 
 NAME_BYTES = 58
 """Bytes of a table's name in the name that PostgreSQL gives the constraint of its key."""
@@ -113,12 +113,12 @@ class ForeseenPostgres(PostgresMigrator):
         removed = {one.name for one in changes if one.kind == "attribute_removed"}
         doubled = {old: new for new, old in values.sources.items() if self.doubled(old, new, values, before.items)}
         renamed = {old: new for new, old in values.sources.items() if old not in doubled}
-        mirrors = self._mirrors_after(target.name, values, removed, doubled)
+        mirrored = self._mirrored_after(target.name, values, removed, doubled, renamed)
         gone = removed | {one.new for one in self.abandoned(former, values)}
         required = {one.name for one in changes if one.kind == "attribute_required"}
         kept = {renamed.get(name, name): one for name, one in before.columns.items() if name not in gone}
         required |= {name for name, one in kept.items() if one.required and name not in doubled}
-        null = {name for one in mirrors for name in (one.old, one.new) if name not in required}
+        null = {name for name in mirrored.columns if name not in required}
         names = dict.fromkeys([*kept, *(one.name for one in changes if one.name in target.c), *target.c.keys()])
         replaced = {*self.unneeded_indexes(former, target, values, before.items), *(one.name for one in target.indexes)}
         others = [
@@ -126,42 +126,63 @@ class ForeseenPostgres(PostgresMigrator):
             for one in before.indexes
             if one.name not in replaced and gone.isdisjoint(one.columns)
         ]
+        columns = {name: self._column(target, name, kept.get(name), null, mirrored.columns) for name in names}
+        for name in [one.name for one in changes if one.kind == "attribute_retyped"]:
+            source = before.columns.get(values.sources.get(name, name))
+            for other in mirrored.group(name)[1:]:
+                if source is not None and other in before.columns and source.is_of_type(before.columns[other]):
+                    columns[other] = structs.replace(columns[other], type=columns[name].type)
         has_new_key = any(one.kind == "key_changed" for one in changes)
         return ForeseenTable(
-            {name: self._column(target, name, kept.get(name), null) for name in names},
+            columns,
             _indexes(target, others),
-            mirrors,
+            mirrored.mirrors,
             (f"{target.name[:KEY_LENGTH]}_pkey",) if has_new_key else before.key_names,
             before.items,
         )
 
-    def _mirrors_after(
-        self, table: str, values: StoredValues, removed: Collection[str], doubled: Mapping[str, str]
-    ) -> list[Mirror]:
-        made = [structs.replace(mirror_of(table, old, new), filled=True) for old, new in doubled.items()]
-        ended = self.abandoned(values.table, values)
-        kept = [
-            one
-            for one in self.mirrors(values.table)
-            if one not in ended and one.old not in {*removed, *doubled} and one.new not in removed
-        ]
-        return [*kept, *made]
+    def _mirrored_after(
+        self,
+        table: str,
+        values: StoredValues,
+        removed: Collection[str],
+        doubled: Mapping[str, str],
+        renamed: Mapping[str, str],
+    ) -> MirroredColumns:
+        found = self.mirrored(values.table, table)
+        for name in {one.new for one in self.abandoned(values.table, values)}:
+            found.remove(name, None)
+        for old, new in renamed.items():
+            found.rename(old, new, None)
+        for old, new in doubled.items():
+            found.add(old, new, None)
+        for name in removed:
+            found.remove(name, None)
+        found.mirrors = [structs.replace(one, filled=True) for one in found.mirrors]
+        return found
 
     def _column(
-        self, target: Table, name: str, before: StoredColumn | None = None, null: Collection[str] = ()
+        self,
+        target: Table,
+        name: str,
+        before: StoredColumn | None = None,
+        null: Collection[str] = (),
+        mirrored: Collection[str] = (),
     ) -> StoredColumn:
         """Return a column of the declared table, or one that is no longer declared: new items leave it out. `null`: those that may be null because a trigger
-        fills them."""
+        fills them. `mirrored`: those without a default."""
         column = target.c.get(name)
         if column is None:
             if before is None:
                 raise KeyError(name)
-            return structs.replace(before, name=name, required=False, place=0)
+            has_default = before.has_default and name not in mirrored
+            return structs.replace(before, name=name, required=False, has_default=has_default, place=0)
         type_ = COLLATION.sub("", column.type.compile(dialect=self._dialect.compiler))
         key = [one.name for one in target.primary_key.columns]
         place = key.index(name) + 1 if name in key else 0
         required = not column.nullable and name not in null
-        return StoredColumn(name, type_, required, column.server_default is not None, place)
+        has_default = column.server_default is not None and name not in mirrored
+        return StoredColumn(name, type_, required, has_default, place)
 
 
 def _indexes(table: Table, others: Sequence[StoredIndex] = ()) -> list[StoredIndex]:
