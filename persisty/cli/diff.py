@@ -25,6 +25,7 @@ from ..deploy.deployed_changes import deployed_changes
 from ..deploy.deployed_tables import read_deployed
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import refused_changes
+from ..deploy.revision_files import FOLDER, has_revisions
 from ..drivers import driver
 from ..model.schema_changes import Change, Effect
 from ..store.engine_urls import read_url
@@ -59,7 +60,7 @@ def command(
         rows = [as_json(one, refused.get(one)) for one in changes]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
     elif changes:
-        print_table(table(changes, refused))
+        print_table(table(changes, refused, files=not deployed and has_revisions(Path(FOLDER))))
     else:
         typer.echo(unchanged)
     if refused:
@@ -109,14 +110,15 @@ def as_json(change: Change, refused: str | None) -> dict[str, Any]:
     return {"path": change.path, **found, "effect": effect, "refused": refused}
 
 
-def table(changes: Iterable[Change], refused: Mapping[Change, str]) -> Table:
-    """Return the changes as a table for a terminal. `refused`: changes that are refused, and why."""
+def table(changes: Iterable[Change], refused: Mapping[Change, str], *, files: bool = False) -> Table:
+    """Return the changes as a table for a terminal. `refused`: changes that are refused, and why. `files`: revision files make the changes."""
     shown = Table(box=None, pad_edge=False)
     for title in ("change", "effect", ""):
         shown.add_column(title, overflow="fold")
     for one in changes:
         why = f". {refused[one]}" if one in refused else ""
-        allow = f" (--allow {one.allow})" if one.allow else ""
+        option = '--revision "why" --allow' if files else "--allow"
+        allow = f" ({option} {one.allow})" if one.allow else ""
         effect = "[bold red]refused[/]" if one in refused else f"[{STYLES[one.effect]}]{one.effect.value}[/]"
         shown.add_row(escape(one.path), effect, escape(f"{one.message}{why}{allow}"))
     return shown

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ..application import App
 from ..deploy.evolution import evolutions_of
-from ..deploy.migration import Migration, Planned, Progress, refused_changes
+from ..deploy.migration import UNCHANGED, Migration, Planned, Progress, refused_changes
 from ..deploy.revision_files import FOLDER, REPLACED, Revision, check_heads, revisions_in
 from ..deploy.revision_history import history as entries_of
 from ..deploy.revision_history import unfinished
@@ -32,6 +32,8 @@ from .step_progress import step_progress
 from .tables import print_table
 
 WRITE = 'Write one: persisty migrate --revision "why"'
+ALLOWED_IN_A_FILE = 'persisty migrate --revision "why" --allow {}'
+"""The way to make a destructive change where revision files make the changes."""
 
 
 def command(
@@ -90,28 +92,33 @@ def command(
         if waiting:
             _print_files(loaded, waiting)
         else:
-            _print_plan(Migration(loaded, allowed).plan())
+            _print_plan(_repairable(Migration(loaded, allowed).plan), files=bool(files))
     elif back_to is not None:
         later = [one for one in reversed(files) if one.name.partition("_")[0] > back_to.zfill(4)]
         done = {one.name for one in later} - {one.name for one in pending(loaded, later)}
         for one in later:
             if one.name in done:
-                _print_left(_watched(lambda progress: downgrade(loaded, one, allowed, progress, rate)))  # noqa: B023
+                undone = _watched(lambda progress: downgrade(loaded, one, allowed, progress, rate))  # noqa: B023
+                _print_left(undone, files=True)
                 typer.echo(f"Undone: {one.path}")
     elif files:
         _run_files(loaded, files, allowed, rate)
     else:
         migration = Migration(loaded, allowed, rate=rate)
-        planned = _watched(migration.apply)
+        planned = _repairable(lambda: _watched(migration.apply))
         if migration.unfinished is not None:
             typer.echo(f"Continued a migration that had failed: {migration.unfinished}")
         _print_left(planned)
+        new = [one.evolution.declared for one in planned if one.evolution.stored is None and not one.steps]
+        if created := [one.name for one in new if one is not None]:
+            typer.echo(f"Created: {', '.join(created)}")
         steps = sum(len(one.steps) for one in planned)
         copied = [one.evolution.declared.name for one in planned if one.waits and one.evolution.declared is not None]
         if copied:
             typer.echo(f"Copied, and not in use before the switch: {', '.join(copied)}. Steps done: {steps}")
         else:
-            typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")
+            fits = f"{loaded.name} fits its declarations" + (f": steps done: {steps}" if steps else "")
+            typer.echo(fits if steps or created else "Nothing to do")
 
 
 def _write_file(app: App, why: str, allowed: Sequence[str], folder: Path, *, data: bool) -> None:
@@ -151,10 +158,11 @@ def _write_squash(files: Sequence[Revision], folder: Path) -> None:
 def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate: float | None) -> None:
     """Run the pending files. Raises `SchemaMismatch` if changes remain that no file contains, because they were not reviewed."""
     if allowed:
-        raise InvalidDeclaration("Destructive changes are in `ALLOWED` of the revision files: leave out --allow")
+        write = ALLOWED_IN_A_FILE.format(" --allow ".join(allowed))
+        raise InvalidDeclaration(f"Destructive changes are in `ALLOWED` of the revision files. Write one: {write}")
     create_unnamed(app, files)
     for one in pending(app, files):
-        _print_left(_watched(lambda progress: upgrade(app, one, progress, rate)))  # noqa: B023
+        _print_left(_watched(lambda progress: upgrade(app, one, progress, rate)), files=True)  # noqa: B023
         typer.echo(f"Done: {one.path}")
     evolutions = evolutions_of(app)
     changes = [change for each in evolutions for change in each.changes if change.allow is None]
@@ -171,6 +179,16 @@ def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate
 def _refused(app: App, evolutions: Sequence[Evolution]) -> dict[Change, str]:
     """Return the changes that stored items do not survive, and why."""
     return {change: why for one in evolutions for change, why in refused_changes(app, one).items()}
+
+
+def _repairable(plan: Callable[[], list[Planned]]) -> list[Planned]:
+    """Plan or migrate. The error for stored items that do not survive a change says how to repair them."""
+    try:
+        return plan()
+    except SchemaMismatch as error:
+        if error.message != UNCHANGED:
+            raise
+        raise SchemaMismatch(f"{error.message}. {REPAIR}", faults=error.faults) from error
 
 
 def _watched(migrate: Callable[[Progress], list[Planned]]) -> list[Planned]:
@@ -198,23 +216,26 @@ def _print_history(app: App, files: Sequence[Revision]) -> None:
         typer.echo(f"The last migration stopped: {error}. Run `persisty migrate` to continue")
 
 
-def _print_plan(planned: Sequence[Planned]) -> None:
-    """Print the changes, and for each step its statements and the number of items."""
+def _print_plan(planned: Sequence[Planned], *, files: bool) -> None:
+    """Print the changes, and for each step its statements and the number of items. `files`: revision files make the changes."""
     changes = [change for one in planned for change in one.evolution.changes]
     if not changes:
         typer.echo("Nothing to change")
         return
-    print_table(table(changes, {}))
+    print_table(table(changes, {}, files=files))
     _print_steps(planned)
-    _print_left(planned)
+    _print_left(planned, files=files)
 
 
 def _print_files(app: App, waiting: Sequence[Revision]) -> None:
     """Print the changes and the steps of each file, and the changes that are in no file."""
-    if unnamed := created_before(app, waiting):
-        typer.echo(f"\nCreated first, because the database is empty and no file names them: {', '.join(unnamed)}")
+    unnamed = created_before(app, waiting)
+    if unnamed:
+        typer.echo(f"Created first, because the database is empty and no file names them: {', '.join(unnamed)}")
     for one in plan_of_files(app, waiting):
-        typer.echo(f"\nRevision to run: {one.revision.path}")
+        if unnamed or one.revision is not waiting[0]:
+            typer.echo()
+        typer.echo(f"Revision to run: {one.revision.path}")
         if one.is_replacement:
             typer.echo("Only recorded, because the database has run the files that it replaces")
         elif one.changes:
@@ -247,8 +268,9 @@ def _print_steps(planned: Sequence[Planned]) -> None:
                 typer.echo(f"{statement};")
 
 
-def _print_left(planned: Sequence[Planned]) -> None:
-    """Print the destructive changes that were not made."""
+def _print_left(planned: Sequence[Planned], *, files: bool = False) -> None:
+    """Print the destructive changes that were not made. `files`: only a revision file makes them."""
     for one in planned:
         for change in one.left:
-            typer.echo(f"Left: {change.message}. To make this change: --allow {change.allow}")
+            option = ALLOWED_IN_A_FILE.format(change.allow) if files else f"--allow {change.allow}"
+            typer.echo(f"Left: {change.message}. To make this change: {option}")

@@ -26,6 +26,7 @@ from ..store.schema_records import TABLE
 from .evolution import evolutions_of, migrator_of
 from .stored_places import PLACED, SWITCH
 
+UNCHANGED = "Stored items do not survive the changes. Nothing is changed"
 Progress = Callable[[Step, int], None]
 """Callback with a step and the number of items that it has processed."""
 
@@ -161,7 +162,7 @@ class Migration:
             steps: Sequence[Step] = () if faults else migrator.steps(evolution, self._allowed)
             found.append(Planned(evolution, tuple(steps), not_allowed))
         if faults:
-            raise SchemaMismatch("Stored items do not survive the changes. Nothing is changed", faults=faults)
+            raise SchemaMismatch(UNCHANGED, faults=faults)
         return found
 
     def _faults(self, migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:

@@ -285,7 +285,7 @@ def test_revision_files_are_written_run_once_and_undone(
     spec = declare(Renamed)
     done = persisty("migrate", spec, "--url", url, "--revision", "Rename the odometer", "--folder", folder)
     assert "0001_rename_the_odometer.py" in done.out, done.err
-    assert "Revision to run" in persisty("migrate", spec, "--url", url, "--plan", "--folder", folder).out
+    assert persisty("migrate", spec, "--url", url, "--plan", "--folder", folder).out.startswith("Revision to run")
     for _ in range(2):
         done = persisty("migrate", spec, "--url", url, "--folder", folder)
         assert done.code == 0, done.err
@@ -336,6 +336,52 @@ def test_values_that_a_change_refuses_are_repaired_in_a_data_file(
     assert "0002_count.py" in persisty("migrate", spec, *options, "--revision", "Count").out
     assert persisty("migrate", spec, *options).code == 0
     assert persisty("migrate", spec, *options, "--data").code == 2
+
+
+def test_a_destructive_change_is_written_to_a_file_where_files_make_the_changes(
+    persisty: Persisty, declare: Declare, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(url)
+    monkeypatch.chdir(tmp_path)
+    options = ("--url", url)
+    persisty("migrate", declare(More), *options, "--revision", "Rank")
+    hint = 'persisty migrate --revision "why" --allow drop:car.note'
+    spec = declare(WithoutNote)
+    done = persisty("migrate", spec, *options)
+    assert done.code == 0, done.err
+    assert '(--revision "why" --allow drop:car.note)' in persisty("diff", spec, *options).out
+    assert hint in persisty("migrate", spec, *options, "--plan").out
+    done = persisty("migrate", spec, *options, "--allow", "drop:car.note")
+    assert done.code != 0
+    assert hint in done.err
+    done = persisty("migrate", spec, *options, "--revision", "Without the note", "--allow", "drop:car.note")
+    assert "0002_without_the_note.py" in done.out, done.err
+    assert persisty("migrate", spec, *options).code == 0
+    assert "Nothing to change" in persisty("diff", spec, *options).out
+
+
+def test_a_refused_migration_names_the_data_file(persisty: Persisty, declare: Declare, url: str) -> None:
+    fill(url)
+    for options in ((), ("--plan",)):
+        done = persisty("migrate", declare(Counted), "--url", url, *options)
+        assert done.code == 1
+        assert "--data" in done.err
+
+
+def test_a_migration_of_an_empty_dynamodb_names_the_tables_that_it_creates(
+    persisty: Persisty, declare: Declare, moto_endpoint: str
+) -> None:
+    url = f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0"
+    done = persisty("migrate", declare(Car, Owner), "--url", url)
+    assert done.out.splitlines() == ["Created: car, owner", "garage fits its declarations"], done.err
+    assert persisty("migrate", declare(Car, Owner), "--url", url).out.strip() == "Nothing to do"
+
+
+@stored(name="car")
+class WithoutNote:
+    id: str
+    odometer: int
+    rank: int = 3
 
 
 @stored(name="car")
