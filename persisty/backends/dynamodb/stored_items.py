@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import Fault
 from ...model.former_schemas import exact_attribute
+from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import Schema
@@ -17,7 +18,8 @@ from ...model.unreadable_items import UNREADABLE, is_readable
 from ...store.migration import Evolution
 from .absent_values import absent_before, applied_schema, default_without_counterpart
 from .guard_backfill import LISTED, Tables
-from .value_conversion import INCONVERTIBLE, conversion_of, key_text
+from .shared_values import SharedValues
+from .value_conversion import INCONVERTIBLE, conversion_of, key_text, shown_cell
 from .wire_kinds import NULL, Wire, decoded, wire_kind
 
 REFUSED = {
@@ -28,6 +30,7 @@ KEYED = (
     "The attributes of a key keep their types on DynamoDB. Declare a new attribute, copy the values in code, then give the item another table, as in @stored(table=...), "
     "with a key of the new attribute, and the items are copied to it"
 )
+SHARED = "These items share values that have to be unique"
 DECIDED_BY_TYPE = frozenset({"attribute_retyped", "members_removed", "nested_narrowed"})
 """Kinds of changes that a value survives if the declared type allows it."""
 LACKS = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
@@ -79,18 +82,38 @@ class StoredItems:
             yield from self._listed(change, place, name, lacks, {":0": {"S": "NULL"}}, message)
         if change.kind == "nested_narrowed" and attribute is not None:
             decode = partial(decoded, wire_kind(exact_attribute(declared, change.name)))
-            yield from self._refused(change, place, name, decode, UNREADABLE)
+            yield from self._refused(change, place, name, decode, UNREADABLE, shown_cell)
         conversion = conversion_of(stored, declared, change.name)
         if change.kind == "attribute_retyped" and conversion is not None:
             message = INCONVERTIBLE.format(change.after)
-            yield from self._refused(change, place, name, conversion.converted, message, conversion.shown)
+            yield from self._refused(change, place, name, conversion.counterpart, message, shown_cell)
         if change.kind in DECIDED_BY_TYPE and default_without_counterpart(applied, declared, change.name):
             message = f"These items have no value of their own, and {change.name} does not allow their former default: give them one first"
             yield from self._listed(change, place, name, "attribute_not_exists(#0)", {}, message)
-        if change.kind == "members_removed" and conversion is None:
-            decode = partial(decoded, wire_kind(exact_attribute(declared, change.name)))
+        if change.kind == "members_removed":
+            member = partial(decoded, wire_kind(exact_attribute(declared, change.name)))
+            check: Callable[[Wire], Any] = member if conversion is None else conversion.allowed
             message = "These items have a value that is no longer declared. Give them another one first"
-            yield from self._refused(change, place, name, decode, message, _shown)
+            yield from self._refused(change, place, name, check, message, shown_cell)
+        if change.kind == "unique_added":
+            yield from self._shared(change, name, SharedValues(stored, applied, declared, _unique(declared, change)))
+
+    def _shared(self, change: Change, name: str, values: SharedValues) -> Iterator[Fault]:
+        """Yield a fault with the keys of the items that would share the values of a unique index, by their values."""
+        keys = self._keys(name)
+        places = [one for one in values.places if one not in keys.values()]
+        names = {**{f"#u{number}": place for number, place in enumerate(places)}, **keys}
+        scan = {"ConsistentRead": True, "ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        repeated = values.repeated(self.pages(name, scan))
+        if not repeated:
+            return
+        found = sorted(
+            (text, key_text({one: item[one] for one in keys.values()}))
+            for text, item in values.sharing(self.pages(name, scan), repeated)
+        )
+        texts = [f"{key} ({text})" for text, key in found[:LISTED]]
+        more = " and more" if len(found) > LISTED else ""
+        yield Fault(change.path, SHARED, found=", ".join(texts) + more)
 
     def _refused(
         self,
@@ -186,10 +209,9 @@ def _refusal(kind: str, declared: StoreMeta[Any]) -> str | None:
     return REFUSED[kind].format(table=following) if kind in REFUSED else None
 
 
-def _shown(wire: Wire) -> str:
-    """Return a stored text or number, as it appears in a fault."""
-    [(kind, value)] = wire.items()
-    return str(value) if kind == "N" else repr(value)
+def _unique(declared: StoreMeta[Any], change: Change) -> Index:
+    """Return the index that a change adds."""
+    return next(one for one in declared.uniques if one.name == change.name)
 
 
 def _place(stored: Schema, declared: Schema, name: str) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from ...errors import Conflict, Fault, SchemaMismatch
@@ -39,6 +40,8 @@ from .wire_kinds import WIRE, Wire, WireKind, decoded, wire_kind
 Cell = dict[str, Any]
 """A tagged value such as `{"S": "text"}`."""
 INCONVERTIBLE = "These values cannot be converted to {}: repair them first"
+SHOWN = 60
+"""Most characters of a value in the text of a fault."""
 PASSES = 5
 """Most passes over a table. More would not help against older code that goes on writing."""
 
@@ -54,6 +57,20 @@ class ValueConversion:
 
     def converted(self, cell: Cell) -> Cell:
         """Return a value in its declared form. Raises one of `FAULTS` if it has no exact counterpart, or the declared type does not allow it."""
+        found = self.counterpart(cell)
+        decoded(self._declared, found)
+        return found
+
+    def allowed(self, cell: Cell) -> None:
+        """Raise one of `FAULTS` if a value has a counterpart that the declared type does not allow, such as one that is no member of an enum."""
+        try:
+            found = self.counterpart(cell)
+        except FAULTS:
+            return
+        decoded(self._declared, found)
+
+    def counterpart(self, cell: Cell) -> Cell:
+        """Return a value in the form of the declared type. Raises one of `FAULTS` if it has no exact counterpart."""
         value = _exact(self._was, cell)
         if value is not UNSET:
             value = convert(*self._forms, value)
@@ -61,14 +78,7 @@ class ValueConversion:
             value = _exact(self._now, cell)
         if value is UNSET:
             raise UnreadableValue("neither the former type nor the declared one")
-        found = {self._now.tag: self._now.encode(value)}
-        decoded(self._declared, found)
-        return found
-
-    def shown(self, cell: Cell) -> str:
-        """Return a value for the text of a fault."""
-        value = _exact(self._was, cell)
-        return repr(next(iter(cell.values())) if value is UNSET else value)
+        return {self._now.tag: self._now.encode(value)}
 
 
 def unindexing(tables: Tables, declared: StoreMeta[Any]) -> Iterator[Step]:
@@ -151,7 +161,7 @@ class ConversionBackfill:
             after = self._conversion.converted(cell)
         except FAULTS:
             with self._lock:
-                self._failed[f"{key_text(key)} ({self._conversion.shown(cell)})"] = None
+                self._failed[f"{key_text(key)} ({shown_cell(cell)})"] = None
             return
         if not _same(after, cell):
             with self._lock:
@@ -186,6 +196,17 @@ class ConversionBackfill:
         found = sorted(self._failed)
         more = " and more" if len(found) > LISTED else ""
         return Fault(path, INCONVERTIBLE.format(self._conversion.after), found=", ".join(found[:LISTED]) + more)
+
+
+def shown_cell(cell: Cell) -> str:
+    """Return a stored value for the text of a fault: a text in quotes, anything else as it is stored, cut to a line."""
+    [(tag, value)] = cell.items()
+    if tag == "N":
+        return str(value)
+    if tag == "L":  # each member of a list is JSON
+        value = f"[{','.join(str(next(iter(one.values()))) for one in value)}]"
+    text = repr(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def key_text(key: Wire) -> str:

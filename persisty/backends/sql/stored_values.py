@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy import MetaData, Table
 from sqlalchemy.sql import quoted_name
 
@@ -28,6 +30,8 @@ LISTED = 20
 
 BATCH = 1000
 """Values of one read."""
+SHOWN = 60
+"""Most characters of a value in the text of a fault."""
 
 
 class StoredValues:
@@ -110,18 +114,18 @@ class StoredValues:
         while True:
             text = f"SELECT {self._key}, {column} FROM {self.place} WHERE {column} IS NOT NULL{after} ORDER BY {self._key} LIMIT {BATCH}"
             batch = rows(text)
-            found += [row[:keys] for row in batch if not is_readable(row[keys], decode)]
+            found += [row for row in batch if not is_readable(row[keys], decode)]
             if len(batch) < BATCH or len(found) > LISTED:
                 break
             after = f" AND ({self._key}) > ({', '.join(map(literal, batch[-1][:keys]))})"
         if found:
-            yield Fault(change.path, UNREADABLE, found=self._named(found, 0))
+            yield Fault(change.path, UNREADABLE, found=self._named(found, 1))
 
     def _named(self, found: list[tuple[Any, ...]], shown: int) -> str:
         """Return the keys of items, each with the values that are shown."""
         keys = len(self.stored.key)
         texts = [
-            "~".join(map(str, row[:keys])) + (f" ({', '.join(map(repr, row[keys:]))})" if shown else "")
+            "~".join(map(str, row[:keys])) + (f" ({', '.join(map(_shown, row[keys:]))})" if shown else "")
             for row in found[:LISTED]
         ]
         return ", ".join(texts) + (" and more" if len(found) > LISTED else "")
@@ -175,3 +179,11 @@ class StoredValues:
         groups = f"SELECT {values} FROM {self.place} WHERE {some} GROUP BY {values} HAVING count(*) > 1"
         condition = f"({values}) IN ({groups})" if stored else f"(SELECT count(*) FROM {self.place}) > 1"
         yield condition, message, tuple(self.sources.get(name, name) for name in stored)
+
+
+def _shown(value: Any) -> str:
+    """Return a stored value for the text of a fault: a text in quotes, anything else as JSON, cut to a line."""
+    text = str(value) if isinstance(value, Decimal) else msgspec.json.encode(value).decode()
+    if text.startswith('"'):
+        text = repr(msgspec.json.decode(text))
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

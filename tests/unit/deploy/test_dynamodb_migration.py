@@ -131,8 +131,9 @@ def test_values_that_a_unique_index_does_not_allow_are_named(tables: Tables) -> 
         price: str = "1"
 
     tables.filled(Car, *ROWS, {"id": "c", "odometer": 1})
-    with pytest.raises(Conflict, match="share values"):
+    with pytest.raises(SchemaMismatch, match="Nothing is changed") as caught:
         tables.migrated(Noted)
+    assert [(one.path, one.found) for one in caught.value.faults] == [("/car/unique-note", "a ('n'), c ('n')")]
     tables.app(Car).store(Car).update("c", {"note": "m"})
     app, _ = tables.migrated(Noted)
     assert app.store(Noted).count() == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,9 @@ def test_values_of_another_nested_type_are_named_and_nothing_is_changed(
     assert [("found bad" in why) for why in refused_changes(app, evolution).values()] == [True]
     with pytest.raises(SchemaMismatch) as caught:
         Migration(app).apply()
-    assert [(one.path, one.found) for one in caught.value.faults] == [("/thing/value", "bad")]
+    [fault] = caught.value.faults
+    assert fault.path == "/thing/value"
+    assert re.fullmatch(r"bad \('.+'\)", str(fault.found)), "the key and the value"
     app.close()
     app = App("shop", items=[old], url=url, stage=stage)
     app.prepare()
@@ -221,7 +224,9 @@ def test_a_revision_file_checks_nested_values_too(
     app = App("shop", items=[new], url=url, stage=stage)
     with pytest.raises(SchemaMismatch) as caught:
         upgrade(app, revision, lambda step, items: None)
-    assert [(one.path, one.found) for one in caught.value.faults] == [("/thing/value", "bad")]
+    [fault] = caught.value.faults
+    assert fault.path == "/thing/value"
+    assert re.fullmatch(r"bad \('.+'\)", str(fault.found)), "the key and the value"
     assert pending(app, [revision]) == [revision]
     app.close()
     app = App("shop", items=[old], url=url, stage=stage)
