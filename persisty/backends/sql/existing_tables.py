@@ -15,6 +15,7 @@ from sqlalchemy.sql import quoted_name
 
 from ...errors import Fault, SchemaMismatch
 from ...model.meta import StoreMeta
+from ...model.missing_values import value_before
 from ...model.schema import AttributeSchema
 from ...model.schema_differences import named_before, remedy
 from .added_columns import adding_column
@@ -84,7 +85,7 @@ class Comparison:
                     f"The table lacks the column, and stored items have no value for it: {remedy(self._attribute(name))}",
                 )
             elif not adds_columns:
-                yield self._fault(name, f"The table lacks the column. Add it: {statement}")
+                yield self._fault(name, f"The table lacks the column. `persisty migrate` adds it. By hand: {statement}")
 
     def _key(self) -> Iterator[Fault]:
         keyed = sorted((one for one in self._stored.values() if one.place), key=lambda one: one.place)
@@ -113,14 +114,17 @@ class Comparison:
     def _nulls(self, name: str, declared: str) -> Iterator[Fault]:
         """Yield a fault if an item has a null in a required attribute."""
         key = ", ".join(map(self._quoted, self._meta.key.attributes))
-        table, column = self._place, self._quoted(name)
+        column, has_default = self._quoted(name), value_before(self._meta.attributes[name]) is not None
         place = self._dialect.compiler.identifier_preparer.format_table(self._table)
+        remedy = (
+            "`persisty migrate` gives it the default"
+            if has_default
+            else "Give it one with code in which the attribute may be None, then run `persisty migrate`, or declare a default"
+        )
         found = self._rows(f"SELECT {key} FROM {place} WHERE {column} IS NULL LIMIT 1")
         for values in found:
-            message = (
-                f"The attribute is required, but the item {', '.join(map(str, values))} has no value. Give it one: "
-                f"UPDATE {table} SET {column} = … WHERE {column} IS NULL"
-            )
+            item = ", ".join(map(str, values))
+            message = f"The attribute is required, but the item {item} has no value. {remedy}"
             yield self._fault(name, message, declared, "null")
 
     def _undeclared_column(self, stored: StoredColumn) -> Iterator[Fault]:
@@ -157,7 +161,7 @@ class Comparison:
             ):
                 yield Fault(
                     f"/{self._meta.name}",
-                    f"The table has a unique index that is not declared. Drop it: DROP INDEX {schema}{dot}{self._quoted(name)}",
+                    f"The table has a unique index that is not declared. `persisty migrate` drops it. By hand: DROP INDEX {schema}{dot}{self._quoted(name)}",
                     found=name,
                 )
 

@@ -138,7 +138,7 @@ REMEDIES = {
     "key": _REWRITE,
     "type": _REWRITE,
     "null": _REWRITE,
-    "dropped": "Drop it with its values: ALTER TABLE {table} DROP COLUMN {column}",
+    "dropped": "`persisty migrate` lets new items leave it out, and keeps its values. To drop it with its values: ALTER TABLE {table} DROP COLUMN {column}",
 }
 
 SQLITE = Dialect(

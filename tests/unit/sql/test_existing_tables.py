@@ -109,12 +109,30 @@ def test_a_changed_type_names_column_stored_and_declared(prepared: Prepare) -> N
     assert mistakes(prepared, TextSize) == [("/thing/size", "TEXT", "BIGINT" if sqlite(prepared) else "bigint")]
 
 
-def test_the_error_names_the_remedy(prepared: Prepare) -> None:
+@pytest.mark.parametrize("item", ["TextSize", "OptionalSize", "WithoutSize", "OtherKey"])
+def test_each_fault_names_the_command_that_makes_the_change(prepared: Prepare, item: str) -> None:
     prepared(Plain)
     with pytest.raises(SchemaMismatch) as caught:
-        prepared(TextSize)
-    remedy = "persisty migrate" if sqlite(prepared) else 'ALTER COLUMN "size" TYPE TEXT USING "size"::TEXT'
-    assert remedy in str(caught.value)
+        prepared(globals()[item])
+    for fault in caught.value.faults:
+        assert "`persisty migrate`" in fault.message
+        assert " USING " not in fault.message, "the command converts values in another way"
+
+
+@stored(name="thing")
+class DefaultNote:
+    id: str
+    size: int
+    note: str = "none"
+
+
+def test_a_null_in_an_attribute_with_a_default_names_the_command(prepared: Prepare) -> None:
+    prepared(Plain).store(Plain).create({"id": "b", "size": 1})
+    with pytest.raises(SchemaMismatch) as caught:
+        prepared(DefaultNote)
+    assert [fault.message for fault in caught.value.faults] == [
+        "The attribute is required, but the item b has no value. `persisty migrate` gives it the default"
+    ]
 
 
 def test_a_null_in_a_required_attribute_names_the_item_and_stops_the_start(prepared: Prepare) -> None:
@@ -125,6 +143,7 @@ def test_a_null_in_a_required_attribute_names_the_item_and_stops_the_start(prepa
     with pytest.raises(SchemaMismatch, match="the item b has no value") as caught:
         prepared(RequiredNote)
     assert [fault.path for fault in caught.value.faults] == ["/thing/note"]
+    assert "then run `persisty migrate`, or declare a default" in caught.value.faults[0].message
 
 
 def test_a_column_that_does_not_allow_null_is_named_if_the_attribute_is_optional_now(prepared: Prepare) -> None:

@@ -152,10 +152,10 @@ ORDER BY 1, k.place
 """.strip()
 _COLUMN = "ALTER TABLE {table} ALTER COLUMN {column}"
 REMEDIES = {
-    "key": "Change it: ALTER TABLE {table} DROP CONSTRAINT …, ADD PRIMARY KEY …",
-    "type": f"Change it: {_COLUMN} TYPE {{type}} USING {{column}}::{{type}}",
-    "null": f"Allow it: {_COLUMN} DROP NOT NULL",
-    "dropped": f"Allow null: {_COLUMN} DROP NOT NULL",
+    "key": "`persisty migrate` changes it",
+    "type": "`persisty migrate` converts its values",
+    "null": f"`persisty migrate` allows it. By hand: {_COLUMN} DROP NOT NULL",
+    "dropped": f"`persisty migrate` lets new items leave it out, and keeps its values. By hand: {_COLUMN} DROP NOT NULL",
 }
 
 
