@@ -27,7 +27,8 @@ def _chain() -> Provider:
         import botocore.exceptions
         import botocore.session
     except ModuleNotFoundError as error:
-        raise BackendUnavailable("No AWS credentials in the environment, and botocore is not installed") from error
+        message = "No AWS credentials in the environment, and botocore is not installed: pip install 'persisty[aws]'"
+        raise BackendUnavailable(message) from error
     try:
         found: Any = botocore.session.get_session().get_credentials()
     except botocore.exceptions.BotoCoreError as error:

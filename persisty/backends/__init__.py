@@ -30,11 +30,10 @@ def connect(url: str, *, app: str, stage: str) -> Engine:
         fault = Fault("/url", "Unknown scheme", "one of " + ", ".join(SCHEMES), scheme)
         raise InvalidDeclaration("No engine for this URL", faults=[fault])
     try:
-        module = import_module(SCHEMES[scheme])
+        engine: Engine = import_module(SCHEMES[scheme]).connect(url, app=app, stage=stage)
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("persisty"):
             raise
         extra = EXTRAS.get(scheme, scheme)
         raise InvalidDeclaration(f"{scheme} needs {error.name}: pip install 'persisty[{extra}]'") from error
-    engine: Engine = module.connect(url, app=app, stage=stage)
     return engine

@@ -15,6 +15,9 @@ from .project import app_of
 LIBRARIES = ("aws_cdk", "boto3", "pip")
 """Libraries that a deployment needs in this environment, if the project has no CDK app of its own."""
 
+MAKING = "Making the templates"
+"""Printed before a synth, which takes seconds, and longer if it builds the layers of functions."""
+
 StageOption = Annotated[str | None, typer.Option(help="Stage; default: that of cdk.json, or dev")]
 TargetOption = Annotated[
     str | None,

@@ -27,7 +27,7 @@ from ..deploy.token_secret import RETAINED
 from ..deploy.waves import CONTEXT, Loss, Wave, losses, waves
 from ..drivers import driver
 from ..errors import Fault, InvalidDeclaration, PersistyError
-from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
+from .cdk_options import MAKING, ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
 from .project import AppArgument
 from .step_progress import step_progress
 from .terminal import plain_console
@@ -52,6 +52,7 @@ def command(
     """Deploy an app to AWS."""
     folder, console = Path.cwd(), plain_console()
     words = cdk_words(folder, app, stage, target, context)
+    console.print(MAKING, style="dim")
     with TemporaryDirectory(prefix="persisty-deploy-") as temporary:
         assembly, file = Path(temporary, "cdk.out"), Path(temporary, OUTPUTS)
         run(folder, ["synth", "--quiet", "--output", str(assembly), *words], quiet=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..deploy.assembly import stacks_of
-from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
+from .cdk_options import MAKING, ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
 from .project import AppArgument
 from .terminal import plain_console
 
@@ -25,6 +25,7 @@ def command(
     """Delete the stacks of a deployment. Its tables stay."""
     folder, console = Path.cwd(), plain_console()
     words = cdk_words(folder, app, stage, target, context)
+    console.print(MAKING, style="dim")
     with TemporaryDirectory(prefix="persisty-destroy-") as temporary:
         run(folder, ["synth", "--quiet", "--no-staging", "--output", temporary, *words], quiet=True, checked=False)
         stacks = stacks_of(Path(temporary))

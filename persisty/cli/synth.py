@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..deploy.assembly import stacks_of
-from .cdk_options import ContextOption, StageOption, TargetOption, cdk_words, run
+from .cdk_options import MAKING, ContextOption, StageOption, TargetOption, cdk_words, run
 from .project import AppArgument
 from .terminal import plain_console
 
@@ -23,6 +23,7 @@ def command(
     """Write the templates of a deployment, and deploy nothing."""
     folder, console = Path.cwd(), plain_console()
     words = cdk_words(folder, app, stage, target, context)
+    console.print(MAKING, style="dim")
     run(folder, ["synth", "--quiet", "--output", str(output), *words], quiet=True)
     for one in stacks_of(output):
         console.print(f"{one.name}: {one.resources} resources, {len(one.tables)} tables", soft_wrap=True)

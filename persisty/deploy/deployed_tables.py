@@ -21,6 +21,8 @@ BLOCKED = {
     "DELETE_FAILED": "its deletion failed: find the reason in its events, then `cdk destroy {stack}`",
 }
 """Status of a stack that blocks a deployment → its meaning and the remedy. Source: "Stack status codes" in the AWS CloudFormation User Guide."""
+RUNNING = "_IN_PROGRESS"
+"""End of the statuses of a stack that CloudFormation changes at the moment. It refuses another change."""
 
 
 class Deployed(Struct, frozen=True):
@@ -36,7 +38,8 @@ class Deployed(Struct, frozen=True):
 def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
     """Return the deployed resources of these stacks. `session`: a session of boto3.
 
-    `InvalidDeclaration` for a stack that is stuck, and for missing credentials or permissions; `BackendUnavailable` if AWS cannot be reached.
+    `InvalidDeclaration` for a stack that is stuck, and for missing credentials or permissions; `BackendUnavailable` if AWS cannot be reached, or if another
+    deployment changes a stack.
     """
     errors = driver("botocore.exceptions")
     try:
@@ -45,6 +48,8 @@ def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
         for name, status in statuses.items():
             if status in BLOCKED:
                 raise InvalidDeclaration(f"The stack {name} is in {status}: {BLOCKED[status].format(stack=name)}")
+            if status is not None and status not in ABSENT and status.endswith(RUNNING):
+                raise BackendUnavailable(f"The stack {name} is in {status}: wait until the other deployment has ended")
         existing = [name for name, status in statuses.items() if status not in ABSENT]
         stacked = tuple(table for name in existing for table in _stacked(cloud, name, TABLE))
         names = dict.fromkeys([*(table.name for one in stacks for table in one.tables), *stacked])

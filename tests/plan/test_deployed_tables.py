@@ -15,7 +15,7 @@ from persisty.deploy.assembly import StackShape, stacks_of
 from persisty.deploy.deployed_tables import read_deployed, secret_arns
 from persisty.deploy.resources import Index, KeyAttribute
 from persisty.deploy.waves import TableShape
-from persisty.errors import InvalidDeclaration
+from persisty.errors import BackendUnavailable, InvalidDeclaration
 
 TABLE: dict[str, Any] = {
     "TableName": "shop-dev-order",
@@ -132,6 +132,22 @@ def test_a_stuck_stack_is_named_with_the_remedy(
     monkeypatch.setattr("persisty.deploy.deployed_tables._status", lambda client, stack: status)
     with pytest.raises(InvalidDeclaration, match=f"Shop-dev-Data is in {status}.*{way} Shop-dev-Data"):
         read_deployed((StackShape("D", "Shop-dev-Data", (), 1),), session)
+
+
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "DELETE_IN_PROGRESS"])
+def test_a_stack_that_another_deployment_changes_is_named(
+    status: str, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persisty.deploy.deployed_tables._status", lambda client, stack: status)
+    with pytest.raises(BackendUnavailable, match=f"Shop-dev-Data is in {status}: wait until"):
+        read_deployed((StackShape("D", "Shop-dev-Data", (), 1),), session)
+
+
+def test_a_stack_of_a_change_set_that_was_never_executed_is_new(
+    session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persisty.deploy.deployed_tables._status", lambda client, stack: "REVIEW_IN_PROGRESS")
+    assert read_deployed((StackShape("D", "Shop-dev-Data", (), 1),), session).new == ("Shop-dev-Data",)
 
 
 def test_the_arns_of_secrets_are_found_by_their_names(session: boto3.Session) -> None:
