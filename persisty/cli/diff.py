@@ -25,7 +25,8 @@ from ..deploy.deployed_changes import deployed_changes
 from ..deploy.deployed_tables import read_deployed
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import refused_changes
-from ..deploy.revision_files import FOLDER, has_revisions
+from ..deploy.revision_files import FOLDER, Revision, has_revisions, revisions_in
+from ..deploy.revisions import pending
 from ..drivers import driver
 from ..model.schema_changes import Change, Effect
 from ..store.engine_urls import read_url
@@ -45,8 +46,10 @@ def command(
     target: TargetOption = None,
     profile: ProfileOption = None,
     context: ContextOption = None,
+    folder: Annotated[Path, typer.Option(help="Folder of the revision files")] = Path(FOLDER),
 ) -> None:
     """Print the changes that stored items need to fit the declarations."""
+    waiting: list[Revision] = []
     if deployed:
         changes, refused = _deployed(cdk_words(Path.cwd(), app, stage, target, context), profile)
         unchanged = "Nothing to change: the deployed tables fit the declarations"
@@ -55,14 +58,18 @@ def command(
         evolutions = evolutions_of(loaded)
         changes = [change for evolution in evolutions for change in evolution.changes]
         refused = {change: why for one in evolutions for change, why in refused_changes(loaded, one).items()}
+        waiting = pending(loaded, revisions_in(folder))
         unchanged = f"Nothing to change: the items stored in {loaded.url} fit the declarations"
     if json:
         rows = [as_json(one, refused.get(one)) for one in changes]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
     elif changes:
-        print_table(table(changes, refused, files=not deployed and has_revisions(Path(FOLDER))))
+        print_table(table(changes, refused, files=not deployed and has_revisions(folder)))
     else:
         typer.echo(unchanged)
+    if waiting and not json:
+        names = ", ".join(one.name for one in waiting)
+        typer.echo(f"Revision files that were not run: {names}. `persisty migrate` runs them")
     if refused:
         raise typer.Exit(1)
 

@@ -110,9 +110,11 @@ class Migration:
             planned = self._planned(one for one in self._evolutions() if one.engine == engine)
             for one in planned:
                 _begin(one, migrator, lease)
-                for step in one.steps:
+                for number, step in enumerate(one.steps):
                     _check_lease(lease)
-                    self._run(step, lease, progress)
+                    later = one.steps[number + 1 :]
+                    if step.repeatable or all(lease.position(each.identifier) is None for each in later):
+                        self._run(step, lease, progress)
         return planned
 
     def _evolutions(self) -> list[Evolution]:

@@ -69,6 +69,9 @@ def late_indexes(stored: Schema | None, declared: StoreMeta[Any]) -> list[Index]
 
 
 def unwritten_indexes(stored: Schema, declared: Schema) -> list[IndexSchema]:
-    """Return the stored indexes over an attribute that the declaration lacks. Such an index may miss the items that code with this declaration creates."""
-    names = {*stored_names(declared).values()}
-    return [one for one in stored.indexes if not names.issuperset(as_stored(stored, one).attributes)]
+    """Return the stored indexes over an attribute that the declaration lacks, or that may be None there although it is required in the stored schema. Such an
+    index may miss the items that code with this declaration creates, because they lack the attribute."""
+    before, now = stored_names(stored), stored_names(declared)
+    required = {before[one.name] for one in stored.attributes if not one.optional}
+    written = {now[one.name] for one in declared.attributes if not (one.optional and now[one.name] in required)}
+    return [one for one in stored.indexes if not written.issuperset(as_stored(stored, one).attributes)]

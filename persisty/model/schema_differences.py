@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
+import msgspec
+
 from ..errors import Fault
 from .change_messages import never_stored
 from .meta import StoreMeta
-from .missing_values import value_before
-from .schema import AttributeSchema, Definition, Enumeration, Schema, Value
+from .missing_values import default_before, value_before
+from .schema import AttributeSchema, Default, Definition, Enumeration, Function, Schema, Value, canonical
 from .schema_types import Choice, List, Named, OneOf, Python, Type
 from .stored_names import predecessors, stored_names
 from .value_conversions import KIND_OF
@@ -26,6 +28,9 @@ MOVED = (
     "code, and run `persisty migrate`"
 )
 NONE_CHANGES = "Where stored items have None, the attribute is absent, and would read with its default now. Run `persisty migrate`, which stores these values"
+DEFAULT_CHANGES = (
+    "Items that lack it would read with another value. Run `persisty migrate`, which stores their value first"
+)
 TIMES = frozenset({"created", "updated"})
 """Generators of times."""
 SIMILAR = 0.75
@@ -81,6 +86,10 @@ def differences(
                 yield Fault(path, message, is_, was)
             elif columns is None and _none_reads_as_default(stored, stored_attribute, declared, one):
                 yield Fault(path, NONE_CHANGES)
+            elif columns is None and one.name not in schema.key:
+                before_default, default = _absent(stored, stored_attribute), _absent(schema, one)
+                if before_default is not None and canonical(before_default) != canonical(default):
+                    yield Fault(path, DEFAULT_CHANGES, _shown(default), _shown(before_default))
         elif former is not None:
             yield Fault(path, _copying(schema, one.name, former, columns))
         elif columns is not None and one.name in columns:
@@ -91,6 +100,18 @@ def differences(
             ]
             renaming = f". If it was renamed, declare {' or '.join(map(named_before, removed))}" if removed else ""
             yield Fault(path, f"Stored items have no value for it: {remedy(one)}{renaming}")
+
+
+def _absent(schema: Schema, one: AttributeSchema) -> Default | None:
+    """Return the default with which items that lack an attribute are read, None if they read as None. An index takes no stored null, so None is absent there."""
+    is_indexed = any(one.name in index.attributes for index in schema.indexes)
+    return None if one.optional and is_indexed else default_before(one)
+
+
+def _shown(default: Default | None) -> str:
+    if isinstance(default, Function):
+        return default.function
+    return "None" if default is None else msgspec.json.encode(canonical(default)["value"]).decode()
 
 
 def _none_reads_as_default(

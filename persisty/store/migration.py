@@ -24,10 +24,11 @@ if TYPE_CHECKING:  # an engine is opened without the code that compares schemas
 
 
 class Reached(Struct, frozen=True):
-    """The position of a step, as JSON values, and the number of items before it."""
+    """The position of a step, as JSON values, and the number of items before it. `at_once`: the step must not go on before the position is recorded."""
 
     items: int
     position: Any
+    at_once: bool = False
 
 
 class Report:
@@ -54,10 +55,11 @@ class Report:
     def __call__(self, items: int) -> None:
         self._show(items)
 
-    def reached(self, items: int, position: Any) -> None:
-        """Report the number of items that are done, including `done`. Record the position, and wait as long as the rate requires."""
+    def reached(self, items: int, position: Any, *, at_once: bool = False) -> None:
+        """Report the number of items that are done, including `done`. Record the position, and wait as long as the rate requires. `at_once`: the rest of the step
+        would change other items if it began before this position again."""
         self._show(items)
-        self._record(Reached(items, position))
+        self._record(Reached(items, position, at_once))
         if self.rate:
             sleep(max(0.0, self._began + (items - self.done) / self.rate - monotonic()))
 
@@ -70,13 +72,15 @@ class Step(Struct, frozen=True, kw_only=True):
     """One step of a migration.
 
     `title` describes it. `statements` are exactly those that it sends. `run` executes it. If it is interrupted, a new
-    plan has the rest of it. `items`: the number of items that it reads or writes, None if there are none.
+    plan has the rest of it. `items`: the number of items that it reads or writes, None if there are none. `repeatable`: False if it would change other items
+    once a later step of the store has begun.
     """
 
     title: str
     statements: tuple[str, ...]
     run: Callable[[Report], None]
     items: int | None = None
+    repeatable: bool = True
 
     @property
     def identifier(self) -> str:

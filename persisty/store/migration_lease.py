@@ -104,17 +104,19 @@ class Lease:
         return self._positions.get(step)
 
     def record(self, step: str, reached: Reached | None) -> None:
-        """Record how far a step is, None when it is complete. Writes at most every few seconds."""
+        """Record how far a step is, None when it is complete. Writes at most every few seconds, except what is recorded at once."""
         if reached is None:
             if self._positions.pop(step, None) is None:
                 return
         else:
             self._positions[step] = reached
-            if monotonic() < self._recorded + RECORDED:
+            if monotonic() < self._recorded + RECORDED and not reached.at_once:
                 return
         try:
             self._write_positions()
         except BackendUnavailable:
+            if reached is not None and reached.at_once:
+                raise
             return  # without it, the next migration repeats more
 
     def begin(self, store: str, rewritten: Begun) -> None:

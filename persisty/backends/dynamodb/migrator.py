@@ -178,7 +178,8 @@ class DynamoDbMigrator:
                 f"{name} is stored where it is absent",
                 "attribute_not_exists(#0) AND attribute_exists(#1)",
             )
-            yield self._backfill(declared, title, condition, "SET #0 = :0", names, {":0": wire}, items)
+            step = self._backfill(declared, title, condition, "SET #0 = :0", names, {":0": wire}, items)
+            yield structs.replace(step, repeatable=False)  # an index makes None of what is absent then
 
     def _guarded_anew(self, declared: StoreMeta[Any], changes: Sequence[Change], items: int) -> Iterator[Step]:
         """Yield the steps that make the rows of unique values whose type has changed."""

@@ -1,6 +1,7 @@
 """Scans of all items of a table, which a step of a migration makes page by page.
 
-The position of a scan is recorded after each page, when all of its items are done. A step that was killed continues with that page, and may repeat
+The position of a scan is recorded after each page, when all of its items are done, and at once when the scan is complete: the next scan may change
+items so that this one would find them again. A step that was killed continues with that page, and may repeat
 a part of it. That does no harm, because every write has a condition.
 """
 
@@ -44,6 +45,6 @@ class ResumableScans:
             self._done += page["ScannedCount"]
             key = page.get("LastEvaluatedKey")
             position = [number, key, self._note()] if key else [number + 1, None, self._note()]
-            self._report.reached(self._done, position)
+            self._report.reached(self._done, position, at_once=not key)
             if not key:
                 return

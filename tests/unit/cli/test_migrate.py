@@ -510,6 +510,32 @@ def test_messages_name_the_former_name_to_declare_and_the_command(
         app.close()
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "dynamodb"])
+def test_diff_names_the_revision_files_that_were_not_run(
+    engine: str,
+    persisty: Persisty,
+    declare: Declare,
+    moto_endpoint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{tmp_path}/used.db"
+    if engine == "dynamodb":
+        url = f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0"
+        monkeypatch.setenv("PERSISTY_STAGE", "revisions")
+    spec = declare(Renamed)
+    fill(url)
+    done = persisty("migrate", spec, "--url", url, "--revision", "Rename")
+    assert done.code == 0, done.err
+    line = "Revision files that were not run: 0001_rename. `persisty migrate` runs them"
+    assert line in persisty("diff", spec, "--url", url).out
+    assert json.loads(persisty("diff", spec, "--url", url, "--json").out) is not None
+    done = persisty("migrate", spec, "--url", url)
+    assert done.code == 0, done.err
+    assert "Revision files" not in persisty("diff", spec, "--url", url).out
+
+
 def test_two_developers_write_files_and_one_command_joins_them(
     persisty: Persisty, declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

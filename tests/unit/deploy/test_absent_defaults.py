@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from persisty import Attr, Index, stored
+from persisty import Attr, Index, SchemaMismatch, stored
 from persisty.deploy.evolution import evolutions_of
+from persisty.deploy.index_completion import doubt_indexes
+from persisty.deploy.migration import Migration
 
 from .conftest import Place
 from .test_dynamodb_migration import Tables
+from .test_interrupted import Killed
 
 NO = object()
 """No default."""
@@ -103,4 +106,94 @@ def test_an_attribute_that_is_required_now_completes_its_index(moto_endpoint: st
     posts = app.store(required)
     assert sorted(one.id for one in posts.search(required.v == 0)) == ["lacks", "zero"]
     assert posts.explain(required.v == 0).access == "index"
+    app.close()
+
+
+READ_ANEW: list[tuple[Declared, Declared, str]] = [
+    ((int | None, 7), (int | None, 8), "--"),
+    ((int | None, 7), (int | None, None), "--"),
+    ((int | None, 7), (int | None, NO), "-i"),
+    ((int, 7), (int, 8), "ii"),
+    ((int, 7), (int, NO), "--"),
+    ((int, 0), (int | None, None), "ii"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "indexed"), READ_ANEW)
+def test_a_start_refuses_a_default_with_which_items_would_read_anew(
+    moto_endpoint: str, before: Declared, after: Declared, indexed: str
+) -> None:
+    tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
+    tables.filled(declared(MISSING, NO, False), {"id": "older"})
+    tables.migrated(declared(*before, indexed[0] == "i"))
+    item = declared(*after, indexed[1] == "i")
+    with pytest.raises(SchemaMismatch, match="`persisty migrate`") as caught:
+        tables.app(item).prepare()
+    assert [fault.path for fault in caught.value.faults] == ["/post/v"]
+    if indexed != "-i":  # the table lacks the index
+        with pytest.raises(SchemaMismatch, match="`persisty migrate`"):
+            tables.app(item).verify()
+    app, _ = tables.migrated(item)
+    app.verify()
+    assert [one.v for one in app.store(item).search_all()] == [before[1]]
+    app.close()
+
+
+def test_a_start_accepts_another_default_where_nothing_is_stored_and_on_engines_with_columns(
+    moto_endpoint: str, tmp_path: Path
+) -> None:
+    first, second = declared(int, 7, False), declared(int, 8, False)
+    empty = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
+    empty.filled(first)
+    empty.app(second).prepare()
+    file = Place(f"sqlite:///{tmp_path}/shop.db")
+    file.filled(declared(MISSING, NO, False), {"id": "older"})
+    file.migrated(first)
+    app = file.app(second)
+    app.prepare()
+    assert [one.v for one in app.store(second).search_all()] == [7]
+    for place in (empty, file):
+        assert place.opened is not None
+        place.opened.close()
+
+
+def test_older_code_to_which_an_indexed_attribute_may_be_none_leaves_the_index_incomplete(moto_endpoint: str) -> None:
+    """A rollback of deployed functions, which compare no schemas: their items lack the attribute, so the index misses them."""
+    older, newer = declared(int | None, None, True), declared(int, 0, True)
+    tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
+    tables.filled(newer, {"id": "a"})
+    app = tables.app(older)
+    doubt_indexes(app)
+    app.store(older).create({"id": "b"})
+    app = tables.app(newer)
+    app.prepare()
+    posts = app.store(newer)
+    assert posts.explain(newer.v == 0).access == "index"
+    assert sorted(one.id for one in posts.search(newer.v == 0)) == ["a", "b"]
+    app.close()
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_migration_that_is_killed_before_it_creates_an_index_keeps_none_if_it_is_continued(
+    moto_endpoint: str, monkeypatch: pytest.MonkeyPatch, taken_back: bool
+) -> None:
+    """An index takes no NULL, so a None is absent when the index is created. If the index is taken back instead, it reads with the default, as the guide says."""
+    plain, indexed = declared(int | None, 7, False), declared(int | None, 7, True)
+    tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
+    tables.filled(plain, {"id": "none", "v": None}, {"id": "three", "v": 3})
+    app = tables.app(indexed)
+    send = app.engine.send  # type: ignore[attr-defined]
+
+    def killed(operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        if operation == "UpdateTable":
+            raise Killed
+        answer: dict[str, Any] = send(operation, payload)
+        return answer
+
+    monkeypatch.setattr(app.engine, "_call", killed)
+    with pytest.raises(Killed):
+        Migration(app).apply()
+    item = plain if taken_back else indexed
+    app, _ = tables.migrated(item)
+    assert {one.id: one.v for one in app.store(item).search_all()} == {"none": 7 if taken_back else None, "three": 3}
     app.close()

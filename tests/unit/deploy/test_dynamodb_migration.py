@@ -246,7 +246,7 @@ def test_absent_attributes_keep_their_values_when_an_index_is_removed_or_a_defau
     assert before["none"] == (None, None, None, "red")
     with pytest.raises(SchemaMismatch, match="would read with its default") as caught:
         tables.app(Plain).prepare()
-    assert {one.path for one in caught.value.faults} == {"/note/text", "/note/size"}
+    assert {one.path for one in caught.value.faults} == {"/note/text", "/note/size", "/note/color"}
     for number in range(20):
         if not killed_at(tables.app(Plain), number):
             break
