@@ -20,6 +20,7 @@ from msgspec import structs
 
 from ..model import nesting
 from ..model.former_schemas import stored_form
+from ..model.missing_values import default_before
 from ..model.schema import AttributeSchema, Schema, canonical
 from ..model.schema_json import read
 from ..model.stored_names import stored_names
@@ -49,7 +50,7 @@ class Recorded(NamedTuple):
             places[one.name]: _leftover(one, places[one.name], indexed) for one in stored_form(self.schema).attributes
         }
         left = (one for place, one in found.items() if place not in now and one.name not in dropped)
-        return Recorded(declared, tuple(left))
+        return Recorded(declared, tuple(filter(_has_value, left)))
 
     def text(self) -> str:
         """Return the text of the record."""
@@ -71,3 +72,8 @@ def _leftover(one: AttributeSchema, place: str, indexed: Collection[str]) -> Att
     optional attribute of an index, because an index takes no stored null."""
     is_null = one.optional and one.name in indexed
     return structs.replace(one, id=place, default=None if is_null else one.default)
+
+
+def _has_value(one: AttributeSchema) -> bool:
+    """Return whether an item that lacks the attribute can be read. Any other attribute counts as new if it is declared again, so each item is checked."""
+    return one.optional or default_before(one) is not None
