@@ -37,4 +37,8 @@ def literal(value: Any) -> str:
         return repr(value)
     if isinstance(value, bytes):
         return f"X'{value.hex()}'"
-    return "'" + str(value).replace("'", "''") + "'"
+    if "\0" in (
+        text := str(value)
+    ):  # SQLite's statements end at U+0000. Its source, alter.c, takes a CAST of a constant for a constant
+        return f"(CAST(X'{text.encode().hex()}' AS TEXT))"
+    return "'" + text.replace("'", "''") + "'"

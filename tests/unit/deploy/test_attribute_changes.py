@@ -39,6 +39,22 @@ def test_an_added_attribute_reads_with_its_default_and_is_filtered_by_it(place: 
     assert store.count(More.rank == 3) == store.count(More.weight == Decimal("1.5")) == 2
 
 
+@pytest.mark.parametrize("default", ["a\0b", "\0", "it's", "\x01", "%s {} :x", "\ufeff"])
+def test_an_added_text_may_have_any_characters_in_its_default(place: Place, default: str) -> None:
+    @stored(name="car", indexes=[Index("odometer")])
+    class More:
+        id: str
+        odometer: int
+        color: Color = Color.RED
+        note: str | None = None
+        price: str = "1"
+        label: str = default
+
+    place.filled(Car, *ROWS)
+    app, _ = place.migrated(More)
+    assert [one.label for one in app.store(More).search(More.label == default)] == [default] * 2
+
+
 @stored(name="car")
 class Owned:
     id: str
