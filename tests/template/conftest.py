@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stacks.constructs import functions
 from tests.e2e.deployment import API_STACK, DATA_STACK, EVENTS_STACK, synthesise
 
 Template = dict[str, Any]
@@ -33,6 +34,15 @@ def data(assembly: Path) -> Template:
 @pytest.fixture(scope="session")
 def events(assembly: Path) -> Template:
     return _template(assembly, EVENTS_STACK)
+
+
+@pytest.fixture
+def no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every function and layer an almost empty folder, because building the code takes most of a synth."""
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "empty.py").write_text("")
+    for name in ("dependency_layer", "runtime_layer", "function_code"):
+        monkeypatch.setattr(functions, name, lambda *_: tmp_path / "nothing")
 
 
 def _template(assembly: Path, stack: str) -> Template:

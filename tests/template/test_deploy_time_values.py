@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -16,21 +15,13 @@ from aws_cdk import aws_ssm as ssm
 
 from persisty import InvalidDeclaration
 from stacks import PersistyApp
-from stacks.constructs import functions
 from stacks.constructs.deploy_time_values import POOL_STAND_IN, SECRET_STAND_IN, URL_STAND_IN, WORD_STAND_IN
 
 from .test_template import as_list, properties
 
 Template = dict[str, Any]
 APP = "examples.messenger.app:app"
-
-
-@pytest.fixture(autouse=True)
-def _no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "nothing").mkdir()
-    (tmp_path / "nothing" / "empty.py").write_text("")
-    for name in ("dependency_layer", "runtime_layer", "function_code"):
-        monkeypatch.setattr(functions, name, lambda *_: tmp_path / "nothing")
+pytestmark = pytest.mark.usefixtures("no_code")
 
 
 @pytest.fixture

@@ -17,23 +17,15 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 
 from stacks import PersistyApp
-from stacks.constructs import functions
 
 from .test_template import as_list, of_type, properties, text
 
 Template = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 APP = "examples.messenger.app:app"
+pytestmark = pytest.mark.usefixtures("no_code")
 FLAGS = ROOT / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
 """The feature flags that `cdk init` writes into the `cdk.json` of a new project."""
-
-
-@pytest.fixture(autouse=True)
-def _no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "nothing").mkdir()
-    (tmp_path / "nothing" / "empty.py").write_text("")
-    for name in ("dependency_layer", "runtime_layer", "function_code"):
-        monkeypatch.setattr(functions, name, lambda *_: tmp_path / "nothing")
 
 
 def own_function(stack: cdk.Stack) -> lambdas.Function:

@@ -24,16 +24,9 @@ from .test_template import as_list, properties, statements, text
 
 Template = dict[str, Any]
 APP = "examples.messenger.app:app"
+pytestmark = pytest.mark.usefixtures("no_code")
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/abc"
 ACL = "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/shop/abc"
-
-
-@pytest.fixture(autouse=True)
-def _no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "nothing").mkdir()
-    (tmp_path / "nothing" / "empty.py").write_text("")
-    for name in ("dependency_layer", "runtime_layer", "function_code"):
-        monkeypatch.setattr(functions, name, lambda *_: tmp_path / "nothing")
 
 
 def within_a_stack(**options: Any) -> tuple[PersistyApp, Template]:

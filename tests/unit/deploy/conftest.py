@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from persisty import App
 from persisty.deploy.migration import Migration, Planned
 
 from ...postgres import schema_in
+
+STAGES = count()
 
 
 class Place:
@@ -57,6 +60,17 @@ class Place:
         return found.place
 
 
+class Tables(Place):
+    """The tables of one stage."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.stage = f"m{next(STAGES)}"
+
+    def app(self, *items: type[Any], **options: Any) -> App:
+        return super().app(*items, stage=self.stage, **options)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "sqlite":
@@ -71,6 +85,20 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def on_postgresql(postgres_url: str) -> Iterator[Place]:
     found = Place(schema_in(postgres_url))
+    yield found
+    if found.opened is not None:
+        found.opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "dynamodb-moto"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A database of an SQL engine, or tables of DynamoDB."""
+    if request.param == "dynamodb-moto":
+        found: Place = Tables(f"dynamodb://us-east-1?endpoint={request.getfixturevalue('moto_endpoint')}&partiql=0")
+    elif request.param == "sqlite":
+        found = Place(f"sqlite:///{tmp_path}/pets.db")
+    else:
+        found = request.getfixturevalue("on_postgresql")
     yield found
     if found.opened is not None:
         found.opened.close()

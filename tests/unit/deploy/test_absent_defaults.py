@@ -12,8 +12,7 @@ from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.index_completion import doubt_indexes
 from persisty.deploy.migration import Migration
 
-from .conftest import Place
-from .test_dynamodb_migration import Tables
+from .conftest import Place, Tables
 from .test_interrupted import Killed
 
 NO = object()

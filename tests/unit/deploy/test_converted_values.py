@@ -10,8 +10,9 @@ import pytest
 from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
 from persisty.deploy.migration import Migration
 
+from .conftest import Tables
 from .test_copies import SWITCH
-from .test_dynamodb_migration import Tables, tables
+from .test_dynamodb_migration import tables
 from .test_interrupted import killed_at
 from .test_type_changes import CONVERTED
 

@@ -18,7 +18,8 @@ from persisty.deploy.revision_writing import write_revision
 from persisty.deploy.revisions import pending, upgrade
 from persisty.store.migration import Step
 
-from .test_dynamodb_migration import Tables, effects, tables
+from .conftest import Tables
+from .test_dynamodb_migration import effects, tables
 from .test_interrupted import Killed
 
 __all__ = ["tables"]

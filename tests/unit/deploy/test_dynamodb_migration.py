@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import count
 from typing import Any
 
 import pytest
@@ -15,10 +14,8 @@ from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
 
 from .cars import Color, Red
-from .conftest import Place
+from .conftest import Tables
 from .test_interrupted import killed_at
-
-STAGES = count()
 
 
 @stored(name="car", indexes=[Index("odometer"), Index("price")])
@@ -34,17 +31,6 @@ ROWS = [
     {"id": "a", "odometer": 7, "price": "10"},
     {"id": "b", "odometer": 8, "price": "11", "color": "green", "note": None},
 ]
-
-
-class Tables(Place):
-    """The tables of one stage."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.stage = f"m{next(STAGES)}"
-
-    def app(self, *items: type, **options: object) -> App:
-        return super().app(*items, stage=self.stage, **options)
 
 
 @pytest.fixture(params=["dynamodb-local", "dynamodb-moto"])

@@ -12,8 +12,7 @@ from persisty import App, Attr, Conflict, Index, SchemaMismatch, stored
 from persisty.deploy.evolution import unfinished_of
 from persisty.deploy.migration import Migration
 
-from .conftest import Place
-from .test_dynamodb_migration import Tables
+from .conftest import Place, Tables
 from .test_interrupted import killed_at
 from .test_random_changes import NAMES, VALUES, Declared, attribute, changed, expected
 

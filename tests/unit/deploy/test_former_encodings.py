@@ -16,8 +16,7 @@ from msgspec import Struct
 from persisty import App, Conflict, Index, Unique, stored
 from persisty.deploy.evolution import evolutions_of
 
-from .conftest import Place
-from .test_dynamodb_migration import Tables
+from .conftest import Place, Tables
 
 
 class Color(enum.Enum):

@@ -13,8 +13,7 @@ from persisty.deploy.migration import Migration
 
 from ...postgres import schema_in
 from .cars import kinds
-from .conftest import Place
-from .test_dynamodb_migration import Tables
+from .conftest import Place, Tables
 
 
 def linked(on_delete: Any) -> tuple[type[Any], type[Any]]:

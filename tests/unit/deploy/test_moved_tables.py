@@ -16,9 +16,9 @@ from persisty.deploy.revision_files import revisions_in
 from persisty.deploy.revision_writing import write_revision
 from persisty.deploy.revisions import downgrade, upgrade
 
-from .conftest import Place
+from .conftest import Place, Tables
 from .test_copies import ROWS, Car, _killed, cars, older
-from .test_dynamodb_migration import Tables, effects, tables
+from .test_dynamodb_migration import effects, tables
 
 __all__ = ["tables"]
 SWITCH = "switch:car"

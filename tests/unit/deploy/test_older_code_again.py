@@ -9,9 +9,8 @@ import pytest
 
 from persisty import Attr, Index, SchemaMismatch, stored
 
-from .conftest import Place
+from .conftest import Place, Tables
 from .test_absent_defaults import MISSING, NO, declared
-from .test_dynamodb_migration import Tables
 
 OLDER = declared(MISSING, NO, False)
 ROWS = [{"id": "null", "v": None}, {"id": "one", "v": 1}]

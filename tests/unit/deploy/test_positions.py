@@ -19,8 +19,7 @@ from persisty.store.migration import Step
 from persisty.store.migration_lease import LEASES
 
 from ...postgres import schema_in
-from .conftest import Place
-from .test_dynamodb_migration import Tables
+from .conftest import Place, Tables
 from .test_interrupted import Killed
 
 

@@ -14,8 +14,7 @@ from persisty import Attr, Index, SchemaMismatch, Unique, stored
 from persisty.deploy.migration import Migration
 from persisty.model.value_conversions import CONVERSIONS, INEXACT
 
-from .conftest import Place
-from .test_dynamodb_migration import Tables
+from .conftest import Place, Tables
 
 
 class Level(enum.IntEnum):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,20 +14,6 @@ from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration, refused_changes
 
 from .conftest import Place
-from .test_dynamodb_migration import Tables
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "dynamodb-moto"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if request.param == "dynamodb-moto":
-        found: Place = Tables(f"dynamodb://us-east-1?endpoint={request.getfixturevalue('moto_endpoint')}&partiql=0")
-    elif request.param == "sqlite":
-        found = Place(f"sqlite:///{tmp_path}/pets.db")
-    else:
-        found = request.getfixturevalue("on_postgresql")
-    yield found
-    if found.opened is not None:
-        found.opened.close()
 
 
 class Number(enum.IntEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from persisty.deploy.revision_writing import write_revision
 from persisty.deploy.revisions import downgrade, pending, upgrade
 
 from .conftest import Place
-from .test_dynamodb_migration import Tables
 
 
 class Former(enum.Enum):
@@ -50,19 +48,6 @@ class Pet:
     id: Attr[str]
     kind: Attr[Kind]
     number: Attr[Number | None] = Attr(default=Number.LOW)
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "dynamodb-moto"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if request.param == "dynamodb-moto":
-        found: Place = Tables(f"dynamodb://us-east-1?endpoint={request.getfixturevalue('moto_endpoint')}&partiql=0")
-    elif request.param == "sqlite":
-        found = Place(f"sqlite:///{tmp_path}/pets.db")
-    else:
-        found = request.getfixturevalue("on_postgresql")
-    yield found
-    if found.opened is not None:
-        found.opened.close()
 
 
 def ignored(step: object, items: int) -> None: ...

@@ -15,8 +15,7 @@ from persisty.deploy.revision_files import revisions_in
 from persisty.deploy.revision_writing import write_revision
 from persisty.deploy.revisions import downgrade, pending, upgrade
 
-from .conftest import Place
-from .test_dynamodb_migration import Tables
+from .conftest import Place, Tables
 
 NAMES = ("notes", "text", "body")
 """The names of the attribute in the versions of the code."""

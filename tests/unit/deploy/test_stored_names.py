@@ -24,7 +24,8 @@ from persisty import (
 )
 from persisty.deploy.migration import Migration
 
-from .test_dynamodb_migration import Tables, effects, tables
+from .conftest import Tables
+from .test_dynamodb_migration import effects, tables
 
 __all__ = ["tables"]
 
