@@ -22,6 +22,8 @@ from .types import KEYABLE, STORED_AS, Kind, bare, is_literal
 def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
     if not name.isidentifier() or name != snake(name):
         faults.append(Fault("", "has a store name that is not in snake case", found=name))
+    if len(name) > MAX_NAME:
+        faults.append(Fault("", TOO_LONG, f"at most {MAX_NAME} characters", name[:80]))
     if name.startswith(OF_SQLITE):
         faults.append(
             Fault("", "has a name that SQLite reserves for its own tables", f"a name without {OF_SQLITE}", name)
@@ -40,6 +42,10 @@ def check_table(table: str | None, faults: list[Fault]) -> None:
         return
     if not table.isidentifier() or table != snake(table):
         faults.append(Fault("", "has a table whose name is not in snake case", "a name such as car_2", table[:80]))
+    elif len(table) > MAX_NAME:
+        faults.append(
+            Fault("", "has a table whose name PostgreSQL would cut off", f"at most {MAX_NAME} characters", table[:80])
+        )
     elif table.startswith((OF_SQLITE, OF_SYSTEM_STORES)):
         expected = f"a name without {OF_SQLITE} and {OF_SYSTEM_STORES}"
         faults.append(Fault("", "has a table whose name is reserved", expected, table[:80]))
@@ -54,6 +60,9 @@ def check_cases(attributes: Iterable[str], faults: list[Fault]) -> None:
             faults.append(Fault(f"/{name}", message, "another name", name))
 
 
+MAX_NAME = 63
+"""Characters of a name that PostgreSQL keeps: it cuts off the rest."""
+TOO_LONG = "has a name that PostgreSQL would cut off"
 OF_SQLITE = "sqlite_"
 """Beginning of the names of SQLite's own tables."""
 RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order", "include", "fields"})
@@ -71,6 +80,7 @@ WRONG_NAMES: tuple[tuple[Callable[[str], bool], str, str | None], ...] = (
         "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not accept",
         None,
     ),
+    (lambda name: len(name) > MAX_NAME, TOO_LONG, f"at most {MAX_NAME} characters"),
     (
         RESERVED.__contains__,
         "has a name that queries reserve",

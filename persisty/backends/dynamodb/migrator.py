@@ -28,7 +28,7 @@ from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import Schema
 from ...model.schema_changes import Change, Effect
-from ...model.stored_names import as_stored, stored_names, stored_names_of
+from ...model.stored_names import stored_names, stored_names_of
 from ...store.migration import Evolution, Report, Step, check_kinds
 from .absent_values import applied_schema, values_of_absent, was_null
 from .backend import USUAL
@@ -40,10 +40,10 @@ from .parallel import in_parallel
 from .resumable_scans import ResumableScans
 from .stored_indexes import (
     declared_indexes,
-    index_name_of,
     late_names,
     mistyped,
     read_index,
+    recorded_indexes,
     removed_before,
     stored_index_names,
 )
@@ -89,9 +89,7 @@ class DynamoDbMigrator:
         base = record or (None if declared is None else declared.schema)
         if description is None or base is None:
             return None
-        recorded = (
-            {} if record is None else {index_name_of(record, one): as_stored(record, one) for one in record.indexes}
-        )
+        recorded = {} if record is None else recorded_indexes(record, declared)
         now = {} if declared is None else declared_indexes(declared.schema, base)
         wrong = () if declared is None else mistyped(description, declared)
         late = (

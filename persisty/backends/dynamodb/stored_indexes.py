@@ -11,7 +11,7 @@ from ...model.meta import StoreMeta
 from ...model.missing_values import late_indexes
 from ...model.schema import IndexSchema, Schema
 from ...model.schema_changes import index_label
-from ...model.stored_names import as_stored, stored_index, stored_renames
+from ...model.stored_names import as_stored, predecessors, stored_index, stored_names, stored_renames
 from ...naming import index_name
 from .codec import WireCodec
 from .table_definitions import index_names
@@ -20,6 +20,18 @@ from .table_definitions import index_names
 def index_name_of(schema: Schema, index: IndexSchema) -> str:
     """Return the name of an index in DynamoDB."""
     return index_name(as_stored(schema, index).attributes, index.unique)
+
+
+def recorded_indexes(record: Schema, declared: StoreMeta[Any] | None) -> dict[str, IndexSchema]:
+    """Return the recorded indexes by their names in DynamoDB. One over an attribute that is stored under another name now is over the stored names, so that it
+    differs from the declared one, which is built anew."""
+    places, now = stored_names(record), {} if declared is None else stored_names(declared.schema)
+    known = {} if declared is None else predecessors(record, declared.schema)
+    moved = {one.name for name, one in known.items() if places[one.name] != now[name]}
+    return {
+        index_name_of(record, one): one if moved.isdisjoint(one.attributes) else as_stored(record, one)
+        for one in record.indexes
+    }
 
 
 def declared_indexes(declared: Schema, stored: Schema) -> dict[str, IndexSchema]:

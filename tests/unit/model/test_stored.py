@@ -224,6 +224,9 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "empty store name": (lambda: declare(ID, name=""), [("", "not in snake case")]),
     "store name type": (lambda: declare(ID, name=5), [("", "name of the wrong type")]),
     "double underscore": (lambda: declare({**ID, "a__b": int}), [("/a__b", "double underscore")]),
+    "long attribute": (lambda: declare({**ID, "n" * 63: int, "m" * 64: int}), [("/" + "m" * 64, "cut off")]),
+    "long store": (lambda: declare(ID, name="s" * 64), [("", "cut off")]),
+    "long table": (lambda: declare(ID, table="s" * 64), [("", "cut off")]),
     "underscore": (lambda: declare({**ID, "_a": int}), [("/_a", "underscore")]),
     "reserved": (
         lambda: declare({**ID, "limit": int, "or": int, "query": str}),

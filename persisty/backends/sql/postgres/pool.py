@@ -252,6 +252,10 @@ MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = 
         errors.InvalidSchemaName,
         lambda: SchemaMismatch("The schema of the database does not exist. `App.prepare` creates it"),
     ),
+    (
+        errors.InsufficientPrivilege,
+        lambda: BackendUnavailable("PostgreSQL: the role of the URL lacks a privilege for this statement"),
+    ),
     (errors.DiskFull, lambda: BackendUnavailable("PostgreSQL: the disk of the server is full")),
     (errors.ReadOnlySqlTransaction, lambda: BackendUnavailable("PostgreSQL: the server takes no writes")),
 )
