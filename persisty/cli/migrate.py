@@ -1,12 +1,12 @@
 """`persisty migrate`: change stored items so that they fit the declarations, or print the steps that would do so.
 
 If the folder `migrations` has files, it runs those that were not run yet, in order. Exit code 0: all items fit. 1: a change would make a stored item
-unreadable, another migration runs, or the engine failed. 2: the call is invalid.
+unreadable, a new file needs that the others are run first, another migration runs, or the engine failed. 2: the call is invalid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from ..application import App
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import UNCHANGED, Migration, Planned, Progress, refused_changes
-from ..deploy.revision_files import FOLDER, REPLACED, Revision, check_heads, revisions_in
+from ..deploy.revision_files import FOLDER, REPLACED, Revision, after_number, check_heads, revisions_in
 from ..deploy.revision_history import history as entries_of
 from ..deploy.revision_history import unfinished
 from ..deploy.revision_joining import write_merge, write_squash
 from ..deploy.revision_plan import has_code, in_no_file, plan_of_files
 from ..deploy.revision_writing import REPAIR, write_data_revision, write_revision
-from ..deploy.revisions import create_unnamed, created_before, downgrade, pending, upgrade
+from ..deploy.revisions import check_none_pending, create_unnamed, created_before, downgrade, pending, upgrade
 from ..errors import Fault, InvalidDeclaration, PersistyError, SchemaMismatch
 from ..model.schema_changes import Change
 from ..store.migration import Evolution
@@ -74,6 +74,16 @@ def command(
     """Change what is stored until it fits the declarations."""
     if data and (revision is None or allow):
         raise typer.BadParameter("Give --data together with --revision, and without --allow", param_hint="--data")
+    _check_one(
+        {
+            "--plan": plan,
+            "--revision": revision is not None,
+            "--history": history,
+            "--merge": merge,
+            "--squash": squash,
+            "--back-to": back_to is not None,
+        }
+    )
     loaded, _ = load(app, url, reading=plan or history or merge or squash or revision is not None)
     files, allowed = revisions_in(folder), allow or []
     if merge:
@@ -84,6 +94,7 @@ def command(
     if squash:
         _write_squash(files, folder)
     elif revision is not None:
+        check_none_pending(loaded, files)
         _write_file(loaded, revision, allowed, folder, data=data)
     elif history:
         _print_history(loaded, files)
@@ -94,13 +105,7 @@ def command(
         else:
             _print_plan(_repairable(Migration(loaded, allowed).plan), files=bool(files))
     elif back_to is not None:
-        later = [one for one in reversed(files) if one.name.partition("_")[0] > back_to.zfill(4)]
-        done = {one.name for one in later} - {one.name for one in pending(loaded, later)}
-        for one in later:
-            if one.name in done:
-                undone = _watched(lambda progress: downgrade(loaded, one, allowed, progress, rate))  # noqa: B023
-                _print_left(undone, files=True)
-                typer.echo(f"Undone: {one.path}")
+        _undo(loaded, after_number(files, back_to), allowed, rate)
     elif files:
         _run_files(loaded, files, allowed, rate)
     else:
@@ -119,6 +124,15 @@ def command(
         else:
             fits = f"{loaded.name} fits its declarations" + (f": steps done: {steps}" if steps else "")
             typer.echo(fits if steps or created else "Nothing to do")
+
+
+def _check_one(given: Mapping[str, bool]) -> None:
+    """Raise `InvalidDeclaration` if more than one of the options is given: each of them asks for another operation."""
+    options = [option for option, is_given in given.items() if is_given]
+    if len(options) > 1:
+        raise InvalidDeclaration(
+            f"Give only one of {' and '.join(options)}. Nothing is changed, and no file is written"
+        )
 
 
 def _write_file(app: App, why: str, allowed: Sequence[str], folder: Path, *, data: bool) -> None:
@@ -176,6 +190,18 @@ def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate
     typer.echo(f"{app.name} fits its declarations")
 
 
+def _undo(app: App, later: Sequence[Revision], allowed: Sequence[str], rate: float | None) -> None:
+    """Undo those of the files that were run, the last first."""
+    waiting = {one.name for one in pending(app, later)}
+    done = [one for one in reversed(later) if one.name not in waiting]
+    for one in done:
+        undone = _watched(lambda progress: downgrade(app, one, allowed, progress, rate))  # noqa: B023
+        _print_left(undone, files=True)
+        typer.echo(f"Undone: {one.path}")
+    if not done:
+        typer.echo("Nothing to undo")
+
+
 def _refused(app: App, evolutions: Sequence[Evolution]) -> dict[Change, str]:
     """Return the changes that stored items do not survive, and why."""
     return {change: why for one in evolutions for change, why in refused_changes(app, one).items()}
@@ -206,10 +232,12 @@ def _watched(migrate: Callable[[Progress], list[Planned]]) -> list[Planned]:
 def _print_history(app: App, files: Sequence[Revision]) -> None:
     """Print a line for each revision, and the error of a migration that has not finished."""
     entries = entries_of(app, files)
+    folder = next((one.replaced_folder for one in files), REPLACED)
     width = max((len(one.name) for one in entries), default=0)
     for one in entries:
         state = "not run" if one.applied_at is None else f"run {one.applied_at:%Y-%m-%d %H:%M:%S} UTC"
-        typer.echo(f"{one.name:{width}}  {state}{', and its file is missing' if one.is_missing else ''}")
+        place = f", and its file is in {folder}" if one.is_replaced else ""
+        typer.echo(f"{one.name:{width}}  {state}{', and its file is missing' if one.is_missing else place}")
     if not entries:
         typer.echo("No revision files")
     if (error := unfinished(app)) is not None:
@@ -254,7 +282,8 @@ def _print_files(app: App, waiting: Sequence[Revision]) -> None:
             typer.echo(f"Left: {change.message}. To make this change: ALLOWED = [{change.allow!r}]")
     if missing := in_no_file(app, waiting):
         refused = _refused(app, evolutions_of(app))
-        typer.echo(f"\nIn no revision file. {REPAIR if any(one in refused for one in missing) else WRITE}")
+        remedy = REPAIR if any(one in refused for one in missing) else WRITE
+        typer.echo(f"\nIn no revision file. Run `persisty migrate` for the files above. {remedy}")
         print_table(table(missing, refused))
 
 

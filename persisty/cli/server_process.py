@@ -167,7 +167,7 @@ def seed(app: App, spec: str) -> None:
     if count is None:
         typer.echo(f"{spec} has been called")
     else:
-        typer.echo(f"seeded {count} items" if count else "the app has been seeded before")
+        typer.echo(f"seeded {count} item{'' if count == 1 else 's'}" if count else "the app has been seeded before")
 
 
 def announce(app: App, options: Options) -> None:

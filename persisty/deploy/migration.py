@@ -27,6 +27,8 @@ from .evolution import evolutions_of, migrator_of
 from .stored_places import PLACED, SWITCH
 
 UNCHANGED = "Stored items do not survive the changes. Nothing is changed"
+NOT_BEGUN = "The migration has not begun"
+"""Message of the error for an allowance that matches no change."""
 Progress = Callable[[Step, int], None]
 """Callback with a step and the number of items that it has processed."""
 
@@ -179,9 +181,10 @@ class Migration:
         switched = {f"{SWITCH}{name}" for name in self._app.metas}  # an interrupted migration may have made all changes
         wrong = [one for one in sorted(self._allowed) if one not in names | switched]
         if wrong and not self._unknown_allowed:
-            expected = "one of " + ", ".join(sorted(names)) if names else "no --allow: no change is destructive"
-            faults = [Fault("/allow", "No destructive change has this name", expected, one) for one in wrong]
-            raise InvalidDeclaration("The migration has not begun", faults=faults)
+            expected = f"one of {', '.join(sorted(names))}" if names else None
+            message = "This database needs no destructive change" + (" of this name" if names else "")
+            faults = [Fault("/allow", message, expected, one) for one in wrong]
+            raise InvalidDeclaration(NOT_BEGUN, faults=faults)
 
     def _record(self, done: Iterable[Planned]) -> list[str]:
         """Record the schemas that are applied now, and delete those of stores that are renamed or dropped. Return the stores that code can use now: all

@@ -53,6 +53,12 @@ class Revision(Struct, frozen=True):
         """The names of the files that this one replaces."""
         return tuple(self.members.get("REPLACES", ()))
 
+    @property
+    def replaced_folder(self) -> Path:
+        """The folder of the files that this one replaces. A file that was replaced itself is in the same folder."""
+        folder = self.path.parent
+        return folder if folder.name == REPLACED else folder / REPLACED
+
     def schemas(self, member: str) -> list[Schema]:
         """Return the schemas of `BEFORE` or `AFTER`."""
         before, after = schemas_of(self.members["BEFORE"], self.members["AFTER"])
@@ -121,7 +127,18 @@ def up_to(revision: Revision, revisions: Sequence[Revision]) -> list[Revision]:
 
 def replaced_by(revision: Revision) -> list[Revision]:
     """Return the files that a file replaces, as far as they still exist."""
-    return [one for one in revisions_in(revision.path.parent / REPLACED) if one.name in revision.replaces]
+    return [one for one in revisions_in(revision.replaced_folder) if one.name in revision.replaces]
+
+
+def after_number(revisions: Sequence[Revision], number: str) -> list[Revision]:
+    """Return the files after those with a number, in order. `0` stands for the beginning. `InvalidDeclaration` if no file has the number."""
+    numbers = {one.number.zfill(4) for one in revisions}
+    wanted = number and number.zfill(4)  # an empty text is no number
+    if wanted not in {"0000", *numbers}:
+        expected = "0" + (f", or that of {', '.join(one.name for one in revisions)}" if revisions else "")
+        fault = Fault("/back-to", "No revision file has this number", expected, number)
+        raise InvalidDeclaration("Nothing is undone", faults=[fault])
+    return [one for one in revisions if one.number.zfill(4) > wanted]
 
 
 def _follows(revision: Revision, revisions: Sequence[Revision]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ..errors import Fault, InvalidDeclaration
 from ..model.schema import Schema
 from ..model.schema_merge import merged
 from .revision_files import REPLACED, Revision, check_heads, common_to, heads, up_to
-from .revision_writing import written
+from .revision_writing import NAME_LENGTH, written
 
 MERGE = "No schema changes: joins the files of two branches. BEFORE and AFTER are the items that both have changed."
 SQUASH = (
@@ -82,7 +82,13 @@ def write_merge(revisions: Sequence[Revision], folder: Path) -> Path | None:
         )
     schemas = [after for name in sorted(shared) if (after := joined[name].after) is not None]
     why = "Merge " + " and ".join(one.name for one in last)
-    return written(folder, why, MERGE, schemas, schemas, follows=[one.name for one in last])
+    return written(folder, why, MERGE, schemas, schemas, follows=[one.name for one in last], name=_merge_name(last))
+
+
+def _merge_name(last: Iterable[Revision]) -> str:
+    """Return the words of a merge's file name: those of the joined files, unless they are too long. The docstring of the file has their full names."""
+    name = "merge_" + "_and_".join(one.name.partition("_")[2] or one.number for one in last)
+    return name if len(name) <= NAME_LENGTH else "merge"
 
 
 def _joined(name: str, one: Changed, other: Changed) -> tuple[Changed, list[str]]:

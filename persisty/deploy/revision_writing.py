@@ -13,16 +13,18 @@ import msgspec
 from msgspec import structs
 
 from ..application import App
-from ..errors import SchemaMismatch
+from ..errors import InvalidDeclaration, SchemaMismatch
 from ..model.schema import Schema
 from ..naming import snake
 from .evolution import records_of
-from .migration import Migration, Planned
+from .migration import NOT_BEGUN, Migration, Planned
 from .revision_files import PATTERN, heads, revisions_in
 from .revision_schemas import texts_of
 
 REPAIR = 'Repair the values first, with the code that declares the old type, or in a file that runs before: persisty migrate --revision "Repair values" --data'
 """The way to repair values that a change refuses."""
+ELSEWHERE = "No file is written. If another database needs the change, write the file for that database: add its --url"
+"""The way to write a destructive change of which this database has nothing, such as of a column that only PostgreSQL has."""
 TEMPLATE = '''"""{why}
 
 {changes}
@@ -55,11 +57,16 @@ NO_CHANGES = "No schema changes: the code in `upgrade` repairs values. Leave out
 
 
 def write_revision(app: App, why: str, allowed: Sequence[str], folder: Path) -> Path | None:
-    """Write the file of the changes that the app's database needs, and return its path. Return None if there are no changes."""
+    """Write the file of the changes that the app's database needs, and return its path. Return None if there are no changes. Raises `InvalidDeclaration` for an
+    allowance that matches no change of this database, and `SchemaMismatch` if stored items do not survive a change."""
     try:
         planned = Migration(app, allowed).plan()
     except SchemaMismatch as error:
         raise SchemaMismatch(f"{error.message}, and no file is written. {REPAIR}", faults=error.faults) from error
+    except InvalidDeclaration as error:
+        if error.message != NOT_BEGUN:
+            raise
+        raise InvalidDeclaration(ELSEWHERE, faults=error.faults) from error
     made = [one for one in planned if one.steps or _changes(one, allowed)]
     return _write_changes(folder, why, made, allowed, app.url.partition(":")[0]) if made else None
 
@@ -86,9 +93,10 @@ def written(
     allowed: Sequence[str] = (),
     follows: Sequence[str] | None = None,
     replaces: Sequence[str] = (),
+    name: str | None = None,
 ) -> Path:
     """Write a file with the next number, and return its path. `follows`: the names of the files before it; None: the last file of the folder. `replaces`: the
-    names of the files that it stands for."""
+    names of the files that it stands for. `name`: the words of the file's name, None for those of `why`."""
     if follows is None:
         follows = [one.name for one in heads(revisions_in(folder))]
     order = f"FOLLOWS = {_json(follows)}" + (f"\nREPLACES = {_json(replaces)}" if replaces else "")
@@ -104,7 +112,7 @@ def written(
     )
     number = 1 + max((int(one.stem.partition("_")[0]) for one in folder.glob(PATTERN)), default=0)
     folder.mkdir(exist_ok=True)
-    path = folder / f"{number:04}_{_short(snake(why)) or 'change'}.py"
+    path = folder / f"{number:04}_{name or _short(snake(why)) or 'change'}.py"
     path.write_text(text)
     return path
 

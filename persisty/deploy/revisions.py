@@ -27,7 +27,7 @@ from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.store import Store
 from .evolution import migrator_of, records_of
 from .migration import Migration, Planned, Progress
-from .revision_files import REPLACED, Revision, replaced_by
+from .revision_files import Revision, replaced_by
 from .stored_places import Records
 
 
@@ -141,6 +141,16 @@ def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
     return [each for one in revisions for each in _pending(app, one, done, records)]
 
 
+def check_none_pending(app: App, revisions: Sequence[Revision]) -> None:
+    """Raise `SchemaMismatch` if revisions were not run in the app's database: a file that is written for it would make their changes again. Memory needs no
+    files, and remembers none."""
+    if migrator_of(app, None) is not None and (names := [one.name for one in pending(app, revisions)]):
+        were = "was" if len(names) == 1 else "were"
+        raise SchemaMismatch(
+            f"No file is written: {', '.join(names)} {were} not run in this database. Run `persisty migrate` first"
+        )
+
+
 def _pending(app: App, revision: Revision, done: Collection[str], records: Records) -> Iterator[Revision]:
     if revision.name in done:
         return
@@ -149,7 +159,7 @@ def _pending(app: App, revision: Revision, done: Collection[str], records: Recor
         files = [one for one in replaced_by(revision) if one.name in missing]
         lost = sorted(missing - {one.name for one in files})
         if lost:
-            where = revision.path.parent / REPLACED
+            where = revision.replaced_folder
             message = f"The database has not run all files that {revision.path} replaces. Restore these in {where} from version control"
             raise SchemaMismatch(message, faults=[Fault(f"/{name}", "The file is missing") for name in lost])
         for one in files:

@@ -93,9 +93,8 @@ def losses(declared: Shapes, deployed: Shapes, stacked: Sequence[str] = ()) -> I
     for name in stacked:
         if name not in declared:
             items = deployed[name].items if name in deployed else 0
-            message = (
-                f"The table is no longer declared. It is removed from its stack and retained, with about {items} items"
-            )
+            count = f"{items} item{'' if items == 1 else 's'}"
+            message = f"The table is no longer declared. It is removed from its stack and retained, with about {count}"
             yield Loss(f"remove:{name}", f"/{name}", message)
     for name, table in declared.items():
         was = deployed.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,6 +82,12 @@ def test_losses_name_the_option_that_allows_them() -> None:
     assert list(found) == ["remove:old", "rebuild:orders.by-a", None]
     assert "about 7 items" in found["remove:old"]
     assert "from id (S) to number (N)" in found[None]
+
+
+@pytest.mark.parametrize(("items", "said"), [(0, "about 0 items"), (1, "about 1 item"), (2, "about 2 items")])
+def test_a_loss_counts_the_items(items: int, said: str) -> None:
+    [loss] = losses({}, {"old": TableShape("old", ID, (), items)}, ["old"])
+    assert loss.message.endswith(f"with {said}")
 
 
 def test_differences_have_their_effect_and_what_allows_them() -> None:

@@ -555,7 +555,7 @@ def test_two_developers_write_files_and_one_command_joins_them(
     done = persisty("check", spec)
     assert (done.code, "persisty migrate --merge" in done.out) == (2, True)
     done = persisty("migrate", spec, "--merge", "--url", url)
-    assert "Wrote migrations/0002_merge_0001_owners_and_0001.py" in done.out, done.err
+    assert "Wrote migrations/0002_merge_owners_and_rename.py" in done.out, done.err
     assert persisty("check", spec).code == 0
     done = persisty("migrate", spec, "--url", url)
     assert done.code == 0, done.err

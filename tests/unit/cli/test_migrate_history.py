@@ -8,7 +8,7 @@ from persisty import App
 from persisty.deploy.migration import lease_of
 
 from .conftest import Persisty
-from .test_migrate import Car, Declare, Renamed, declare, fill
+from .test_migrate import Car, Declare, Owner, Renamed, declare, fill
 
 __all__ = ["declare"]
 
@@ -49,3 +49,26 @@ def test_history_creates_no_file(persisty: Persisty, declare: Declare, tmp_path:
     file = tmp_path / "new.db"
     assert persisty("migrate", declare(Car), "--url", f"sqlite:///{file}", "--history").out == "No revision files\n"
     assert not file.exists()
+
+
+def test_history_says_where_the_files_are_that_another_one_replaces(
+    persisty: Persisty, declare: Declare, url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    options = ("--url", url, "--folder", str(folder))
+    fill(url)
+    for item, why in ((Renamed, "Rename"), (Owner, "Owners")):
+        spec = declare(*{Renamed, item})
+        persisty("migrate", spec, *options, "--revision", why)
+        if item is Renamed:
+            assert persisty("migrate", spec, *options).code == 0
+    assert "It replaces 2 files" in persisty("migrate", spec, *options, "--squash").out
+    first, second, squash = persisty("migrate", spec, *options, "--history").out.splitlines()
+    where = f"and its file is in {folder / 'replaced'}"
+    assert first.startswith("0001_rename    run 20")
+    assert first.endswith(f" UTC, {where}")
+    assert second == f"0002_owners    not run, {where}"
+    assert squash == "0003_squashed  not run"
+    assert persisty("migrate", spec, *options).code == 0
+    [line] = persisty("migrate", spec, *options, "--history").out.splitlines()
+    assert line.startswith("0003_squashed  run 20")

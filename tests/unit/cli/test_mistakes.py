@@ -89,6 +89,20 @@ def test_serve_reports_a_missing_seed_function(spec: str, message: str, persisty
     assert message in done.err
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "the app has been seeded before"), (1, "seeded 1 item"), (2, "seeded 2 items"), (None, "seeds:seed has been called")],
+)  # fmt: skip
+def test_serve_counts_the_seeded_items(
+    count: int | None, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = ModuleType("seeds")
+    module.seed = lambda app: count  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "seeds", module)
+    server_process.seed(App("garage", items=[]), "seeds:seed")
+    assert capsys.readouterr().out == f"{said}\n"
+
+
 def test_a_reload_over_a_table_that_does_not_fit_logs_the_column_without_a_traceback(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -112,7 +112,7 @@ def test_a_database_of_either_branch_gets_the_changes_of_both(place: Place, tmp_
     found = branches(tmp_path, (Renamed,), (Seated,))
     path = write_merge(found, tmp_path / "here")
     assert path is not None
-    assert path.name == "0003_merge_0002_one_and_0002_other.py"
+    assert path.name == "0003_merge_one_and_other.py"
     assert write_merge(revisions_in(path.parent), path.parent) is None
     filled(place)
     for one in found:
@@ -231,6 +231,43 @@ def test_an_empty_database_runs_only_the_file_that_replaces_others(place: Place,
     app.prepare()
     with pytest.raises(InvalidDeclaration, match="cannot be undone"):
         downgrade(app, squash, [], ignored)
+
+
+@pytest.mark.parametrize("ran", range(1, 5))
+def test_a_database_two_replacements_behind_runs_the_files_that_it_lacks(
+    place: Place, tmp_path: Path, ran: int
+) -> None:
+    squashed(tmp_path)
+    folder = tmp_path / "here"
+    write_squash(revisions_in(folder), folder)
+    old = revisions_in(folder / REPLACED)
+    [squash] = revisions_in(folder)
+    filled(place)
+    for one in old[:ran]:
+        upgrade(place.app(Car, Owner), one, ignored)
+    app = place.app(Both, Owner)
+    names = [one.name for one in (*old, squash)]
+    assert [one.name for one in pending(app, [squash])] == names[ran:]
+    assert [(one.name, one.is_missing, one.is_replaced) for one in history(app, [squash])] == [
+        *((name, False, True) for name in names[:-1]),
+        (squash.name, False, False),
+    ]
+    run(app, [squash])
+    assert [one.name for one in history(app, [squash])] == [squash.name]
+    for one in old:
+        one.path.unlink()
+    assert [(one.name, one.is_missing) for one in history(app, [squash])] == [(squash.name, False)]
+    assert pending(app, [squash]) == []
+
+
+def test_a_merge_of_files_with_long_names_has_a_name_of_one_word(tmp_path: Path) -> None:
+    found = branches(tmp_path, (Renamed,), (Seated,))
+    for one, name in zip(found[1:], ("rename_the_odometer", "seats_of_every_car"), strict=True):
+        one.path.rename(one.path.with_name(f"0002_{name}.py"))
+    path = write_merge(revisions_in(tmp_path / "here"), tmp_path / "here")
+    assert path is not None
+    assert path.name == "0003_merge.py"
+    assert path.read_text().startswith('"""Merge 0002_rename_the_odometer and 0002_seats_of_every_car\n')
 
 
 def test_replaced_files_that_are_still_needed_are_named(place: Place, tmp_path: Path) -> None:
