@@ -14,7 +14,7 @@ from .errors import Fault, InvalidDeclaration
 
 VARIABLES: dict[str, str] = {
     "PERSISTY_APP": "App to load, as `module:attribute`",
-    "PERSISTY_URL": "URL of the engine. Default: a SQLite file named after the app",
+    "PERSISTY_URL": "URL of the engine, for an app without `url=`. Default: a SQLite file named after the app",
     "PERSISTY_STAGE": "Stage that the tables belong to. Default: `dev`",
     "PERSISTY_ACCESS_LOG": "`off` stops `persisty serve` from logging requests. Default: `on`",
     "PERSISTY_CACHE": "`on` caches items in the process as their `Cache` declares, `off` does not. Default: the app's `cache=`",
