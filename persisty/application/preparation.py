@@ -11,7 +11,7 @@ from ..deferred import deferred
 from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.stored_names import stored_names_of
-from ..store.backend import StoredTable
+from ..store.backend import Engine
 from ..store.index_completeness import IndexCompleteness, Indexes
 from ..store.schema_records import AppliedSchema
 from ..store.store import Store
@@ -41,7 +41,7 @@ class Preparation:
     def applied(self) -> AppliedSchemas:
         """The schemas that were applied last. A server whose tables a deployment creates never compares them at a cold start."""
         applied: AppliedSchemas = deferred("persisty.store.applied_schemas").AppliedSchemas(
-            self._app, self._records, self._is_empty, self._table, self._engines.is_sparse
+            self._app, self._records, self._engine, self._engines.is_sparse
         )
         return applied
 
@@ -119,10 +119,6 @@ class Preparation:
         """Return the indexes of a store that may miss stored items. Without records, no index is known to."""
         return self._completeness.incomplete(meta) if self._engines.outlive_the_process else ()
 
-    def _is_empty(self, name: str, engine: str | None) -> bool:
-        """Return whether nothing is stored under the name of an item."""
-        return self._engines.connected(self._engines.place_of(engine)).engine.is_empty(name)
-
-    def _table(self, name: str, engine: str | None) -> StoredTable | None:
-        """Return the table of an item, if its engine stores columns."""
-        return self._engines.connected(self._engines.place_of(engine)).engine.table(name)
+    def _engine(self, name: str | None) -> Engine:
+        """Return the engine of a name."""
+        return self._engines.connected(self._engines.place_of(name)).engine

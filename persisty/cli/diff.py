@@ -23,7 +23,7 @@ from ..application import App, load_app
 from ..deploy.assembly import stacks_of
 from ..deploy.deployed_changes import deployed_changes
 from ..deploy.deployed_tables import read_deployed
-from ..deploy.evolution import evolutions_of
+from ..deploy.evolution import Stored, evolutions_of, unrecorded_stores
 from ..deploy.migration import refused_changes
 from ..deploy.revision_files import FOLDER, Revision, has_revisions, revisions_in
 from ..deploy.revisions import pending
@@ -35,6 +35,11 @@ from .project import AppArgument, app_of
 from .tables import print_table
 
 STYLES = {Effect.SAFE: "green", Effect.SLOW: "yellow", Effect.WAVES: "yellow", Effect.DESTRUCTIVE: "bold red"}
+
+UNRECORDED = (
+    "Only indexes are compared, because no declaration is recorded yet: {}. New attributes and other types are not listed. "
+    "Run `persisty migrate` once with the code that is deployed"
+)
 
 
 def command(
@@ -49,16 +54,18 @@ def command(
     folder: Annotated[Path, typer.Option(help="Folder of the revision files")] = Path(FOLDER),
 ) -> None:
     """Print the changes that stored items need to fit the declarations."""
-    waiting: list[Revision] = []
+    waiting, unrecorded = list[Revision](), list[str]()
     if deployed:
         changes, refused = _deployed(cdk_words(Path.cwd(), app, stage, target, context), profile)
         unchanged = "Nothing to change: the deployed tables fit the declarations"
     else:
         loaded, _ = load(app, url, reading=True)
-        evolutions = evolutions_of(loaded)
+        stored = Stored(loaded)
+        evolutions = evolutions_of(loaded, stored=stored)
         changes = [change for evolution in evolutions for change in evolution.changes]
         refused = {change: why for one in evolutions for change, why in refused_changes(loaded, one).items()}
         waiting = pending(loaded, revisions_in(folder))
+        unrecorded = unrecorded_stores(loaded, stored)
         unchanged = f"Nothing to change: the items stored in {loaded.url} fit the declarations"
     if json:
         rows = [as_json(one, refused.get(one)) for one in changes]
@@ -67,6 +74,8 @@ def command(
         print_table(table(changes, refused, files=not deployed and has_revisions(folder)))
     else:
         typer.echo(unchanged)
+    if unrecorded and not json:
+        typer.echo(UNRECORDED.format(", ".join(unrecorded)))
     if waiting and not json:
         names = ", ".join(one.name for one in waiting)
         typer.echo(f"Revision files that were not run: {names}. `persisty migrate` runs them")
@@ -123,9 +132,11 @@ def table(changes: Iterable[Change], refused: Mapping[Change, str], *, files: bo
     for title in ("change", "effect", ""):
         shown.add_column(title, overflow="fold")
     for one in changes:
-        why = f". {refused[one]}" if one in refused else ""
-        option = '--revision "why" --allow' if files else "--allow"
-        allow = f" ({option} {one.allow})" if one.allow else ""
+        allow = f"--allow {one.allow}"
+        named = f'--revision "why" {allow}' if files else allow
+        why = f" ({named})" if one.allow else ""
+        if one in refused:  # the reason already names what may be allowed
+            why = f". {refused[one].replace(allow, named)}"
         effect = "[bold red]refused[/]" if one in refused else f"[{STYLES[one.effect]}]{one.effect.value}[/]"
-        shown.add_row(escape(one.path), effect, escape(f"{one.message}{why}{allow}"))
+        shown.add_row(escape(one.path), effect, escape(f"{one.message}{why}"))
     return shown

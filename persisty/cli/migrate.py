@@ -6,7 +6,7 @@ unreadable, a new file needs that the others are run first, another migration ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ..application import App
 from ..deploy.evolution import evolutions_of
-from ..deploy.migration import UNCHANGED, Migration, Planned, Progress, refused_changes
+from ..deploy.migration import UNCHANGED, Migration, Planned, Progress, is_named, is_repairable, refused_changes
 from ..deploy.revision_files import FOLDER, REPLACED, Revision, after_number, check_heads, revisions_in
 from ..deploy.revision_history import history as entries_of
 from ..deploy.revision_history import unfinished
@@ -32,6 +32,7 @@ from .step_progress import step_progress
 from .tables import print_table
 
 WRITE = 'Write one: persisty migrate --revision "why"'
+NOT_SURVIVED = "Stored items do not survive them, so no file can be written yet"
 ALLOWED_IN_A_FILE = 'persisty migrate --revision "why" --allow {}'
 """The way to make a destructive change where revision files make the changes."""
 
@@ -103,14 +104,15 @@ def command(
         if waiting:
             _print_files(loaded, waiting)
         else:
-            _print_plan(_repairable(Migration(loaded, allowed).plan), files=bool(files))
+            migration = Migration(loaded, allowed)
+            _print_plan(_repairable(migration, migration.plan), files=bool(files))
     elif back_to is not None:
         _undo(loaded, after_number(files, back_to), allowed, rate)
     elif files:
         _run_files(loaded, files, allowed, rate)
     else:
         migration = Migration(loaded, allowed, rate=rate)
-        planned = _repairable(lambda: _watched(migration.apply))
+        planned = _repairable(migration, lambda: _watched(migration.apply))
         if migration.unfinished is not None:
             typer.echo(f"Continued a migration that had failed: {migration.unfinished}")
         _print_left(planned)
@@ -179,13 +181,14 @@ def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate
         _print_left(_watched(lambda progress: upgrade(app, one, progress, rate)), files=True)  # noqa: B023
         typer.echo(f"Done: {one.path}")
     evolutions = evolutions_of(app)
-    changes = [change for each in evolutions for change in each.changes if change.allow is None]
+    changes = [change for each in evolutions for change in each.changes if not is_named(change)]
     if changes:
         refused = _refused(app, evolutions)
         faults = [
             Fault(one.path, f"{one.message}. {refused[one]}" if one in refused else one.message) for one in changes
         ]
-        raise SchemaMismatch(f"Changes are in no revision file. {REPAIR if refused else WRITE}", faults=faults)
+        remedy = _remedy(app, evolutions, changes, refused.keys())
+        raise SchemaMismatch(f"Changes are in no revision file. {remedy}", faults=faults)
     app.prepare()
     typer.echo(f"{app.name} fits its declarations")
 
@@ -202,17 +205,25 @@ def _undo(app: App, later: Sequence[Revision], allowed: Sequence[str], rate: flo
         typer.echo("Nothing to undo")
 
 
+def _remedy(app: App, evolutions: Sequence[Evolution], changes: Collection[Change], refused: Collection[Change]) -> str:
+    """Return what to do about changes that are in no revision file. `refused`: those that stored items do not survive."""
+    found = [(each, one) for each in evolutions for one in each.changes if one in refused and one in changes]
+    if any(is_repairable(app, each, one) for each, one in found):
+        return REPAIR
+    return NOT_SURVIVED if found else WRITE
+
+
 def _refused(app: App, evolutions: Sequence[Evolution]) -> dict[Change, str]:
     """Return the changes that stored items do not survive, and why."""
     return {change: why for one in evolutions for change, why in refused_changes(app, one).items()}
 
 
-def _repairable(plan: Callable[[], list[Planned]]) -> list[Planned]:
-    """Plan or migrate. The error for stored items that do not survive a change says how to repair them."""
+def _repairable(migration: Migration, plan: Callable[[], list[Planned]]) -> list[Planned]:
+    """Plan or migrate. The error for stored items that do not survive a change says how to repair them, if that is possible."""
     try:
         return plan()
     except SchemaMismatch as error:
-        if error.message != UNCHANGED:
+        if error.message != UNCHANGED or not migration.repairable:
             raise
         raise SchemaMismatch(f"{error.message}. {REPAIR}", faults=error.faults) from error
 
@@ -281,8 +292,9 @@ def _print_files(app: App, waiting: Sequence[Revision]) -> None:
         for change in one.left:
             typer.echo(f"Left: {change.message}. To make this change: ALLOWED = [{change.allow!r}]")
     if missing := in_no_file(app, waiting):
-        refused = _refused(app, evolutions_of(app))
-        remedy = REPAIR if any(one in refused for one in missing) else WRITE
+        evolutions = evolutions_of(app)
+        refused = _refused(app, evolutions)
+        remedy = _remedy(app, evolutions, missing, refused.keys())
         typer.echo(f"\nIn no revision file. Run `persisty migrate` for the files above. {remedy}")
         print_table(table(missing, refused))
 

@@ -15,7 +15,7 @@ from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.schema import IndexSchema, Schema
 from ..model.schema_changes import Change, Changes, changes_of, renames
-from ..model.schema_differences import form, hidden_values, named_before
+from ..model.schema_differences import form, hidden_values, named_before, reused_names
 from ..model.stored_names import stored_names
 from ..model.unfinished_changes import Begun, with_unfinished
 from ..store.migration import Evolution, Migrating, Migrator, Stocked
@@ -93,6 +93,17 @@ def evolutions_of(
                 found.append(evolution)
     removable = {name: one for name, one in stored.records.items() if removed is None or name in removed}
     return [*found, *_removed(app, stored, removable, in_use, tables)]
+
+
+def unrecorded_stores(app: App, stored: Stored) -> list[str]:
+    """Return the stores with items whose attributes cannot be compared: their engine has no columns, and no schema of theirs is recorded."""
+
+    def is_unrecorded(meta: StoreMeta[Any]) -> bool:
+        migrator, names = stored.migrator(meta.engine), {meta.name, *meta.schema.former_names}
+        has_columns = migrator is None or not migrator.copies
+        return not has_columns and names.isdisjoint(stored.records) and not app.engine_of(meta).is_empty(meta.table)
+
+    return [meta.name for meta in app.metas.values() if is_unrecorded(meta)]
 
 
 def check_places(app: App) -> None:
@@ -252,7 +263,7 @@ def _ambiguous_renames(
     new_names = {old: one.name for one in meta.schema.attributes if one.name not in applied for old in one.former_names}
     for one in changes:
         if one.kind == "attribute_added":
-            if one.blocked is None and one.path in hidden:
+            if one.path in hidden:
                 yield structs.replace(one, message=f"{one.name} is new", blocked=hidden[one.path])
             else:
                 yield _perhaps_renamed(one, record, meta, abandoned)
@@ -271,6 +282,12 @@ def _ambiguous_renames(
             yield make.make("attribute_renamed", f"{one.name} is now {new_name}", new_name, blocked=blocked)
             continue
         yield one
+    for attribute, old in reused_names(record, meta.schema):
+        if attribute.name in applied:
+            message = f"{old} is now {attribute.name}"
+            yield make.make(
+                "attribute_renamed", message, attribute.name, blocked=hidden[f"/{meta.name}/{attribute.name}"]
+            )
 
 
 def _perhaps_renamed(change: Change, record: Schema, meta: StoreMeta[Any], abandoned: Collection[str]) -> Change:

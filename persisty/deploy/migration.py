@@ -19,13 +19,22 @@ from msgspec import Struct, structs
 from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
 from ..model.schema_changes import Change, Effect
+from ..model.stored_names import predecessors
 from ..model.unfinished_changes import rewritten
 from ..store.migration import Evolution, Migrator, Reached, Report, Step
 from ..store.migration_lease import LEASES, Lease
 from ..store.schema_records import TABLE
 from .evolution import evolutions_of, migrator_of
+from .key_changes import key_faults
 from .stored_places import PLACED, SWITCH
 
+REPAIRABLE = frozenset(
+    {
+        *("attribute_retyped", "attribute_required", "members_removed", "nested_narrowed"),
+        *("unique_added", "key_changed"),
+    }
+)
+"""Kinds of changes that stored items survive if code with the former declaration gives them other values first."""
 UNCHANGED = "Stored items do not survive the changes. Nothing is changed"
 NOT_BEGUN = "The migration has not begun"
 """Message of the error for an allowance that matches no change."""
@@ -50,7 +59,8 @@ class Migration:
     """The migration of an app. `allowed`: the destructive changes to make, such as `drop:car.note`. `unknown_allowed`: they may include changes
     that do not exist, such as those of a revision that was run in part. `removed`: the items that count as removed if the app does not declare them;
     None: every item that was applied. `rate`: items per second that a backfill does at most, None without a limit. `kinds`: the kinds of changes to make. A
-    store with another change that takes a step is `postponed`: it is not changed, and its schema is not recorded. None: every kind."""
+    store with another change that takes a step is `postponed`: it is not changed, and its schema is not recorded. None: every kind. `others`: recorded items
+    that the app does not declare, and whose foreign keys count too."""
 
     def __init__(
         self,
@@ -61,13 +71,16 @@ class Migration:
         removed: Collection[str] | None = None,
         rate: float | None = None,
         kinds: Collection[str] | None = None,
+        others: Collection[str] = (),
     ) -> None:
-        self._rate, self._kinds = rate, kinds
+        self._rate, self._kinds, self._others = rate, kinds, others
         self.postponed: list[Evolution] = []
         self._app, self._allowed = app, frozenset(allowed)
         self._unknown_allowed, self._removed = unknown_allowed, removed
         self.unfinished: str | None = None
         """The reason for which the last migration of the app stopped, after `apply`. None if it succeeded."""
+        self.repairable = False
+        """True after a refusal if code with the former declaration can give stored items values that survive a change."""
 
     def plan(self) -> list[Planned]:
         """Return the steps of each store that has changed. Raises `SchemaMismatch` if stored items do not survive a change."""
@@ -161,7 +174,11 @@ class Migration:
             migrator = migrator_of(self._app, evolution.engine)
             if migrator is None:
                 continue
-            faults += self._faults(migrator, evolution)
+            found_here = self._faults(migrator, evolution)
+            paths = {one.path for one in found_here}
+            refused = [one for one in evolution.changes if one.path in paths]
+            self.repairable |= any(is_repairable(self._app, evolution, one, self._others) for one in refused)
+            faults += found_here
             not_allowed = tuple(one for one in evolution.changes if is_named(one) and one.allow not in self._allowed)
             steps: Sequence[Step] = () if faults else migrator.steps(evolution, self._allowed)
             found.append(Planned(evolution, tuple(steps), not_allowed))
@@ -173,7 +190,7 @@ class Migration:
         moved = _unmoved(evolution)
         if moved:
             return [Fault(one.path, one.blocked or one.message, one.after, one.before) for one in moved]
-        return _faults_of(migrator, evolution)
+        return [*_faults_of(migrator, evolution), *key_faults(self._app, evolution, self._others)]
 
     def _check_allowed(self, evolutions: Iterable[Evolution]) -> None:
         """Raise `InvalidDeclaration` for an allowance that matches no change, probably a spelling mistake."""
@@ -231,14 +248,32 @@ def refused_changes(app: App, evolution: Evolution) -> dict[Change, str]:
     migrator = migrator_of(app, evolution.engine)
     if moved or migrator is None:
         return moved
-    paths = {one.path for one in _faults_of(migrator, evolution)}
+    references = key_faults(app, evolution)
+    paths = {one.path for one in (*_faults_of(migrator, evolution), *references)}
     found: dict[Change, str] = {}
     for change in evolution.changes if paths else ():
         if change.path in paths:
-            faults = _faults_of(migrator, structs.replace(evolution, changes=(change,)))
+            faults = list(_faults_of(migrator, structs.replace(evolution, changes=(change,))))
+            faults += references if change.kind == "key_changed" else ()
             if faults:
                 found[change] = ". ".join(map(_reason, faults))
     return found
+
+
+def is_repairable(app: App, evolution: Evolution, change: Change, others: Collection[str] = ()) -> bool:
+    """Return whether code with the former declaration can give stored items values that survive a refused change."""
+    stored, declared, migrator = evolution.stored, evolution.declared, migrator_of(app, evolution.engine)
+    if stored is None or declared is None or migrator is None or change.kind not in REPAIRABLE:
+        return False
+    if any(one.blocked is not None and one.path == change.path for one in evolution.changes):
+        return False
+    if migrator.copies and (change.kind == "key_changed" or change.name in declared.key.attributes):
+        return False  # another table is needed
+    names: Collection[str] = declared.key.attributes if change.kind == "key_changed" else ()
+    if change.kind == "unique_added":
+        names = next(one.attributes for one in declared.uniques if one.name == change.name)
+    is_stored = predecessors(stored, declared.schema).keys() >= {*names}
+    return is_stored and not (change.kind == "key_changed" and key_faults(app, evolution, others))
 
 
 def _unmoved(evolution: Evolution) -> list[Change]:

@@ -136,7 +136,7 @@ def in_no_file(app: App, revisions: Sequence[Revision]) -> list[Change]:
         for change in changes_of(schema, meta, _engine(app, name))
     ]
     found += [change for one in evolutions_of(app) if (one.declared or one).name not in named for change in one.changes]
-    return [one for one in found if one.allow is None]
+    return [one for one in found if not is_named(one)]
 
 
 def _between(app: App, before: Sequence[Schema], after: Sequence[Schema]) -> Iterator[Change]:

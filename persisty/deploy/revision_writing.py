@@ -21,8 +21,8 @@ from .migration import NOT_BEGUN, Migration, Planned
 from .revision_files import PATTERN, heads, revisions_in
 from .revision_schemas import texts_of
 
-REPAIR = 'Repair the values first, with the code that declares the old type, or in a file that runs before: persisty migrate --revision "Repair values" --data'
-"""The way to repair values that a change refuses."""
+REPAIR = 'Repair the values first, with the code that has the former declaration, or in a file that runs before: persisty migrate --revision "Repair values" --data'
+"""The way to repair values that a change refuses, if `Migration.repairable`."""
 ELSEWHERE = "No file is written. If another database needs the change, write the file for that database: add its --url"
 """The way to write a destructive change of which this database has nothing, such as of a column that only PostgreSQL has."""
 TEMPLATE = '''"""{why}
@@ -59,10 +59,12 @@ NO_CHANGES = "No schema changes: the code in `upgrade` repairs values. Leave out
 def write_revision(app: App, why: str, allowed: Sequence[str], folder: Path) -> Path | None:
     """Write the file of the changes that the app's database needs, and return its path. Return None if there are no changes. Raises `InvalidDeclaration` for an
     allowance that matches no change of this database, and `SchemaMismatch` if stored items do not survive a change."""
+    migration = Migration(app, allowed)
     try:
-        planned = Migration(app, allowed).plan()
+        planned = migration.plan()
     except SchemaMismatch as error:
-        raise SchemaMismatch(f"{error.message}, and no file is written. {REPAIR}", faults=error.faults) from error
+        remedy = f". {REPAIR}" if migration.repairable else ""
+        raise SchemaMismatch(f"{error.message}, and no file is written{remedy}", faults=error.faults) from error
     except InvalidDeclaration as error:
         if error.message != NOT_BEGUN:
             raise

@@ -47,6 +47,8 @@ class Run:
     ) -> None:
         """`atomic`: what the file's code writes after the last change is undone if it fails, on an engine with transactions."""
         named = {name for one in target for name in (one.name, *one.former_names)}
+        declared = {name for one in app.metas.values() for name in (one.name, *one.schema.former_names)}
+        others = {*records_of(app)} - named
         self.app = App(
             app.name,
             items=[compile_stored(one) for one in target],
@@ -54,9 +56,9 @@ class Run:
             engines=app.engine_urls,
             stage=app.stage,
             idempotency=None,
-            abandoned={*app.abandoned, *(name for name in records_of(app) if name not in named)},
+            abandoned={*app.abandoned, *others},
         )
-        self.allowed, self.removed = frozenset(allowed), removed
+        self.allowed, self.removed, self._others = frozenset(allowed), removed, others & declared
         self._progress, self._rate = progress, rate
         self._changing = False
         self._atomic, self._code = atomic, ExitStack()
@@ -78,7 +80,14 @@ class Run:
         self._changing = False
 
     def _migration(self) -> Migration:
-        return Migration(self.app, self.allowed, unknown_allowed=True, removed=self.removed, rate=self._rate)
+        return Migration(
+            self.app,
+            self.allowed,
+            unknown_allowed=True,
+            removed=self.removed,
+            rate=self._rate,
+            others=self._others,
+        )
 
     def _begin(self) -> None:
         """Begin a transaction of the code for items and of the record, if the engine has transactions that do not include its steps."""

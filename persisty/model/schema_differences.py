@@ -31,6 +31,10 @@ NONE_CHANGES = "Where stored items have None, the attribute is absent, and would
 DEFAULT_CHANGES = (
     "Items that lack it would read with another value. Run `persisty migrate`, which stores their value first"
 )
+REUSED = (
+    "{old} is a former name of {name} and an attribute too, so {name} would not get its values. Rename it first, and declare {old} anew in the next migration. If {name} has "
+    "values of its own, remove its former name"
+)
 TIMES = frozenset({"created", "updated"})
 """Generators of times."""
 SIMILAR = 0.75
@@ -135,6 +139,8 @@ def hidden_values(
     name, so older code reads the values of newer code's name.
     """
     name, schema = declared.name, declared.schema
+    for one, old in reused_names(stored, schema):
+        yield Fault(f"/{name}/{one.name}", REUSED.format(name=one.name, old=old))
     before = {one.name for one in stored.attributes}
     if keeps_names:
         before |= predecessors(stored, schema).keys()
@@ -152,6 +158,19 @@ def hidden_values(
                 f"read{never_stored(one, before)}. If it was renamed, declare {' or '.join(map(named_before, similar))}. If not, abandon these values with "
                 f"App(abandoned={[f'{name}.{old}' for old in similar]})".replace("'", '"'),
             )
+
+
+def reused_names(stored: Schema, declared: Schema) -> Iterator[tuple[AttributeSchema, str]]:
+    """Yield each declared attribute with a former name that is stored and declared as another attribute. Leave out a rename that was migrated before: the
+    stored schema has the former name too."""
+    before, now = {one.name: one for one in stored.attributes}, {one.name for one in declared.attributes}
+    for one in declared.attributes:
+        names = [one.name, *(old for old in reversed(one.former_names) if old not in now)]
+        was = next((before[name] for name in names if name in before), None)
+        known = () if was is None else (was.name, *was.former_names)
+        for old in one.former_names:
+            if old != one.name and old in before and old in now and old not in known:
+                yield one, old
 
 
 def _are_similar(stored: Schema, old: AttributeSchema, schema: Schema, new: AttributeSchema) -> bool:
@@ -183,7 +202,7 @@ def _copying(schema: Schema, name: str, former: str, columns: Collection[str] | 
     key = key if len(schema.key) == 1 else f"({key})"
     return (
         f"Stored items have it as {former}. If no older code runs, `persisty migrate` moves the values. Where older code runs, copy them. Declare {former} and {name} "
-        f"together, {name} with a default or None, and start. Copy the values: for item in store.search_all(): store.update({key}, {{{name!r}: item.{former}}}). "
+        f"together, {name} with a default or None and without its former name, and start. Copy the values: for item in store.search_all(): store.update({key}, {{{name!r}: item.{former}}}). "
         f"Then remove {former} from the class and start again"
     )
 

@@ -23,7 +23,7 @@ from ..model.missing_values import late_indexes, unwritten_indexes
 from ..model.schema import IndexSchema, Schema
 from ..model.schema_changes import changes_of
 from ..model.schema_differences import differences, hidden_values, is_similar
-from .backend import StoredTable
+from .key_references import EngineOf, recorded_key_faults
 from .recorded_schemas import Recorded, recorded
 from .schema_records import LEFT, TABLE, AppliedSchema
 from .store import Store
@@ -59,23 +59,15 @@ WARNINGS = {
 }
 """Kind of a change that only a scan could check → the warning."""
 log = logging.getLogger("persisty")
-IsEmpty = Callable[[str, str | None], bool]
-"""(name of a table, name of its engine) → whether nothing is stored there."""
-TableOf = Callable[[str, str | None], StoredTable | None]
-"""(name of a table, name of its engine) → the table, None without columns."""
-
 IsSparse = Callable[[str | None], bool]
 """Name of an engine → whether its indexes contain only items that have all of their attributes."""
 
 
 class AppliedSchemas:
-    """The records of one app. `is_empty`, `table_of` and `is_sparse` query the engines."""
+    """The records of one app. `engine_of` and `is_sparse` query the engines."""
 
-    def __init__(
-        self, app: str, records: Store[AppliedSchema], is_empty: IsEmpty, table_of: TableOf, is_sparse: IsSparse
-    ) -> None:
-        self._app, self._records, self._is_empty, self._table_of = app, records, is_empty, table_of
-        self._is_sparse = is_sparse
+    def __init__(self, app: str, records: Store[AppliedSchema], engine_of: EngineOf, is_sparse: IsSparse) -> None:
+        self._app, self._records, self._engine_of, self._is_sparse = app, records, engine_of, is_sparse
         self._read: dict[str, AppliedSchema] | None = None
 
     def all(self, *, again: bool = True) -> dict[str, AppliedSchema]:
@@ -131,9 +123,10 @@ class AppliedSchemas:
             record = applied.get(meta.name)
             faults += self._moved(meta, applied)
             if record is not None and record.hash != meta.schema.hash:
-                keeps_names = self._table_of(meta.table, meta.engine) is None
+                keeps_names = self._engine_of(meta.engine).table(meta.table) is None
                 hidden = list(hidden_values(_before(record, meta), meta, abandoned, keeps_names=keeps_names))
                 faults += hidden if hidden and not self._is_empty(meta.table, meta.engine) else ()
+                faults += recorded_key_faults(meta, applied, metas, self._engine_of)
         _raise(faults)
 
     def check_items(self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
@@ -144,12 +137,15 @@ class AppliedSchemas:
             if record is not None and record.hash == LEFT:
                 faults.append(Fault(f"/{meta.name}", COPIED))
             elif record is not None and record.hash != meta.schema.hash:
-                table = self._table_of(meta.table, meta.engine)
+                table = self._engine_of(meta.engine).table(meta.table)
                 self._warn(_before(record, meta), meta)
                 columns, mirrored = (None, ()) if table is None else (table.columns, table.mirrored)
                 found = list(differences(_before(record, meta), meta, columns, mirrored))
                 faults += found if found and not self._is_empty(meta.table, meta.engine) else ()
         _raise(faults)
+
+    def _is_empty(self, table: str, engine: str | None) -> bool:
+        return self._engine_of(engine).is_empty(table)
 
     def _warn(self, stored: Schema, meta: StoreMeta[Any]) -> None:
         """Log the changes that stored items may not fit. Only a scan could find items that do not."""
@@ -331,10 +327,10 @@ class AppliedSchemas:
 
     def _renaming(self, meta: StoreMeta[Any], former: str, engine: str | None) -> str:
         """Return the advice to rename the former table. Empty if the engine cannot rename a table."""
-        table = self._table_of(former, engine) if engine == meta.engine else None
+        table = self._engine_of(engine).table(former) if engine == meta.engine else None
         if table is None:
             return ""
-        empty = self._table_of(meta.table, meta.engine)
+        empty = self._engine_of(meta.engine).table(meta.table)
         dropping = "" if empty is None else f"DROP TABLE {empty.place}; "
         name = meta.table.replace('"', '""')
         return f', or rename the table: {dropping}ALTER TABLE {table.place} RENAME TO "{name}"'

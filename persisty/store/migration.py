@@ -122,6 +122,10 @@ class Migrator(Protocol):
         """Return the number of stored items, exact or estimated."""
         ...
 
+    def filled(self, table: str, attribute: str) -> int:
+        """Return the number of items with a value of a stored attribute. `attribute`: the name under which it is stored."""
+        ...
+
     def check(self, evolution: Evolution, allowed: Collection[str]) -> None:
         """Raise `SchemaMismatch` if a change would make stored items unreadable. It lists their keys. Changes nothing."""
         ...

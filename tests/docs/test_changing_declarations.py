@@ -12,6 +12,7 @@ import pytest
 
 from persisty import App
 from persisty.cli.main import main
+from persisty.store.key_references import REFERRED
 
 PAGE = (Path(__file__).parents[2] / "docs" / "changing-declarations.md").read_text()
 BLOCKS = re.findall(r"^```(python|console|text)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
@@ -57,9 +58,10 @@ def test_the_examples_of_the_guide_run(
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions in one second look alike
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("PERSISTY_URL", raising=False)
-    (before, after, *_), (text, branches) = (
+    (before, after, *_), (text, referred, branches) = (
         [code for kind, code in BLOCKS if kind == wanted] for wanted in ("python", "text")
     )
+    assert referred.startswith(f"/team: {REFERRED} (found ")
     fill(declare(before), "0", "1", "2", "cheap")
     declare(after)
     assert run("persisty migrate garage:app", capsys) == text

@@ -119,6 +119,9 @@ class DynamoDbMigrator:
         description = self._tables.described(table)
         return 0 if description is None else int(description.get("ItemCount", 0))
 
+    def filled(self, table: str, attribute: str) -> int:
+        return self._items.filled(table, attribute)
+
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()
 

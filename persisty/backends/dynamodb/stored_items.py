@@ -163,6 +163,12 @@ class StoredItems:
         """Return whether an item has a stored attribute, declared or not."""
         return any(page for page in self._scan(table, "attribute_exists(#0)", {"#0": attribute}, {}))
 
+    def filled(self, table: str, attribute: str) -> int:
+        """Return the number of items with a value of a stored attribute, 0 without a table."""
+        if self._tables.described(table) is None:
+            return 0
+        return sum(map(len, self._scan(table, HAS, {"#0": attribute}, {":0": {"S": "NULL"}})))
+
     def full_name(self, table: str) -> str:
         """Return the name of a table on AWS."""
         return str((self._tables.described(table) or {})["TableName"])

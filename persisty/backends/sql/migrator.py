@@ -77,6 +77,13 @@ class SqlMigrator:
         [(count,)] = self._connection.rows(f"SELECT count(*) FROM {self.place(table)}")
         return int(count)
 
+    def filled(self, table: str, attribute: str) -> int:
+        if attribute not in self.columns(table):
+            return 0
+        text = f"SELECT count(*) FROM {self.place(table)} WHERE {self.quoted(attribute)} IS NOT NULL"
+        [(count,)] = self._connection.rows(text)
+        return int(count)
+
     def check(self, evolution: Evolution, allowed: Collection[str]) -> None:
         if evolution.stored is None or evolution.declared is None:
             return

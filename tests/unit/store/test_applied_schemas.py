@@ -92,7 +92,7 @@ class Both:
     id: str
     text: str
     size: int = 0
-    length: int = Attr(default=0, former_names="size")
+    length: int = 0
 
 
 @stored(name="note")
