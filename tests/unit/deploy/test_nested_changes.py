@@ -252,5 +252,5 @@ def test_the_values_of_a_large_table_are_checked_in_batches(tmp_path: Path, monk
     app = App("shop", items=[new], url=url)
     with pytest.raises(SchemaMismatch) as caught:
         Migration(app).apply()
-    assert [one.found for one in caught.value.faults] == ["4'"]
+    assert [one.found for one in caught.value.faults] == ["""4' ('["x"]')"""]
     app.close()

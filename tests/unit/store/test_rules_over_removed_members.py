@@ -63,8 +63,8 @@ class OldDoc:
     team_id: Attr[str]
     color: Attr[Before]
     level: Attr[Literal["low", "high", "top"] | None]
+    owner: Attr[str]
     secret: Attr[str] = Attr(default="S3CRET")
-    owner: Attr[str] = Attr(default="ann")
 
 
 def declared(rule: Rule, readable: Rule | bool = True) -> tuple[type[Any], type[Any]]:
@@ -117,7 +117,7 @@ def moved(url: str, *items: type[Any]) -> App:
     before.store(OldTeam).create(OldTeam(id="t"))
     rows = (("a", "purple", "top"), ("b", "purple", "top"), ("c", "red", "high"), ("d", "blue", "low"))
     for key, color, level in rows:
-        before.store(OldDoc).create({"id": key, "team_id": "t", "color": color, "level": level})
+        before.store(OldDoc).create({"id": key, "team_id": "t", "color": color, "level": level, "owner": "ann"})
     if url == "memory://":
         known = {"team", "doc"}
         before.revise(
