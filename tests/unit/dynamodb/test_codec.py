@@ -51,7 +51,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "tags": st.lists(TEXTS, max_size=3),
     "extra": st.none() | st.dictionaries(TEXTS, JSON, max_size=3),
 }
-ITEMS = st.fixed_dictionaries({"id": st.text(st.characters(exclude_categories=["Cs"]), min_size=1), **VALUES})
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text not in (".", ".."))
+"""Keys that can be part of a URL."""
+ITEMS = st.fixed_dictionaries({"id": KEYS, **VALUES})
 
 
 def over_the_wire(wire: dict[str, Any]) -> Any:
