@@ -63,7 +63,6 @@ class Preparation:
         applied schemas again.
         """
         applied: dict[str, AppliedSchema] = {}
-        sparse: Sequence[StoreMeta[Any]] = ()
         recorded = self._engines.outlive_the_process
         if recorded:
             applied = self.applied.all(again=again)
@@ -73,7 +72,7 @@ class Preparation:
         for place in dict.fromkeys(map(self._engines.place, metas)):
             self._engines.connected(place).prepare([meta for meta in metas if self._engines.place(meta) == place])
         if recorded:
-            self.applied.check_items(applied, [meta for meta in metas if meta not in sparse])
+            self.applied.check_items(applied, [meta for meta in metas if not self._engines.is_sparse(meta.engine)])
             self._check_names(metas, abandoned)
             late = dict(self.applied.late_indexes(applied, metas))
             self._engines.complete_indexes((meta, late.get(meta, ())) for meta in metas)

@@ -7,6 +7,7 @@ unreadable, a new file needs that the others are run first, another migration ru
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -178,7 +179,7 @@ def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate
         raise InvalidDeclaration(f"Destructive changes are in `ALLOWED` of the revision files. Write one: {write}")
     create_unnamed(app, files)
     for one in pending(app, files):
-        _print_left(_watched(lambda progress: upgrade(app, one, progress, rate)), files=True)  # noqa: B023
+        _print_left(_watched(partial(upgrade, app, one, rate=rate)), files=True)
         typer.echo(f"Done: {one.path}")
     evolutions = evolutions_of(app)
     changes = [change for each in evolutions for change in each.changes if not is_named(change)]
@@ -198,8 +199,7 @@ def _undo(app: App, later: Sequence[Revision], allowed: Sequence[str], rate: flo
     waiting = {one.name for one in pending(app, later)}
     done = [one for one in reversed(later) if one.name not in waiting]
     for one in done:
-        undone = _watched(lambda progress: downgrade(app, one, allowed, progress, rate))  # noqa: B023
-        _print_left(undone, files=True)
+        _print_left(_watched(partial(downgrade, app, one, allowed, rate=rate)), files=True)
         typer.echo(f"Undone: {one.path}")
     if not done:
         typer.echo("Nothing to undo")

@@ -34,11 +34,11 @@ def migrator_of(app: App, engine: str | None) -> Migrator | None:
     return found.migrator() if isinstance(found, Migrating) else None
 
 
-def records_of(app: App) -> Records:
-    """Return the schemas that were applied last. Creates no table."""
+def records_of(app: App, *, again: bool = True) -> Records:
+    """Return the schemas that were applied last. Creates no table. `again`: read them even if they were read before."""
     if not app.records_schemas or app.engine.is_empty(APPLIED.name):
         return {}
-    applied = app.applied.all()
+    applied = app.applied.all(again=again)
     found = {name: recorded(one.schema) for name, one in applied.items()}
     return {
         name: Record(found[name].schema, one.engine, one.hash == LEFT, found[name].leftovers)

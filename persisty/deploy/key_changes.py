@@ -28,7 +28,7 @@ def key_faults(app: App, evolution: Evolution, others: Collection[str] = ()) -> 
 
 def _places(app: App, others: Collection[str]) -> Iterator[Place]:
     """Yield the stores with a recorded schema: those that are declared, and `others`."""
-    records = records_of(app)
+    records = records_of(app, again=False)  # the changes were found with them
     for meta in app.metas.values():
         engine, migrator = app.engine_named(meta.engine), migrator_of(app, meta.engine)
         if migrator is None:

@@ -31,13 +31,13 @@ PATTERN = "[0-9]*.py"
 
 
 class Revision(Struct, frozen=True):
-    """A revision file. `name`: that of the file without the suffix. Revisions are run in the order of their names. `beside`: the files of other branches, which
-    neither follow this one nor are followed by it."""
+    """A revision file. `name`: that of the file without the suffix. Revisions are run in the order of their names. `branches`: the files of other branches,
+    which neither follow this one nor are followed by it."""
 
     name: str
     path: Path
     members: Mapping[str, Any]
-    beside: tuple[Revision, ...] = ()
+    branches: tuple[Revision, ...] = ()
 
     @property
     def atomic(self) -> bool:
@@ -83,7 +83,7 @@ def revisions_in(folder: Path) -> list[Revision]:
     return [
         structs.replace(
             one,
-            beside=tuple(
+            branches=tuple(
                 other
                 for other in found
                 if other is not one and other.name not in ancestors[one.name] and one.name not in ancestors[other.name]

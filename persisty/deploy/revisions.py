@@ -229,12 +229,12 @@ def upgrading(
     """Return the run of an upgrade, which has done nothing yet. `done`, `records`: the files that were run before, and the schemas that were applied last;
     None to read them."""
     before, after = revision.schemas("BEFORE"), revision.schemas("AFTER")
-    target = _beside_others(app, revision, before, after, done, records)
+    target = _joined_with_branches(app, revision, before, after, done, records)
     removed = _names(before) - _names(target) - app.metas.keys()
     return Run(app, target, removed, revision.members["ALLOWED"], progress, rate, atomic=revision.atomic)
 
 
-def _beside_others(
+def _joined_with_branches(
     app: App,
     revision: Revision,
     base: Sequence[Schema],
@@ -243,10 +243,10 @@ def _beside_others(
     records: Records | None = None,
 ) -> Sequence[Schema]:
     """Return the schemas that a file leads to, joined with what files of other branches have changed before. Raises `SchemaMismatch` if both change the same."""
-    if not revision.beside:
+    if not revision.branches:
         return target
     done = applied_revisions(app) if done is None else done
-    others = [one for one in revision.beside if one.name in done]
+    others = [one for one in revision.branches if one.name in done]
     now = (records_of(app) if records is None else records).values() if others else ()
     stored = [one.schema for one in now if not one.left]
     found, paths = list[Schema](), list[str]()
@@ -279,7 +279,7 @@ def downgrade(
     ]
     if revision.replaces:
         raise InvalidDeclaration(f"{revision.path} replaces other files, so it cannot be undone")
-    joined = _beside_others(app, revision, revision.schemas("AFTER"), target)
+    joined = _joined_with_branches(app, revision, revision.schemas("AFTER"), target)
     removed = after.keys() - _names(joined)
 
     def forget(run: Run) -> None:

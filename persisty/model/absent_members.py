@@ -14,6 +14,7 @@ from msgspec import NODEFAULT
 
 from . import schema_types as forms
 from .dataclass_defaults import completing
+from .per_class import PerClass
 from .schema import Object
 from .schema_types import Type
 from .struct_fields import StructField, declared_fields
@@ -63,7 +64,7 @@ class _Steps:
 
     def __init__(self, found: Described) -> None:
         self._found = found
-        self._made: dict[str, Fill | None] = {}
+        self._classes = PerClass(self._object, _later)
 
     def of(self, type_: Type) -> Fill | None:
         """Return the function for values of a type, None if they lack no such member."""
@@ -75,10 +76,7 @@ class _Steps:
     def _one(self, type_: Type) -> Fill | None:
         match type_:
             case forms.Named(name=name):
-                if name not in self._made:
-                    self._made[name] = lambda value, path: bool(self._made[name] and self._made[name](value, path))  # type: ignore[misc]
-                    self._made[name] = self._object(name)
-                return self._made[name]
+                return self._classes.of(name)
             case forms.Dict(values=inner):
                 return self._members(inner, dict, dict.items)
             case forms.List(items=inner) | forms.Set(items=inner) | forms.Tuple(every=Type() as inner):
@@ -123,6 +121,14 @@ class _Steps:
             return filled
 
         return fill_object
+
+
+def _later(found: Callable[[], Fill | None]) -> Fill:
+    def fill_later(value: Any, path: str) -> bool:
+        fill = found()
+        return fill is not None and fill(value, path)
+
+    return fill_later
 
 
 def _made_anew(cls: Any) -> frozenset[str]:

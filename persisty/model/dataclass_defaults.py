@@ -14,6 +14,7 @@ from typing import Any, get_origin
 import msgspec
 
 from . import schema_types as forms
+from .per_class import PerClass
 from .schema import Object
 from .schema_types import Type
 from .set_order import LEAVES
@@ -45,7 +46,7 @@ class _Steps:
 
     def __init__(self, found: Described) -> None:
         self._found = found
-        self._made: dict[str, Step | None] = {}
+        self._classes = PerClass(self._named, _later)
 
     def of(self, type_: Type) -> Step | None:
         """Return the step for values of a type, None if they are complete."""
@@ -58,10 +59,7 @@ class _Steps:
     def _one(self, type_: Type) -> Step | None:
         match type_:
             case forms.Named(name=name):
-                if name not in self._made:
-                    self._made[name] = self._later(name)  # where the class contains itself
-                    self._made[name] = self._named(name)
-                return self._made[name]
+                return self._classes.of(name)
             case forms.Dict(values=inner):
                 return self._members(inner, dict.values)
             case forms.List(items=inner) | forms.Set(items=inner) | forms.Tuple(every=Type() as inner):
@@ -80,14 +78,6 @@ class _Steps:
             for one in members(value):
                 if one is not None:
                     step(one)
-
-        return complete
-
-    def _later(self, name: str) -> Step:
-        """Return the step for objects of a class whose step is not made yet."""
-
-        def complete(value: Any) -> None:
-            (self._made[name] or completed)(value)
 
         return complete
 
@@ -116,6 +106,13 @@ class _Steps:
                     step(value)
 
         return complete if defaults or within else None
+
+
+def _later(found: Callable[[], Step | None]) -> Step:
+    def complete(value: Any) -> None:
+        (found() or completed)(value)
+
+    return complete
 
 
 def _is_struct(cls: Any) -> bool:

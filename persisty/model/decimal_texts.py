@@ -15,6 +15,7 @@ import msgspec
 
 from . import schema_types as forms
 from .meta import Attribute, StoreMeta, per_meta
+from .per_class import PerClass
 from .schema import Object
 from .schema_types import Type
 from .type_descriptions import Described, described
@@ -84,7 +85,7 @@ class _Checks:
 
     def __init__(self, found: Described) -> None:
         self._found = found
-        self._made: dict[str, Check | None] = {}
+        self._classes = PerClass(self._object, _later)
         has_decimals = any(isinstance(part, forms.Number) for part in found.parts())
         self.check = self._of(found.type) if has_decimals else None
 
@@ -104,10 +105,7 @@ class _Checks:
             case forms.Number():
                 return check_text
             case forms.Named(name=name):
-                if name not in self._made:
-                    self._made[name] = self._later(name)  # where the class contains itself
-                    self._made[name] = self._object(name)
-                return self._made[name]
+                return self._classes.of(name)
             case forms.Dict(keys=keys, values=inner):
                 of_key, of_value = self._of(keys), self._of(inner)
                 return None if of_key is None and of_value is None else _of_dict(of_key or _pass, of_value or _pass)
@@ -118,16 +116,6 @@ class _Checks:
                 checks = [self._of(one) or _pass for one in items]
                 return _of_positions(checks)
         return None
-
-    def _later(self, name: str) -> Check:
-        """Return the check of objects of a class whose check is not made yet."""
-
-        def check(value: Any, place: str) -> None:
-            made = self._made[name]
-            if made is not None:
-                made(value, place)
-
-        return check
 
     def _object(self, name: str) -> Check | None:
         definition = self._found.definitions[name]
@@ -152,6 +140,15 @@ class _Checks:
                         check(value[key], f"{place}.{key}")
 
         return check_object
+
+
+def _later(found: Callable[[], Check | None]) -> Check:
+    def check_later(value: Any, place: str) -> None:
+        check = found()
+        if check is not None:
+            check(value, place)
+
+    return check_later
 
 
 def _pass(value: Any, place: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
 
+from persisty import App
 from persisty.cli.main import main
 
 SHOP = "tests.unit.cli.shop:app"
@@ -21,6 +24,7 @@ class Run(NamedTuple):
 
 
 Persisty = Callable[..., Run]
+Declare = Callable[..., str]
 
 
 @pytest.fixture
@@ -51,3 +55,16 @@ def loggers() -> Iterator[None]:
     logger.handlers[:] = handlers
     logger.setLevel(level)
     logger.propagate = propagate
+
+
+@pytest.fixture
+def declare(monkeypatch: pytest.MonkeyPatch) -> Declare:
+    """Return a function that makes an app of items and returns its name as `module:attribute`."""
+
+    def make(*items: type[Any]) -> str:
+        module = ModuleType("garage")
+        module.app = App("garage", items=items)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "garage", module)
+        return "garage:app"
+
+    return make

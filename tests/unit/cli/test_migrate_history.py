@@ -7,10 +7,8 @@ from pathlib import Path
 from persisty import App
 from persisty.deploy.migration import lease_of
 
-from .conftest import Persisty
-from .test_migrate import Car, Declare, Owner, Renamed, declare, fill
-
-__all__ = ["declare"]
+from .conftest import Declare, Persisty
+from .test_migrate import Car, Owner, Renamed, fill
 
 
 def test_history_prints_what_was_run_and_changes_nothing(

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from ...postgres import schema_in
-from .conftest import Persisty
-from .test_migrate import Declare, More, Owner, Ranked, Renamed, declare, fill
-
-__all__ = ["declare"]
+from .conftest import Declare, Persisty
+from .test_migrate import More, Owner, Ranked, Renamed, fill
 
 OPERATIONS = (
     ("--plan",),

@@ -1,4 +1,4 @@
-"""What `persisty diff` and `persisty migrate` say about refused changes, on every engine: a hint once, and `--data` only where it helps."""
+"""`persisty diff` and `persisty migrate` explain refused changes alike on every engine: they print a hint once, and name `--data` only where it helps."""
 
 from __future__ import annotations
 
