@@ -143,11 +143,19 @@ def keys_in(text: str) -> tuple[Key, ...]:
     secrets = [line.strip().encode() for line in text.splitlines() if line.strip()]
     if not secrets:
         _refuse("is empty")
-    if text.lstrip().startswith(("{", "[")):
+    if _is_json(text):
         _refuse("is JSON; expected the bare secret or a PEM key")
     if min(map(len, secrets)) < MIN_SECRET:
         _refuse(f"is too short: use at least {MIN_SECRET} random bytes, as from `openssl rand -base64 32`")
     return tuple(Key("HS256", secret, secret) for secret in secrets)
+
+
+def _is_json(text: str) -> bool:
+    """Tell whether a text is a JSON object or array, such as `{"secret": "…"}`. A random secret may start with a brace."""
+    try:
+        return isinstance(msgspec.json.decode(text), dict | list)
+    except (msgspec.DecodeError, RecursionError):
+        return False
 
 
 def _pem(block: str, label: str) -> Key:
