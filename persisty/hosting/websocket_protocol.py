@@ -23,6 +23,7 @@ from ..api.http import messages
 from ..api.http.messages import ON_EVERY_RESPONSE
 from ..api.http.problem import refusal
 from ..errors import Forbidden, MalformedRequest
+from .connection_limits import LINGER
 from .logs import SOCKETS
 
 SWITCHING = 101
@@ -42,6 +43,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._broken:
+            return
         try:
             super().data_received(data)
         except InvalidState:  # the client breaks the protocol after the server's close frame
@@ -59,8 +62,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def handle_parser_exception(self) -> None:
-        self._broken = True
-        super().handle_parser_exception()
+        closed = self.conn.close_sent
+        code, reason = (1006, "") if closed is None else (closed.code, closed.reason)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._end()
 
     def handle_connect(self, event: Request) -> None:
         """Answer the handshake. It is rejected if a required header is missing or malformed."""
@@ -97,10 +102,23 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         await super().send({"type": "websocket.http.response.body", "body": response.body})
 
     def _end(self) -> None:
-        """Send the remaining frames, such as the response to a close frame, and close the connection."""
-        self._broken = True
+        """Send the remaining frames, such as the close frame, and close the connection when the client does, or after `LINGER`.
+
+        Until then, whatever arrives is dropped. If the server closed a connection with unread data, TCP would reset it, and the client would miss
+        the close frame.
+        """
+        self._broken = self.close_sent = True
+        self.stop_keepalive()
         self.transport.write(b"".join(self.conn.data_to_send()))
-        self.transport.close()
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(LINGER, self.transport.close)
+            self.loop.call_soon(self._end_writing)  # the frames that arrived with the invalid one may have responses
+
+    def _end_writing(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            if self.transport.can_write_eof():  # not with TLS
+                self.transport.write_eof()
 
 
 def _is_text(frames: list[bytes]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,6 +88,10 @@ def end_of(client: Client, *said: Any) -> int:
     return client.ended()[0]
 
 
+HANDSHAKE = (
+    b"GET /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n"
+)
 INIT: Any = {"type": "connection_init"}
 ENDS: dict[str, tuple[list[Any], int]] = {
     "asked before it says who it is": ([{"type": "subscribe", "id": "1", "payload": {"query": CREATED}}], 4401),
@@ -121,6 +127,24 @@ def test_a_violation_of_the_protocol_closes_the_connection_with_its_code(name: s
     said, code = ENDS[name]
     with raw(lasting) as one:
         assert end_of(one, *said) == code
+
+
+def test_what_follows_an_invalid_frame_is_dropped_and_does_not_reset_the_connection(lasting: Place) -> None:
+    """A reset would take the close frame from a client that is still sending."""
+    host, _, port = str(lasting).partition(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall(HANDSHAKE)
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += connection.recv(1)
+        connection.sendall(b"\x01\x81\0\0\0\0a" * 2)  # a message begins within another one
+        for _ in range(10):
+            connection.sendall(b"x" * 10_000)
+            time.sleep(0.02)
+        received = b""
+        while part := connection.recv(1 << 16):
+            received += part
+        assert received[2:4] == (1002).to_bytes(2, "big")
 
 
 def test_another_subprotocol_is_rejected(lasting: Place) -> None:
