@@ -13,6 +13,7 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from persisty.deploy.alarms import GRAPHQL, HTTP
+from persisty.deploy.aws_limits import APPSYNC_LEVELS
 from persisty.deploy.events import Events, alarms_parameter, events_of
 from persisty.deploy.resources import Plan
 from persisty.naming import pascal
@@ -108,7 +109,7 @@ class Api:
             definition=appsync.Definition.from_file(str(schema)),
             authorization_config=modes.config(),
             introspection_config=None if plan.introspection else appsync.IntrospectionConfig.DISABLED,
-            query_depth_limit=20,
+            query_depth_limit=APPSYNC_LEVELS,
             xray_enabled=True if self._options.tracing else None,
             domain_name=domain and appsync.DomainOptions(domain_name=domain.name, certificate=domain.certificate),
         )

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from enum import Enum
 from itertools import repeat
 from typing import Any, get_args, get_origin
@@ -107,7 +108,9 @@ def _member_types(shape: Any) -> Iterable[Any]:
 def _lenient(text: str, annotation: Any) -> Any:
     try:
         check_decimals(annotation, text)
-        return msgspec.convert(text, annotation, strict=False)
+        found = msgspec.convert(text, annotation, strict=False)
+        # without `strict`, the text of a number is a time, too
+        return msgspec.convert(text, annotation) if isinstance(found, datetime | timedelta) else found
     except (msgspec.ValidationError, TypeError):
         return text
 

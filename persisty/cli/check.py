@@ -22,6 +22,7 @@ from ..deploy.revision_files import FOLDER, check_heads, revisions_in
 from ..errors import Fault, InvalidDeclaration, PersistyError
 from ..model.stored import collecting_faults
 from .main import USAGE
+from .own_errors import fault_of
 from .project import AppArgument, app_of
 from .terminal import plain_console
 
@@ -38,7 +39,7 @@ def command(
     """Print every mistake and warning of an app in one go."""
     configured = settings.load()
     spec = app_of(app)
-    found = _found(spec, stage, configured)
+    found = _found(spec, stage, configured, listed=json)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
     else:
@@ -47,17 +48,20 @@ def command(
     raise typer.Exit(USAGE if mistakes else int(strict and bool(found)))
 
 
-def _found(spec: str, stage: str | None, configured: settings.Settings) -> list[Finding]:
-    """Return the findings. If an item cannot be declared, only such findings are returned, because the app cannot be loaded."""
+def _found(spec: str, stage: str | None, configured: settings.Settings, *, listed: bool) -> list[Finding]:
+    """Return the findings. If an item cannot be declared, only such findings are returned, because the app cannot be loaded. `listed`: an error that the
+    module raises is a finding too."""
     with collecting_faults() as undeclared:
         try:
             loaded = load_app(spec)
         except PersistyError as error:
             if not undeclared:
                 return [Finding("declaration", "mistake", fault) for fault in faults_of(error)]
-        except Exception:  # the module uses an item that could not be declared
-            if not undeclared:
-                raise
+        except Exception as error:
+            if not undeclared:  # otherwise the module uses an item that could not be declared
+                if (fault := fault_of(error) if listed else None) is None:
+                    raise
+                return [Finding("declaration", "mistake", fault)]
     if undeclared:
         faults = [replace(one, path=f"/{item}{one.path}") for item, error in undeclared for one in faults_of(error)]
         return [Finding("declaration", "mistake", fault) for fault in faults]

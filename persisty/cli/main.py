@@ -7,12 +7,14 @@ so that help is fast and each command imports only what it needs.
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 from ..errors import InvalidDeclaration, PersistyError
+from .own_errors import WHOLE, explained, is_of_loading, whole_traceback
 
 try:
     import typer
@@ -52,12 +54,22 @@ USAGE = 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command in the arguments (default: those of the process) and exit with its code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    asked = list(sys.argv[1:] if arguments is None else arguments)
+    given = [one for one in asked if one != WHOLE]
     try:
         commands(given)(args=given, prog_name="persisty")
     except PersistyError as error:
+        if len(given) < len(asked):
+            traceback.print_exception(error)
         typer.echo(f"Error: {error.report()}", err=True)
         sys.exit(USAGE if isinstance(error, InvalidDeclaration) else 1)
+    except Exception as error:
+        whole = len(given) < len(asked) or whole_traceback()
+        text = None if whole else explained(error)
+        if text is None:
+            raise
+        typer.echo(f"Error: {text}", err=True)
+        sys.exit(USAGE if is_of_loading(error) else 1)
 
 
 def commands(arguments: Sequence[str]) -> typer.Typer:
@@ -87,6 +99,7 @@ def _show_version(shown: bool) -> None:
 
 def _options(
     _: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+    _whole: bool = typer.Option(False, WHOLE, help="Print whole tracebacks. It may stand after the command too."),
 ) -> None:
     """Options before the command."""
 

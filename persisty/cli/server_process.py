@@ -32,6 +32,7 @@ from ..hosting.observability import observed
 from ..hosting.uvicorn_protocols import Protocol
 from ..hosting.websocket_protocol import SocketProtocol
 from ..security.local_secret import ensure
+from .own_errors import LOG_HINT, explained, whole_traceback
 
 PLACES = (
     ("API", "/api/"),
@@ -140,8 +141,8 @@ def serve_again(options: Options, drain_timeout: float, seeded: Event, sockets: 
                 seed(served, options.seed)
     except PersistyError as error:
         log.error("%s; waiting for a change", error)
-    except Exception:
-        log.exception("The app cannot be loaded; waiting for a change")
+    except Exception as error:
+        _log_failure(error, options, "; waiting for a change")
     else:
         seeded.set()
         uvicorn.Server(uvicorn_configuration(options, built, drain_timeout)).run(sockets)
@@ -156,9 +157,18 @@ def worker(options: Options) -> ASGIApp:
     except PersistyError as error:
         log.error("%s", error)
         sys.exit(STARTUP_FAILURE)
-    except Exception:
-        log.exception("The app cannot be loaded")
+    except Exception as error:
+        _log_failure(error, options)
         sys.exit(STARTUP_FAILURE)
+
+
+def _log_failure(error: Exception, options: Options, next_step: str = "") -> None:
+    """Log an error of the app's code: at a terminal by the frames of that code, else with the whole traceback."""
+    text = explained(error, LOG_HINT) if options.people and not whole_traceback() else None
+    if text is None:
+        log.error("The app cannot be loaded%s", next_step, exc_info=error)
+    else:
+        log.error("%s%s", text, next_step)
 
 
 def seed(app: App, spec: str) -> None:

@@ -1,5 +1,6 @@
 """`persisty shell`: a Python prompt with the app, its items and their stores.
 
+It verifies the tables first, as a server does: over a table that does not fit, a page would have `errors` and no items.
 It completes names with the tab key where Python was built with readline.
 """
 
@@ -29,6 +30,7 @@ def command(
     app: AppArgument = None,
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
     run: Annotated[str | None, typer.Option("--command", "-c", help="Run this code instead of a prompt")] = None,
+    verify: Annotated[bool, typer.Option(help="Stop if the stored items do not fit the declarations")] = True,
 ) -> None:
     """Open a Python prompt with the app, its items and their stores."""
     spec = app_of(app)
@@ -37,6 +39,8 @@ def command(
         loaded.use(url)
     names = names_of(loaded)
     try:
+        if verify:
+            loaded.verify()
         if run is not None:
             _run(run, names)
         else:

@@ -14,6 +14,8 @@ from .resources import Function, Plan, Table
 MAX_INDEXES, MAX_SORTS = 20, 4
 """Global secondary indexes of a table; attributes of the sort key of one."""
 MAX_ROUTES = 300
+APPSYNC_LEVELS = 20
+"""Levels of a document that AppSync accepts. The introspection of tools has 15. For all other fields, AppSync's functions apply `persisty.api.graphql.limits`."""
 MAX_ENVIRONMENT = 4096
 """Bytes of the variables of a function, names included."""
 

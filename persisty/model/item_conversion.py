@@ -23,9 +23,9 @@ T = TypeVar("T")
 
 
 def converted_item(item: Any, meta: StoreMeta[T]) -> T:
-    """Return the item under a changed declaration: an added attribute has its default.
+    """Return the item under a changed declaration. An added attribute has the value that `missing_values` gives it.
 
-    Raises `InvalidDeclaration` if there is none, or for an attribute of another stored form.
+    Raises `InvalidDeclaration` if a required attribute has none, or for an attribute of another stored form.
     """
     before, broken = meta_of(type(item)).attributes, unreadable(item)
     values: dict[str, Any] = {}
@@ -57,10 +57,11 @@ def _stored(item: Any, former: Attribute) -> Any:
 
 
 def _added(meta: StoreMeta[Any], attribute: Attribute) -> Any:
-    if not attribute.optional and attribute.default is None:
+    before = value_before(attribute)
+    if before is None and not attribute.optional:
         path = f"/{meta.name}/{attribute.name}"
-        raise _misfit(Fault(path, "Stored items have no value for it", "an attribute with a default"))
-    return attribute.default() if callable(attribute.default) else attribute.default
+        raise _misfit(Fault(path, "Stored items have no value for it", "an attribute with a constant default"))
+    return None if before is None else before()
 
 
 def _misfit(fault: Fault) -> InvalidDeclaration:

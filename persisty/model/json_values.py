@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -59,6 +60,8 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
             raise TooDeep(MAX_NESTING) from None
         except UnicodeEncodeError as error:
             raise ValueError(next(_faults(value, "", _lone_surrogates), str(error))) from None
+        except msgspec.ValidationError as error:
+            raise _of_infinite(value, error) or error from None
 
     return through_json
 
@@ -101,6 +104,16 @@ def _fault(value: Any) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def _of_infinite(value: Any, error: msgspec.ValidationError) -> ValueError | None:
+    """Return the error of a number that is not finite, which JSON makes null. None if the message is not about the place of such a number."""
+    _, at, place = str(error).partition(" - at ")
+    return next((ValueError(fault) for fault in _faults(value, "", _infinite) if fault.endswith(at + place)), None)
+
+
+def _infinite(value: Any) -> str | None:
+    return "Expected a finite number" if isinstance(value, float) and not math.isfinite(value) else None
 
 
 def _lone_surrogates(value: Any) -> str | None:

@@ -9,7 +9,7 @@ returns None for `007` if the attribute is an integer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
@@ -30,6 +30,11 @@ KeyValues = tuple[Any, ...]
 
 def _quote(part: str) -> str:
     return quote(part, safe="").replace(SEPARATOR, "%7E")
+
+
+def key_of_texts(texts: Sequence[str]) -> str:
+    """Return the string key of the texts of its parts."""
+    return texts[0] if len(texts) == 1 else SEPARATOR.join(map(_quote, texts))
 
 
 def _has_spellings(value: Any) -> bool:

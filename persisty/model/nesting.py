@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from .json_errors import message_of
+
 MAX_NESTING = 64
 """Levels of arrays and objects of a stored value."""
 MAX_TEXT_NESTING = MAX_NESTING + 16
@@ -73,6 +75,10 @@ def decode(text: bytes | str, read: Callable[[Any], Any] = msgspec.json.decode, 
         found = read(text)
     except RecursionError:
         raise TooDeep(most) from None
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        raise msgspec.DecodeError(message_of(error, text)) from None
     if not surely_shallow(text if isinstance(text, bytes) else text.encode(errors="replace"), most) and too_deep(
         found, most
     ):

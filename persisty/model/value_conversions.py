@@ -25,7 +25,7 @@ _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 _OFFSET = "(Z|[-+]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
 _HEX = "[0-9a-fA-F]"
 TEXT: dict[str, str] = {
-    "integer": "-?[1-9][0-9]{0,18}|0",
+    "integer": "-?(0|[1-9][0-9]{0,18})",
     "float": _NUMBER,
     "decimal": _NUMBER,
     "boolean": "[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|1|0",
@@ -40,7 +40,7 @@ _IS_TEXT = {form: re.compile(pattern).fullmatch for form, pattern in TEXT.items(
 
 def _integer(value: Any) -> int:
     number = int(value)
-    if number != value and str(number) != value:
+    if not isinstance(value, str) and number != value:
         raise ValueError(value)
     if not SMALLEST <= number <= LARGEST:
         raise ValueError(value)

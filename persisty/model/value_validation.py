@@ -50,6 +50,8 @@ def converted(value: Any, annotation: Any, *, strict: bool = True) -> Any:
         )  # the option doubles the time of the conversion
 
 
+LENIENT = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN, Kind.ENUM})
+"""Kinds that are no text in JSON, so that text from a URL is converted to them. msgspec would also take the text `1767225600` for a time."""
 SCALARS = frozenset({str, int, float, bool, bytes, UUID, datetime, date, Decimal})
 """Types of most values. They contain no other values, so neither an `UnroundedNumber` nor a member of an enum."""
 
@@ -58,7 +60,7 @@ def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
     if attribute.kind is Kind.DECIMAL:
         check_text(value)
-    value = converted(value, attribute.operand, strict=strict)
+    value = converted(value, attribute.operand, strict=strict or attribute.kind not in LENIENT)
     normalise = NORMALISE.get(attribute.kind)  # the normaliser of the attribute also checks the bounds of a decimal
     return normalise(value) if normalise else value
 

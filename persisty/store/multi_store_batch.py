@@ -62,7 +62,7 @@ def edit_stores(context_of: ContextOf, batch: Sequence[Edit], *, atomic: bool) -
             )
     results = (_together if atomic else _in_turn)(placed)
     return [
-        edit_result(one.store.meta, one.planned, result, one.store.guard, one.position)
+        edit_result(one.store.meta, one.planned, result, one.store.guard, one.position, batch[one.position])
         for one, result in zip(placed, results, strict=True)
     ]
 

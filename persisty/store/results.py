@@ -17,12 +17,12 @@ from ..errors import (
     UnreadableItem,
 )
 from ..model.expressions import ALL, Filter
-from ..model.keys import KeyValues
+from ..model.keys import SEPARATOR, KeyValues
 from ..model.meta import StoreMeta
 from ..model.msgspec_faults import pointer
 from ..model.update_operators import sums_of
 from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
-from .edits import EditResult
+from .edits import Edit, EditResult
 from .guard import Guard
 from .in_doubt_writes import settled
 from .unreadable_matches import as_shown
@@ -69,10 +69,12 @@ def edit_result(
     result: WriteResult | None,
     guard: Guard,
     position: int | None = None,
+    edit: Edit | None = None,
 ) -> EditResult[Any]:
     """Return the result of one edit, at this position of its batch. An edit without a write has a key that no item can have."""
     if planned is None or result is None:
-        return EditResult(error=NotFound())
+        key = getattr(edit, "key", None)
+        return EditResult(error=missing(meta, key, pointer("edits", position, "key")))
     if result.outcome is Outcome.IN_DOUBT:
         result = settled(meta, planned.write, planned.given, result)
     if result.outcome is Outcome.DONE:
@@ -90,6 +92,19 @@ def _done(guard: Guard, planned: Planned, item: Any) -> EditResult[Any]:
         return EditResult(shown)
     seen = as_shown(guard, shown, written=True)
     return EditResult(error=seen) if isinstance(seen, UnreadableItem) else EditResult(seen)
+
+
+def missing(meta: StoreMeta[Any], key: Any, path: str = "/key") -> NotFound:
+    """Return the error for an item that does not exist. If no item can have the key, because it has another number of parts, a fault says so."""
+    names = meta.key.attributes
+    found = key.count(SEPARATOR) + 1 if isinstance(key, str) else len(names)
+    if len(names) == 1 or found == len(names):
+        return NotFound()
+    message = (
+        f"A key of {meta.name} has {len(names)} parts: their texts, each percent-encoded, with {SEPARATOR} between them"
+    )
+    shown = SEPARATOR.join(f"{{{name}}}" for name in names)
+    return NotFound(faults=[Fault(path, message, shown, f"{found} part{'s' if found > 1 else ''}")])
 
 
 def number(backend: Backend[Any], items: Sequence[Any]) -> None:

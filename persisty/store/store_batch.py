@@ -34,6 +34,6 @@ def edit_store(here: StoreContext[Any], batch: Sequence[Edit], *, atomic: bool) 
             error.faults = with_edit_paths(error.faults, planned)
             raise
     return [
-        edit_result(here.meta, one, None if one is None else next(results), here.guard, position)
+        edit_result(here.meta, one, None if one is None else next(results), here.guard, position, batch[position])
         for position, one in enumerate(planned)
     ]

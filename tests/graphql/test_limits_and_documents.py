@@ -96,6 +96,36 @@ def test_appsync_rejects_requests_that_are_too_complex() -> None:
     assert (error["code"], error["info"]["limit"]) == ("too_complex", MOST)
 
 
+DEEP = "{ writer { letters { items " * 4 + "{ id }" + " } } }" * 4
+SELECTIONS = {
+    "levels": ("{ items " + DEEP + " }", "more than 12 levels"),
+    "aliases": ("{ items { " + " ".join(f"a{one}: id" for one in range(51)) + " } }", "more than 50 aliases"),
+    "fields": ("{ items { " + "id " * 1_000 + "} }", "more than 1000 fields"),
+    "inline fragments": ("{ items { " + "... on Person { id } " * 1_000 + "} }", "more than 1000 fields"),
+}
+
+
+@pytest.mark.parametrize(("selection", "message"), SELECTIONS.values(), ids=SELECTIONS.keys())
+def test_appsync_has_the_limits_of_a_document_for_each_root_field(selection: str, message: str) -> None:
+    event = {"fieldName": "personSearch", "arguments": {}, "variables": {}, "selectionSetGraphQL": selection, "selectionSetList": []}  # fmt: skip
+    error = AppSync(town.app).handle(event)["error"]
+    assert error["code"] == "malformed_graphql"
+    assert message in error["message"]
+
+
+def test_appsync_and_the_server_count_levels_alike() -> None:
+    schema = GraphqlEndpoint(town.app).schema
+    for levels, fits in ((12, True), (13, False)):
+        names = ["items", *["letters", "items", "writer"] * 4][: levels - 2]
+        inner = "".join(f"{{ {name} " for name in names) + "{ id }" + " }" * len(names)
+        hosted = schema.execute(f"{{ personSearch {inner} }}")
+        found = [one["message"] for one in hosted.get("errors", [])]
+        assert ("The document has more than 12 levels" in found) is not fits
+        event = {"fieldName": "personSearch", "arguments": {}, "variables": {}, "selectionSetGraphQL": inner, "selectionSetList": []}  # fmt: skip
+        message = AppSync(town.app).handle(event).get("error", {}).get("message", "")
+        assert ("more than 12 levels" in message) is not fits
+
+
 # introspection
 
 

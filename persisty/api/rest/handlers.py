@@ -12,10 +12,12 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from ...errors import Aborted, Conflict, Fault, InvalidInput, InvalidQuery, NotFound, UnreadableItem
+from ...errors import Aborted, Conflict, Fault, InvalidInput, InvalidQuery, UnreadableItem
+from ...model.meta import StoreMeta
 from ...model.pages import ResultPage
 from ...model.verbs import VERBS
 from ...store.edits import EditResult
+from ...store.results import missing
 from ...store.store import Store, context_of
 from ..http.cache_headers import Answers
 from ..http.messages import JSON, Request, Response, encode, json_body
@@ -75,7 +77,7 @@ class Handlers:
         def read(request: Request, key: str) -> Response:
             shown, rest = self._shape(operation, request) if request.query else (WHOLE, [])
             _none_of(rest)
-            item = _found(call({"key": key}, request.caller))
+            item = _found(call({"key": key}, request.caller), operation.meta, key)
             return answers.answer(request, shown.of(item), item, included=bool(shown.links))
 
         return read
@@ -85,7 +87,7 @@ class Handlers:
 
         def update(request: Request, key: str) -> Response:
             given = {"key": key, "when": request.parameters(), "precondition": precondition(request)}
-            item = _found(call({**given, "changes": self._object(request)}, request.caller))
+            item = _found(call({**given, "changes": self._object(request)}, request.caller), operation.meta, key)
             return answers.written(item, 200, {})
 
         return update
@@ -96,7 +98,7 @@ class Handlers:
         def delete(request: Request, key: str) -> Response:
             given = {"key": key, "when": request.parameters(), "precondition": precondition(request)}
             if not call(given, request.caller):
-                raise NotFound()
+                raise missing(operation.meta, key)
             return Response(204, {})
 
         return Handled(delete, {})
@@ -224,9 +226,9 @@ def ok(content: Any) -> Response:
     return Response(200, JSON, encode(content))
 
 
-def _found(item: Any) -> Any:
+def _found(item: Any, meta: StoreMeta[Any], key: str) -> Any:
     if item is None:
-        raise NotFound()
+        raise missing(meta, key)
     return item
 
 

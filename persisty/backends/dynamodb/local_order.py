@@ -1,13 +1,14 @@
 """Order matches here, where DynamoDB does not: the ties of an index, the queries of a union, and the first items of each value of a scan.
 
-A match may be unreadable, so that a value of the order cannot be decoded. Such a match has no place in the order. An index returns it between its
-neighbours, and it stays there.
+A match may be unreadable, so that a value of the order cannot be decoded. Such a match has no place in the order: no cursor leads to it. An index
+returns it by its stored value, so among the matches of several queries it has the place of that value. If the stored value is of another type, the match
+stays between its neighbours.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, groupby, islice
 from operator import eq, itemgetter
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 
 from ...model.expressions import OrderBy
 from ...model.meta import StoreMeta
+from ...model.stored_objects import stored_value
 from ...model.unreadable_items import unreadable
 from ...query.evaluation import Predicate, sort_key
 from ...store.limits import MAX_PAGE_BYTES
@@ -31,6 +33,12 @@ def has_place(meta: StoreMeta[Any], order: Sequence[OrderBy]) -> Predicate:
     return lambda item: type(item) is meta.item or names.isdisjoint(unreadable(item))
 
 
+def as_stored(item: Any, names: Collection[str]) -> Any:
+    """Return a match with its stored values for those of `names` that cannot be decoded. None if one of these values is unknown."""
+    values = {name: stored_value(item, name) for name in unreadable(item) if name in names}
+    return None if None in values.values() else replace(item, **values)
+
+
 def with_sorted_ties(
     meta: StoreMeta[Any], order: tuple[OrderBy, ...], group: Callable[[Any], Any], found: list[T]
 ) -> list[T]:
@@ -43,15 +51,16 @@ def with_sorted_ties(
 
 
 def merged(meta: StoreMeta[Any], order: tuple[OrderBy, ...], lists: Sequence[list[T]]) -> Iterator[T]:
-    """Yield the matches of ordered lists in the order. A match without a place follows the one before it in its list."""
-    rank, placed = sort_key(meta, order), has_place(meta, order)
+    """Yield the matches of ordered lists in the order. A match whose stored value is unknown follows the one before it in its list."""
+    rank, placed, names = sort_key(meta, order), has_place(meta, order), {one.attribute for one in order}
     if all(map(placed, chain.from_iterable(lists))):
         return heapq.merge(*lists, key=rank)
 
     def ranked(some: list[T]) -> Iterator[tuple[Any, T]]:
         place: tuple[Any, ...] = ()
         for one in some:
-            place = rank(one) if placed(one) else place
+            seen = one if placed(one) else as_stored(one, names)
+            place = place if seen is None else rank(seen)
             yield place, one
 
     return map(itemgetter(1), heapq.merge(*map(ranked, lists), key=itemgetter(0)))

@@ -19,6 +19,7 @@ from ...query.filter_algebra import combine, names_in
 from .access_paths import QueryPlan, hidden_attributes, membership, parts_of
 from .codec import WireCodec
 from .expressions import split
+from .local_order import as_stored
 from .planner import UnionPlan
 from .requests import Requests
 from .transport import Transport, as_error
@@ -83,20 +84,22 @@ class ResultStreams(Generic[T]):
         return ResultStream(operation, payload, fields.item, None if local == ALL else self._local_filter(one, local))
 
     def _local_filter(self, one: QueryPlan, local: Filter) -> Predicate:
-        """Return the function that decides the local part of a filter. An unreadable item whose place in the order is unknown is after any cursor: the
-        key condition has excluded the items before."""
+        """Return the function that decides the local part of a filter. A cursor compares the stored values of an unreadable item. If they are unknown, the
+        item is after any cursor: the key condition has excluded the items before."""
         is_match, cursor = matcher(self._meta, local), parts_of(one.following)
         not_cursor = [part for part in parts_of(local) if part not in cursor]
         if one.path is None or not one.grouping or len(not_cursor) == len(parts_of(local)):
             return is_match
-        unplaced, names, readable = (
-            matcher(self._meta, combine(And, not_cursor)),
-            frozenset(one.grouping),
-            self._meta.item,
-        )
-        return lambda item: (
-            is_match(item) if type(item) is readable or names.isdisjoint(unreadable(item)) else unplaced(item)
-        )
+        is_chosen, is_after = matcher(self._meta, combine(And, not_cursor)), matcher(self._meta, one.following)
+        names, readable = names_in(one.following).union(one.grouping), self._meta.item
+
+        def decide(item: Any) -> bool:
+            if type(item) is readable or names.isdisjoint(unreadable(item)):
+                return is_match(item)
+            seen = as_stored(item, names)
+            return is_chosen(item) and (seen is None or is_after(seen))
+
+        return decide
 
     def of_union(self, union: UnionPlan, names: Iterable[str] | None = None) -> list[ResultStream[T]]:
         """Return a stream for each query, without the items that belong to an earlier one."""

@@ -149,9 +149,9 @@ class StoredItems:
         self, change: Change, place: str, name: str, condition: str, values: Wire, message: str
     ) -> Iterator[Fault]:
         """Yield a fault with the keys of the items that meet a condition."""
-        found: list[str] = []
+        found, keys = list[str](), self._keys(name).values()
         for page in self._scan(name, condition, {"#0": place}, values):
-            found += map(key_text, page)
+            found += [key_text({one: wire[one] for one in keys}) for wire in page]
             if len(found) > LISTED:
                 break
         if found:

@@ -32,7 +32,7 @@ from .codec import WireCodec
 from .guard_backfill import LISTED, Tables
 from .parallel import in_parallel
 from .resumable_scans import MOST
-from .value_conversion import conversion_of
+from .value_conversion import conversion_of, key_text
 from .wire_kinds import NULL, Wire
 
 SEGMENTS = 8
@@ -267,7 +267,7 @@ class TableCopy:
             for one in (copy, *other):
                 key = self._origin(one)
                 if key is not None:
-                    self._shared["~".join(str(next(iter(part.values()))) for part in key.values())] = None
+                    self._shared[key_text(key)] = None
 
     def _read(self, table: str, keys: Iterable[Wire], key: Callable[[Wire], Wire]) -> dict[str, Wire]:
         """Return the items of these keys, by the text of their keys."""

@@ -18,12 +18,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET
 
 from ...errors import Conflict, Fault, SchemaMismatch
 from ...model.former_schemas import exact_attribute
+from ...model.keys import SEPARATOR, key_of_texts
 from ...model.meta import StoreMeta
 from ...model.schema import Schema
 from ...model.schema_differences import form
@@ -31,11 +33,12 @@ from ...model.stored_names import predecessors
 from ...model.unreadable_items import FAULTS, UnreadableValue
 from ...model.value_conversions import CONVERSIONS, convert, kind_of_form
 from ...store.migration import Report, Step
+from .codec import SORT
 from .guard_backfill import LISTED, Tables
 from .parallel import in_parallel
 from .resumable_scans import ResumableScans
 from .stored_indexes import mistyped
-from .wire_kinds import WIRE, Wire, WireKind, decoded, wire_kind
+from .wire_kinds import WIRE, Wire, WireKind, decoded, unescape, wire_kind
 
 Cell = dict[str, Any]
 """A tagged value such as `{"S": "text"}`."""
@@ -205,10 +208,13 @@ def shown_cell(cell: Cell) -> str:
         return str(value)
     if tag == "L":  # each member of a list is JSON
         value = f"[{','.join(str(next(iter(one.values()))) for one in value)}]"
-    text = repr(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = repr(unescape(value)) if isinstance(value, str) else msgspec.json.encode(value).decode()
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def key_text(key: Wire) -> str:
-    """Return the key of an item as faults name it."""
-    return "~".join(str(next(iter(part.values()))) for part in key.values())
+    """Return the string key of an item. `key`: the attributes of the table's key in their order."""
+    texts = {name: unescape(str(next(iter(part.values())))) for name, part in key.items()}
+    joined = texts.pop(SORT, None)
+    others = [] if joined is None else map(unquote, joined.split(SEPARATOR))
+    return key_of_texts([*texts.values(), *others])

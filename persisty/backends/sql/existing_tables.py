@@ -21,6 +21,7 @@ from ...model.schema_differences import named_before, remedy
 from .added_columns import adding_column
 from .columns import RowCodec, table_text
 from .dialect import Dialect
+from .row_keys import key_of_row
 from .stored_schema import COLLATION, Rows, StoredColumn, comparable, stored_columns, stored_indexes
 
 
@@ -123,7 +124,7 @@ class Comparison:
         )
         found = self._rows(f"SELECT {key} FROM {place} WHERE {column} IS NULL LIMIT 1")
         for values in found:
-            item = ", ".join(map(str, values))
+            item = key_of_row(self._meta, self._dialect, values)
             message = f"The attribute is required, but the item {item} has no value. {remedy}"
             yield self._fault(name, message, declared, "null")
 

@@ -118,7 +118,8 @@ def _converting(before: str, after: str, column: str) -> tuple[str, str | None]:
     if (before, after) == ("integer", "string"):
         return f"CAST({column} AS TEXT)", None
     if (before, after) == ("string", "integer"):  # several times faster than a Python call for each value
-        return f"CAST({column} AS INTEGER)", f"CAST(CAST({column} AS INTEGER) AS TEXT) <> {column}"
+        differs = f"CAST(CAST({column} AS INTEGER) AS TEXT) <> {column} AND {column} <> '-0'"
+        return f"CAST({column} AS INTEGER)", differs
     expression = f"persisty_convert('{before}', '{after}', {column})"
     return expression, f"{expression} IS NULL"
 

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.sql import quoted_name
 
 from ...errors import Fault
-from ...model.former_schemas import exact_attribute
+from ...model.former_schemas import compile_stored, exact_attribute
 from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import Schema
@@ -22,6 +22,7 @@ from ...model.unreadable_items import UNREADABLE, is_readable
 from .added_columns import literal
 from .columns import RowCodec, column_kind, table_text
 from .dialect import Dialect
+from .row_keys import key_of_row
 from .stored_schema import Rows
 
 LISTED = 20
@@ -123,12 +124,23 @@ class StoredValues:
 
     def _named(self, found: list[tuple[Any, ...]], shown: int) -> str:
         """Return the keys of items, each with the values that are shown."""
-        keys = len(self.stored.key)
+        keys, former = len(self.stored.key), compile_stored(self.stored)
         texts = [
-            "~".join(map(str, row[:keys])) + (f" ({', '.join(map(_shown, row[keys:]))})" if shown else "")
+            key_of_row(former, self._dialect, row[:keys])
+            + (f" ({', '.join(map(self._shown, row[keys:]))})" if shown else "")
             for row in found[:LISTED]
         ]
         return ", ".join(texts) + (" and more" if len(found) > LISTED else "")
+
+    def _shown(self, value: Any) -> str:
+        """Return a stored value for the text of a fault: a text in quotes, anything else as JSON, cut to a line."""
+        decode = self._dialect.columns[Kind.STRING].decode
+        if isinstance(value, str) and decode is not None:
+            value = decode(value)
+        text = str(value) if isinstance(value, Decimal) else msgspec.json.encode(value).decode()
+        if text.startswith('"'):
+            text = repr(msgspec.json.decode(text))
+        return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
     def _conditions(self, change: Change) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Yield (condition of the items that a change would break, message, columns to show)."""
@@ -179,11 +191,3 @@ class StoredValues:
         groups = f"SELECT {values} FROM {self.place} WHERE {some} GROUP BY {values} HAVING count(*) > 1"
         condition = f"({values}) IN ({groups})" if stored else f"(SELECT count(*) FROM {self.place}) > 1"
         yield condition, message, tuple(self.sources.get(name, name) for name in stored)
-
-
-def _shown(value: Any) -> str:
-    """Return a stored value for the text of a fault: a text in quotes, anything else as JSON, cut to a line."""
-    text = str(value) if isinstance(value, Decimal) else msgspec.json.encode(value).decode()
-    if text.startswith('"'):
-        text = repr(msgspec.json.decode(text))
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -182,6 +182,8 @@ def _text(value: _t.Any) -> str:
 
 def _key_part(value: _t.Any) -> str:
     if isinstance(value, _datetime):
+        if value.tzinfo is None:  # `astimezone` would take it for a time of this machine
+            raise ValueError(f"A datetime in a key needs a UTC offset, as datetime.now(UTC) has: {value!r}")
         return value.astimezone(_UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
     return _text(value)
 

@@ -121,10 +121,11 @@ def test_the_settings_of_cdk_json_are_checked(folder: Path, persisty: Persisty) 
     assert "/settings/*/PERSISTY_NOPE: Not a setting of a deployment" in done.out
 
 
-def test_an_error_of_the_apps_own_code_is_not_a_finding(folder: Path, persisty: Persisty) -> None:
+def test_an_error_of_the_apps_own_code_is_shown_with_its_line(folder: Path, persisty: Persisty) -> None:
     (folder / "broken.py").write_text("1 / 0")
-    with pytest.raises(ZeroDivisionError):
-        persisty("check", "broken:app")
+    done = persisty("check", "broken:app")
+    assert (done.code, done.out) == (2, "")
+    assert "  broken.py, line 1, in module" in done.err.splitlines()
 
 
 def test_no_app(persisty: Persisty) -> None:

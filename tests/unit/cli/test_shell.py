@@ -6,7 +6,16 @@ import io
 
 import pytest
 
+from persisty import App, stored
+
+from ...postgres import schema_in
 from .conftest import SHOP, Persisty
+
+
+@stored(name="product")
+class FormerProduct:
+    id: str
+    price: str
 
 
 def test_a_command_uses_stores_and_items(persisty: Persisty, url: str) -> None:
@@ -36,3 +45,20 @@ def test_the_prompt_reads_until_its_input_ends(persisty: Persisty, url: str, mon
     assert done.code == 0
     assert "0\n" in done.out
     assert "Stores: product, stock_level. Items: Product, StockLevel." in done.err
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_table_that_does_not_fit_stops_the_shell_unless_it_is_not_to_verify(
+    engine: str, persisty: Persisty, url: str, request: pytest.FixtureRequest
+) -> None:
+    place = url if engine == "sqlite" else schema_in(request.getfixturevalue("postgres_url"))
+    app = App("shop", items=[FormerProduct], url=place)
+    app.prepare()
+    app.store(FormerProduct).create({"id": "a", "price": "cheap"})
+    app.close()
+    stopped = persisty("shell", SHOP, "--url", place, "-c", "print(len(product.search().items))")
+    assert (stopped.code, stopped.out) == (1, "")
+    assert "/product/price" in stopped.err
+    opened = persisty("shell", SHOP, "--url", place, "--no-verify", "-c", "print(len(product.search().items))")
+    assert opened.code in (0, 1)
+    assert opened.out in ("0\n", "")

@@ -195,6 +195,8 @@ class Drug:
     schedules: list[Schedule] = Attr(factory=list)
     names: set[str] = Attr(factory=set)
     place: dict[str, int] = Attr(factory=dict)
+    doses: list[float] = Attr(factory=list)
+    rates: dict[str, float] = Attr(factory=dict)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +209,10 @@ class Drug:
         ({"names": "["}, "/names: Malformed JSON: Input data was truncated (expected array, found text)"),
         ({"place": '{"a" 1}'}, "/place: Malformed JSON: expected ':' (byte 5) (expected object, found text)"),
         ({"names": '"red"'}, "/names: Expected array, got str"),
+        ({"doses": "{1,NaN}"}, "/doses/1: Expected a finite number"),
+        ({"doses": "{1.5,-Infinity}"}, "/doses/1: Expected a finite number"),
+        ({"doses": "{1,NULL}"}, "/doses/1: Expected float, got null"),
+        ({"doses": '["nan"]'}, "/doses/0: Expected float, got str"),
     ],
 )
 def test_the_fault_of_a_field_of_csv_names_the_values_of_an_enum_or_the_mistake_in_the_json(

@@ -13,12 +13,14 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from ....errors import Fault, InvalidInput
+from ....errors import Fault, InvalidInput, MalformedGraphql
+from ..limits import Cost, Limits
 
 REMEMBERED = 200
 """The most parsed texts in the cache."""
+LIMITS = Limits()
 MAX_NESTING = 100
 """The most levels of selections and values."""
 
@@ -49,11 +51,26 @@ class Parts(Struct, frozen=True):
 
 @lru_cache(REMEMBERED)
 def parse_selection(text: str) -> Parts:
-    """Parse a selection set. Raises `InvalidInput` if the text is not one."""
+    """Parse the selection set of one field. Raises `InvalidInput` if the text is not one, and `MalformedGraphql` beyond the limits of a document. Named
+    fragments do not count, because AppSync passes only that they are spread."""
     reader = _Reader(text)
     found = reader.selection(0)
     reader.end()
+    cost = _cost(found)
+    if messages := structs.replace(cost, depth=cost.depth + 1).excesses(LIMITS, "The selection of a root field"):
+        raise MalformedGraphql("; ".join(messages))
     return found
+
+
+def _cost(parts: Parts) -> Cost:
+    inside = [_cost(below) for _, below in parts.inline]
+    depth = max((one.depth for one in inside), default=0)
+    fields, aliases = sum(one.fields for one in inside), sum(one.aliases for one in inside)
+    for part in parts.fields:
+        below = Cost() if part.below is None else _cost(part.below)
+        depth = max(depth, 0 if part.name.startswith("__") else below.depth + 1)
+        fields, aliases = fields + below.fields + 1, aliases + below.aliases + (part.key != part.name)
+    return Cost(depth, fields, aliases)
 
 
 def value_of(value: Any, variables: Mapping[str, Any]) -> Any:

@@ -13,37 +13,12 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
 )
-from msgspec import Struct
 
-from ..complexity import MOST
+from ..limits import Cost
+from ..limits import Limits as Limits  # noqa: PLC0414 - authors import it from here
 from .repeated_fields import compares_more
 
-
-class Limits(Struct, frozen=True):
-    """The limits of a document.
-
-    `tokens`: of the text. `depth`, `fields`, `aliases`: of the selection, where a fragment counts each time it is spread. `definitions`: operations
-    and fragments. `values`: in the variables. `comparisons`: of fields with the same response name in one place, which validation makes.
-    `complexity`: values in the response (`complexity.py`). `introspection`: whether it is allowed; `depth` does not limit it.
-    """
-
-    tokens: int = 5_000
-    depth: int = 12
-    fields: int = 1_000
-    aliases: int = 50
-    definitions: int = 200
-    values: int = 50_000
-    comparisons: int = 10_000
-    complexity: int = MOST
-    introspection: bool = True
-
-
-class _Cost(Struct, frozen=True):
-    depth: int = 0
-    fields: int = 0
-    aliases: int = 0
-
-
+WHAT = "The document"
 _Fragments = dict[str, SelectionSetNode]
 
 
@@ -52,7 +27,7 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
     fragments = {
         one.name.value: one.selection_set for one in document.definitions if isinstance(one, FragmentDefinitionNode)
     }
-    known: dict[str, _Cost] = {}
+    known: dict[str, Cost] = {}
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     try:
         costs = [_cost(one.selection_set, fragments, known) for one in operations]
@@ -60,13 +35,14 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
         costs += [_cost(one, fragments, known) for one in unused]  # validation rejects them, but reads them first
     except RecursionError:
         return ["The document is nested too deeply"]
-    found = (
-        ("levels", limits.depth, max((one.depth for one in costs), default=0)),
-        ("fields", limits.fields, sum(one.fields for one in costs)),
-        ("aliases", limits.aliases, sum(one.aliases for one in costs)),
-        ("definitions", limits.definitions, len(document.definitions)),
+    whole = Cost(
+        max((one.depth for one in costs), default=0),
+        sum(one.fields for one in costs),
+        sum(one.aliases for one in costs),
     )
-    messages = [f"The document has more than {limit} {name}" for name, limit, used in found if used > limit]
+    messages = whole.excesses(limits, WHAT)
+    if len(document.definitions) > limits.definitions:
+        messages.append(f"{WHAT} has more than {limits.definitions} definitions")
     roots = [*(one.selection_set for one in operations), *unused]
     if not messages and compares_more(roots, fragments, limits.comparisons):
         return ["The document repeats too many fields in one place"]
@@ -98,7 +74,7 @@ def fields_of(document: DocumentNode) -> int:
     return count
 
 
-def _cost(selections: SelectionSetNode | None, fragments: _Fragments, known: dict[str, _Cost]) -> _Cost:
+def _cost(selections: SelectionSetNode | None, fragments: _Fragments, known: dict[str, Cost]) -> Cost:
     """Return the cost of a selection. Each fragment is counted once and cached, so that many spreads cost no time."""
     depth = fields = aliases = 0
     for one in selections.selections if selections else ():
@@ -115,11 +91,11 @@ def _cost(selections: SelectionSetNode | None, fragments: _Fragments, known: dic
         else:
             continue
         depth, fields, aliases = max(depth, below), fields + part.fields, aliases + part.aliases
-    return _Cost(depth, fields, aliases)
+    return Cost(depth, fields, aliases)
 
 
-def _fragment_cost(name: str, fragments: _Fragments, known: dict[str, _Cost]) -> _Cost:
+def _fragment_cost(name: str, fragments: _Fragments, known: dict[str, Cost]) -> Cost:
     if name not in known:
-        known[name] = _Cost()  # a fragment that spreads itself ends here; validation rejects it
+        known[name] = Cost()  # a fragment that spreads itself ends here; validation rejects it
         known[name] = _cost(fragments.get(name), fragments, known)
     return known[name]

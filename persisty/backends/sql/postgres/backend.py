@@ -200,8 +200,8 @@ class PostgresBackend(PostgresSteps[T]):
     def _once(self, step: Step) -> WriteResult:
         try:
             return step.result(self._postgres.run(lambda session: session.run(step.statement)))
-        except UniqueTaken as taken:
-            return self._taken(taken)
+        except (UniqueTaken, InvalidInput) as error:
+            return self._refused(error, step.write)
 
     def _batch(self, session: Session, steps: Sequence[Step], atomic: bool, commits: list[Commit]) -> list[WriteResult]:
         order = self._in_order(steps)
@@ -279,7 +279,7 @@ class PostgresBackend(PostgresSteps[T]):
             except errors.DivisionByZero as error:
                 results.append(WriteResult(Outcome.ERROR, error=typed(error)))
             except errors.ProgramLimitExceeded as error:
-                faults += [Fault(pointer(position), fault.message) for fault in typed(error).faults]
+                faults += self._too_long(error, step.write, pointer(position) if len(steps) > 1 else "")
         if faults:
             raise InvalidInput(faults=faults)
         return results

@@ -83,7 +83,7 @@ class PostgresMigrator(RenamingMigrator):
                 yield from self._changed(one, target, values, items, mirrored)
         columns = self.columns(former)  # of a mirrored one, the stored schema says whether it is required of an item
         undeclared = [one.name for one in self.undeclared(stored, values, changes) if columns[one.name].required]
-        yield from self._key(former, changes, target, items)
+        yield from self._key(former, changes, target, declared, items)
         for one in late:
             yield from self._changed(one, target, values, items, mirrored)
         if undeclared:
@@ -108,7 +108,7 @@ class PostgresMigrator(RenamingMigrator):
             case "attribute_required":
                 filling = list(self._filled_with_default(one, target, values, items, mirrored))
                 yield from filling
-                yield from self._required.steps(target, name, items, filling[-1] if filling else None)
+                yield from self._required.steps(target, values.declared, name, items, filling[-1] if filling else None)
             case "attribute_removed":
                 yield from self._removed(one, target, values, mirrored)
             case "attribute_retyped":
@@ -134,7 +134,9 @@ class PostgresMigrator(RenamingMigrator):
             statements.append(self._defaulting(table, name, default))
         return self.step(one.message, statements, items)
 
-    def _key(self, former: str, changes: Sequence[Change], target: Table, items: int) -> Iterator[Step]:
+    def _key(
+        self, former: str, changes: Sequence[Change], target: Table, declared: StoreMeta[Any], items: int
+    ) -> Iterator[Step]:
         """Yield the steps to another key: its index is built while others write, and then takes the place of the old one."""
         if not any(one.kind == "key_changed" for one in changes):
             return
@@ -145,7 +147,7 @@ class PostgresMigrator(RenamingMigrator):
         creating = self._alter(lambda op: self._index(op, built, table, columns, unique=True))
         yield self._concurrent(f"Build the index of the key {', '.join(columns)}", [dropping, creating], items)
         for name in columns:
-            yield from self._required.steps(target, name, items)
+            yield from self._required.steps(target, declared, name, items)
         constraint = "".join(f"DROP CONSTRAINT IF EXISTS {self.quoted(name)}, " for name in self.key_names(former))
         adding = f"ADD CONSTRAINT {self.quoted(key)} PRIMARY KEY USING INDEX {self.quoted(built)}"
         yield self.step(f"The key is {', '.join(columns)}", [f"ALTER TABLE {place} {constraint}{adding}"])

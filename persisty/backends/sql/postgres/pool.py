@@ -239,10 +239,11 @@ def _used_up() -> BackendUnavailable:
 
 
 def _too_large() -> PersistyError:
-    message = "PostgreSQL takes at most about 2,700 bytes of an item in a key or an index"
-    return InvalidInput(message, faults=[Fault("", message)])
+    return InvalidInput(TOO_LONG, faults=[Fault("", TOO_LONG)])
 
 
+TOO_LONG = "PostgreSQL takes at most about 2,700 bytes of an item in a key or an index"
+"""Message for a value that is too long. `index_sizes` names its attribute."""
 MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = (
     (errors.ProgramLimitExceeded, _too_large),
     (errors.DivisionByZero, grown_too_long),

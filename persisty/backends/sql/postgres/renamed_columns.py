@@ -129,7 +129,7 @@ class RenamingMigrator(SqlMigrator):
         yield self.step(one.message, statements)
         if last is not None and not target.c[last].nullable:
             fill = None if default is None else self._filling(f"{last} has all values", last, default, target, values)
-            yield from self._required.steps(target, last, None, fill)
+            yield from self._required.steps(target, values.declared, last, None, fill)
 
     def _filled_with_default(
         self, one: Change, target: Table, values: StoredValues, items: int, mirrored: MirroredColumns

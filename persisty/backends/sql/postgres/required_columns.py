@@ -15,10 +15,12 @@ from typing import Any
 from sqlalchemy import Table
 
 from ....errors import Fault, SchemaMismatch
+from ....model.meta import StoreMeta
 from ....model.msgspec_faults import pointer
 from ....store.migration import Report, Step
 from ..dialect import Dialect
 from ..migrator import SqlMigrator
+from ..row_keys import key_of_row
 from ..stored_schema import stored_columns
 from ..stored_values import LISTED
 
@@ -31,7 +33,9 @@ class RequiredColumns:
     def __init__(self, migrator: SqlMigrator, rows: Rows, dialect: Dialect) -> None:
         self._migrator, self._rows, self._dialect = migrator, rows, dialect
 
-    def steps(self, target: Table, name: str, items: int | None, fill: Step | None = None) -> Iterator[Step]:
+    def steps(
+        self, target: Table, declared: StoreMeta[Any], name: str, items: int | None, fill: Step | None = None
+    ) -> Iterator[Step]:
         """Yield the steps of a column. `fill`: the step that gives a value to items without one, None without a default."""
         migrator, table = self._migrator, target.name
         place, column = migrator.place(table), migrator.quoted(name)
@@ -48,7 +52,7 @@ class RequiredColumns:
                     fill.run(
                         report
                     )  # once is enough: since the CHECK was added, the server refuses items without a value
-                self._check_filled(target, name)
+                self._check_filled(target, declared, name)
                 migrator.execute([validating])
             report(items or 0)
 
@@ -56,16 +60,17 @@ class RequiredColumns:
         yield Step(title=f"Check that every item has {name}", statements=(validating,), run=validate, items=items)
         yield migrator.step(f"{name} is required", [f"ALTER TABLE {place} ALTER COLUMN {column} SET NOT NULL", drop])
 
-    def _check_filled(self, target: Table, name: str) -> None:
+    def _check_filled(self, target: Table, declared: StoreMeta[Any], name: str) -> None:
         """Raise `SchemaMismatch` with the keys of the items that have no value."""
         migrator = self._migrator
         stored = stored_columns(self._rows, target.name, self._dialect)
-        key = ", ".join(migrator.quoted(one.name) for one in target.primary_key.columns if one.name in stored)
+        names = [one.name for one in target.primary_key.columns if one.name in stored]
+        key = ", ".join(map(migrator.quoted, names))
         without = f"FROM {migrator.place(target.name)} WHERE {migrator.quoted(name)} IS NULL"
         found = self._rows(f"SELECT {key} {without} ORDER BY {key} LIMIT {LISTED + 1}")
         if not found:
             return
-        keys = ", ".join("~".join(map(str, row)) for row in found[:LISTED])
+        keys = ", ".join(key_of_row(declared, self._dialect, row, names) for row in found[:LISTED])
         more = " and more" if len(found) > LISTED else ""
         message = f"Older code has written items without {name}. Give them one, then run the command again"
         fault = Fault(pointer(target.name, name), f"These items have no {name}", found=keys + more)

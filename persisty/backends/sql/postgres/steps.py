@@ -12,15 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
+from psycopg import errors
 from sqlalchemy import Table
 
+from ....errors import Fault, InvalidInput
 from ....model.expressions import ALL
 from ....model.meta import StoreMeta
-from ....store.backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
+from ....store.backend import Bulk, BulkWrite, Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
 from ..backend import SqlBackend
-from ..dialect import Dialect
+from ..dialect import Dialect, UniqueTaken
+from . import index_sizes
 from .connection import PostgresConnection
+from .pool import typed
 from .session import Answer, Statement
 from .statements import PostgresStatements
 
@@ -55,6 +59,25 @@ class PostgresSteps(SqlBackend[T]):
     def __init__(self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: PostgresConnection) -> None:
         super().__init__(meta, table, dialect, connection, embedded=False)
         self._statements = PostgresStatements(meta, table, dialect)
+
+    def write_all(self, bulk: BulkWrite) -> Bulk:
+        try:
+            return super().write_all(bulk)
+        except InvalidInput as error:
+            raise index_sizes.named(self.meta, error, bulk.changes) from error.__cause__
+
+    def _refused(self, error: UniqueTaken | InvalidInput, write: Write) -> WriteResult:
+        """Return the result of a write whose unique values are taken. Raise the error of a value that the server cannot store, with its attribute."""
+        if isinstance(error, UniqueTaken):
+            return self._taken(error)
+        raise index_sizes.named(self.meta, error, write) from error.__cause__
+
+    def _too_long(self, cause: errors.ProgramLimitExceeded, write: Write, path: str) -> list[Fault]:
+        """Return the faults of a write at a place of its batch, whose value is too long for an index."""
+        error = typed(cause)
+        error.__cause__ = cause
+        found = index_sizes.named(self.meta, error, write) if isinstance(error, InvalidInput) else error
+        return [structs.replace(one, path=path + one.path) for one in found.faults]
 
     def _step(self, write: Write) -> Step:
         values: list[Any] = []
