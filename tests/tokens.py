@@ -59,8 +59,9 @@ def authenticator() -> Authenticator:
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """Return the claims of a valid token of persisty's own. Claims that are None are left out."""
-    made = {"iss": "persisty", "sub": "ann", "aud": AUDIENCE, "exp": int(time.time()) + 600, "scope": "read write"}
+    """Return the claims of a valid token of persisty's own. Claims that are None are left out. Some tokens are made when the tests are collected, so they
+    outlast a slow run."""
+    made = {"iss": "persisty", "sub": "ann", "aud": AUDIENCE, "exp": int(time.time()) + 6 * 3600, "scope": "read write"}
     return {name: value for name, value in {**made, **changed}.items() if value is not None}
 
 
