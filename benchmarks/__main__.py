@@ -27,6 +27,7 @@ from . import (
     sqlite,
     start,
     synth,
+    triggers,
 )
 from .measure import Row
 
@@ -37,6 +38,7 @@ SUITES = {
     "sqlite": sqlite,
     "postgres": postgres,
     "rules": rules,
+    "triggers": triggers,
     "cache": cache,
     "catalogue": catalogue,
     "import": imports,

@@ -33,6 +33,8 @@ AT_MOST = MappingProxyType(
         ("SQLite search of 25 under an owner rule", ""): 1.05,
         ("REST handler, process start to first answer", ""): 0.6,
         ("AppSync handler, process start to first answer", ""): 0.6,
+        ("SQLite create with an event, clock, synchronous=full", ""): 1.3,
+        ("PostgreSQL, write to handler, p95", ""): 1,
         ("synthesis of 27 items, CPU", ""): 1.1,
         ("synthesis of 27 items, clock", ""): 1.1,
         ("memory after 100 items were added to 1,000 and removed", ""): 0.01,
@@ -43,6 +45,9 @@ AT_MOST = MappingProxyType(
 AT_LEAST = MappingProxyType(
     {
         ("import of 20,000 rows of CSV, rows/s", ""): 1.2,
+        ("PostgreSQL creates of 8 writers with an event, creates/s", ""): 0.85,
+        ("PostgreSQL events a second and worker, in order per key", ""): 1,
+        ("PostgreSQL events a second and worker, in order per key, with an old snapshot open", ""): 0.9,
         ("REST GET by key, req/s", "FastAPI + SQLModel"): 8,
         ("REST search page of 25, req/s", "FastAPI + SQLModel"): 8,
         ("REST POST, req/s", "FastAPI + SQLModel"): 8,

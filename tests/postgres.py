@@ -13,10 +13,11 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -74,7 +75,7 @@ def _reachable(programs: Path, home: Path, identity: dict[str, Any]) -> Path:
 
 
 @contextmanager
-def postgres_server(programs: Path | None = None) -> Iterator[str]:
+def postgres_server(programs: Path | None = None, options: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
     """Run a server, and return the URL of its empty database, which has a query. Raises `RuntimeError` if the programs are missing."""
     given = os.environ.get(VARIABLE)
     if given and programs is None:
@@ -93,7 +94,7 @@ def postgres_server(programs: Path | None = None) -> Iterator[str]:
         )  # fmt: skip
         if made.returncode:
             raise RuntimeError(f"initdb failed: {made.stderr}")
-        settings = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
+        settings = [word for name, value in {**OPTIONS, **options}.items() for word in ("-c", f"{name}={value}")]
         with (home / "log").open("wb") as log:
             server = subprocess.Popen(
                 ["sh", "-c", KEEPER, "sh", run / "postgres", "-D", data, "-k", home, *settings],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -18,7 +17,6 @@ from ..model.verbs import VERBS
 from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
 from ..security.policy import looks_at_caller
-from ..store.backend import Engine
 from ..store.catalogue import Catalogue
 from ..store.change_feed import Changes, Feed, Listener
 from ..store.change_path import ChangePath
@@ -40,6 +38,7 @@ from .declaration import (
 )
 from .engines import Engines
 from .preparation import Preparation
+from .stored_by import StoredBy
 
 if TYPE_CHECKING:
     from ..store.applied_schemas import AppliedSchemas
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class App:
+class App(StoredBy):
     """Items, actions, and the engines that store the items.
 
     `url`: the engine (see `persisty.backends`); default: `PERSISTY_URL`, else a SQLite file named after the app. `engines`: the URLs of further engines
@@ -74,15 +73,17 @@ class App:
         check_arguments(name, metas, further, idempotency)
         self.name, self.idempotency = name, idempotency
         self._actions = tuple(actions)
-        configured = settings.load()
-        self._feed = Feed()
-        self._engines = Engines(
-            name,
-            url or configured.url or f"sqlite:///{name}.db",
-            further,
-            stage or configured.stage,
-            self._feed,
-            cached=cache if configured.cache is None else configured.cache == "on",
+        configured, feed = settings.load(), Feed()
+        super().__init__(
+            Engines(
+                name,
+                url or configured.url or f"sqlite:///{name}.db",
+                further,
+                stage or configured.stage,
+                feed,
+                cached=cache if configured.cache is None else configured.cache == "on",
+            ),
+            feed,
         )
         self._authenticator: Authenticator | None = None
         self._handed_out: WeakSet[StoreContext[Any]] = WeakSet()
@@ -94,19 +95,6 @@ class App:
         self.requests: Store[IdempotencyRecord] = self.system_store(REQUESTS)
         self._preparation = Preparation(name, self._engines, self.system_store(APPLIED))
         self._take({meta.name: meta for meta in metas})
-
-    @property
-    def url(self) -> str:
-        return self._engines.url
-
-    @property
-    def stage(self) -> str:
-        """The stage, which names DynamoDB tables and deployments: `dev`, `prod`, `feature-x`."""
-        return self._engines.stage
-
-    @stage.setter
-    def stage(self, stage: str) -> None:
-        self._engines.stage = stage
 
     @property
     def catalogue(self) -> Catalogue:
@@ -186,15 +174,6 @@ class App:
         self._handed_out.add(context)
         return Store(context)
 
-    @property
-    def engine(self) -> Engine:
-        """The app's own engine, connected at the first use."""
-        return self._engines.connected().engine
-
-    def engine_of(self, meta: StoreMeta[Any]) -> Engine:
-        """Return the engine that stores the items of a store."""
-        return self.engine_named(meta.engine)
-
     def edit_batch(
         self, batch: Iterable[Edit], *, atomic: bool = False, caller: Caller | None = None
     ) -> list[EditResult[Any]]:
@@ -211,16 +190,6 @@ class App:
             return context_of(store if caller is None else store.on_behalf_of(caller))
 
         return edit_stores(context, list(batch), atomic=atomic)
-
-    def transaction(self, engine: str | None = None) -> AbstractContextManager[None]:
-        """Make one transaction of all writes of this thread to stores of one engine. An exception undoes all of them.
-
-        `engine`: its name, None for the app's own. A transaction inside another is part of it, and can be undone separately. Listeners receive the changes
-        when the outermost is committed. Raises `Unsupported` if the engine has no transactions (memory, DynamoDB): use `edit_batch(..., atomic=True)`.
-        """
-        if engine is not None and engine not in self._engines.names:
-            raise InvalidDeclaration(f"{engine} is not an engine of {self.name}")
-        return self._engines.connected(self._engines.place_of(engine)).transaction()
 
     def listen(
         self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False
@@ -286,11 +255,6 @@ class App:
         return self.idempotency is not None and (self.has_actions or offers_writes(self.metas.values()))
 
     @property
-    def records_schemas(self) -> bool:
-        """Return whether the schemas that were applied last are recorded. False if no items outlive the process."""
-        return self._engines.outlive_the_process
-
-    @property
     def deployed_system_stores(self) -> tuple[StoreMeta[Any], ...]:
         """The system stores that deployed functions use."""
         return tuple(one.meta for one in SYSTEM_STORES if one.deployed and one.needed(self))
@@ -305,20 +269,13 @@ class App:
         """The schemas of this app's stores that were applied last."""
         return self._preparation.applied
 
-    @property
-    def engine_urls(self) -> Mapping[str, str]:
-        """The URLs of the engines besides the app's own, by name."""
-        return self._engines.further
-
-    def engine_named(self, name: str | None) -> Engine:
-        """Return the engine of this name. None or an unknown name means the app's own engine."""
-        return self._engines.connected(self._engines.place_of(name)).engine
-
     def prepare(self, *items: type[Any] | str) -> None:
         """Create the missing tables and indexes of these items, or of all items if none is given."""
         prepared = [self.store(item).meta for item in items] or list(self.metas.values())
         if self.system_stores:
             self._engines.connected().prepare(self.system_stores)
+        for outbox in self.outboxes.values():
+            outbox.prepare()
         self._preparation.apply(prepared, self.metas.keys(), self.abandoned, again=True)
 
     def verify(self) -> None:

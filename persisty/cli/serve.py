@@ -55,6 +55,9 @@ def command(
     metrics: Annotated[
         bool | None, typer.Option(help="Serve Prometheus metrics at /metrics; default: PERSISTY_METRICS, or no")
     ] = None,
+    work: Annotated[
+        bool, typer.Option(help="Handle the events of after triggers in this process; see `persisty work`")
+    ] = True,
     drain_timeout: Annotated[
         float | None,
         typer.Option(min=0, max=3600, help="Seconds that running requests have to finish at shutdown; default: 30"),
@@ -66,7 +69,8 @@ def command(
     metrics = configured.metrics == "on" if metrics is None else metrics
     if reload and workers > 1:
         raise InvalidDeclaration("--reload serves with one process: leave out --workers")
-    timeout = seconds_of("PERSISTY_DRAIN_TIMEOUT", configured.drain_timeout) if drain_timeout is None else drain_timeout
+    if drain_timeout is None:
+        drain_timeout = RELOAD_DRAIN if reload else seconds_of("PERSISTY_DRAIN_TIMEOUT", configured.drain_timeout)
     listening = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     options = Options(
@@ -78,17 +82,19 @@ def command(
         metrics=metrics,
         create_tables=configured.create_tables == "on" if create_tables is None else create_tables,
         people=sys.stderr.isatty(),
+        work=work,
+        drain_timeout=drain_timeout,
     )
     logging.config.dictConfig(serving.log_configuration(options))
     if reload:
-        _reload(options, listening, RELOAD_DRAIN if drain_timeout is None else drain_timeout)
+        _reload(options, listening, drain_timeout)
     elif workers > 1:
-        _share(options, listening, workers, timeout)
+        _share(options, listening, workers, drain_timeout)
     else:
         served = serving.loaded(options)
         built = serving.application(served, options)
         serving.begin(served, options)
-        config = serving.uvicorn_configuration(options, built, timeout)
+        config = serving.uvicorn_configuration(options, built, drain_timeout)
         StoppingServer(config).run(sockets=[listening])
 
 

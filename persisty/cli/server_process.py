@@ -23,6 +23,7 @@ from .. import settings
 from ..api.action_access import looks_at_callers
 from ..api.http.messages import MAX_BODY
 from ..application import App, load_app, load_function
+from ..application.working import GRACE
 from ..deploy.revision_files import FOLDER, has_revisions
 from ..deploy.safe_start import check_revisions, follow_safe_changes
 from ..errors import Conflict, PersistyError
@@ -48,7 +49,8 @@ log = logging.getLogger("persisty")
 
 class Options(Struct, frozen=True):
     """The options of a server. `spec` is `module:attribute`. `url`: the engine, if not the app's. `place`: host and port to print. `people`: the
-    log is read at a terminal."""
+    log is read at a terminal. `work`: handle events of after triggers.
+    `drain_timeout`: seconds that running requests and handlers have to end at shutdown."""
 
     spec: str
     url: str | None
@@ -58,6 +60,8 @@ class Options(Struct, frozen=True):
     metrics: bool
     create_tables: bool
     people: bool
+    work: bool = True
+    drain_timeout: float = GRACE
 
 
 def log_configuration(options: Options) -> dict[str, Any]:
@@ -121,7 +125,14 @@ def application(served: App, options: Options) -> ASGIApp:
     """Return the ASGI application. Requests are logged to standard error, as errors are."""
     spell = as_text if options.people else as_json
     out = sys.stderr.buffer if options.access_log else None
-    return observed(served, access_log=out, spell=spell, metrics=options.metrics, create_tables=options.create_tables)
+    return observed(
+        served,
+        access_log=out,
+        spell=spell,
+        metrics=options.metrics,
+        create_tables=options.create_tables,
+        work=options.drain_timeout if options.work else None,
+    )
 
 
 def serve_again(options: Options, drain_timeout: float, seeded: Event, sockets: list[socket]) -> None:

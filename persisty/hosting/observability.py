@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..api.http.request_trace import CURRENT
 from ..api.per_revision import PerRevision
 from ..application import App
+from ..application.working import GRACE
 from .access_log import AccessLog, Format, as_json
 from .metrics import SOCKET, Metrics
 from .prometheus import Exposition
@@ -84,10 +85,11 @@ def observed(
     spell: Format = as_json,
     metrics: bool = False,
     create_tables: bool | None = None,
+    work: float | None = GRACE,
 ) -> ASGIApp:
     """Return the server of an app, with a line in `access_log` for each request and with `/metrics`, if they are turned on."""
     if access_log is None and not metrics:
-        return Server(app, create_tables=create_tables)
+        return Server(app, create_tables=create_tables, work=work)
     log = None if access_log is None else AccessLog(access_log, spell)
     counts = Metrics() if metrics else None
     server = Server(
@@ -95,6 +97,7 @@ def observed(
         metrics=None if counts is None else Exposition(counts).handle,
         with_subject=log is not None,
         create_tables=create_tables,
+        work=work,
     )
     names = PerRevision(app, lambda _, before: RouteNames(app))
 

@@ -38,6 +38,7 @@ from ..api.http.root_path import below, root_path_of
 from ..api.rest.endpoint import Rest
 from ..api.routes import API, ROUTES, Surface, fixed
 from ..application import App
+from ..application.working import GRACE, Workers
 from ..errors import BackendUnavailable, InvalidDeclaration, MalformedRequest, NotFound, PayloadTooLarge
 from ..model.nesting import raise_recursion_limit
 from ..store.wait_limits import WouldWait, attempting, within
@@ -58,7 +59,7 @@ FOLDERS = tuple(route.stem for route in fixed(Surface.FOLDER))
 class Server:
     """The ASGI application. `max_body` limits the body of a request, in bytes. `metrics` answers `/metrics`, if metrics are on.
     `with_subject`: the trace of a request has the subject of its caller. `create_tables`: create missing tables on DynamoDB too, instead of only
-    verifying them; the default is `PERSISTY_CREATE_TABLES`."""
+    verifying them; the default is `PERSISTY_CREATE_TABLES`. `work`: the seconds that handlers have to end at shutdown. None: handle no events."""
 
     def __init__(
         self,
@@ -68,11 +69,14 @@ class Server:
         metrics: Handle | None = None,
         with_subject: bool = False,
         create_tables: bool | None = None,
+        work: float | None = GRACE,
     ) -> None:
         self._app, self._max_body, self._metrics = app, max_body, metrics
         self._routes = {route.path: route for route in ROUTES if route.surface is not Surface.FOLDER}
         raise_recursion_limit()
         action_operations(app)  # an invalid action must stop the start instead of its first request
+        workers = Workers(app, grace=work or 0.0)  # checks that after triggers can run here
+        self._workers = None if work is None else workers
         self._authenticator = app.authenticator
         configured = settings.load()
         self._origins = configured.cors_origins
@@ -257,10 +261,14 @@ class Server:
         await run_in_threadpool(self._app.prepare if self._creates else self._app.verify)
         gc.collect()
         gc.freeze()
+        if self._workers is not None:
+            self._workers.start()
         with on_shutdown(self._drain, self._drain_delay):
             self.readiness.stage = "serving"
             yield
             self._drain()
+        if self._workers is not None:
+            await run_in_threadpool(self._workers.stop)
         gc.unfreeze()
         self._app.close()
 

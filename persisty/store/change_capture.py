@@ -3,6 +3,8 @@
 The engine's result has the item after a write. The before image is read in the same transaction, if the engine has transactions: always for a
 delete, and for an update if a listener needs before images. With listeners, a bulk write runs page by page, because only writes of
 known keys can be captured.
+
+After triggers get the same changes as events of the outbox, one for each action that wants the change.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
+import msgspec
 from msgspec import UNSET
 
 from ..model.keys import KeyValues
@@ -18,6 +22,9 @@ from ..model.meta import StoreMeta
 from ..security.caller import Caller
 from .backend import BulkWrite, Delete, Outcome, Patch, Put, Write, WriteResult
 from .change_feed import Change
+from .event_images import image_json
+from .outbox import NONE, NewEvent, Payload
+from .trigger_registry import Triggers
 
 KINDS: dict[type, str] = {Put: "created", Patch: "updated", Delete: "deleted"}
 """Kind of write → the kind of its change."""
@@ -52,6 +59,36 @@ def changes_of_writes(
     return found
 
 
+def created(meta: StoreMeta[Any], item: Any, caller: Caller | None) -> Change:
+    """Return the change of a create."""
+    subject = None if caller is None else caller.subject
+    return Change(meta.name, KINDS[Put], meta.key_of(item), None, item, subject, datetime.now(UTC))
+
+
 def write_of(bulk: BulkWrite, key: KeyValues) -> Write:
     """Return the write of one match of a bulk write."""
     return Delete(key, bulk.where) if bulk.changes is None else Patch(key, bulk.changes, bulk.where)
+
+
+def events_of(meta: StoreMeta[Any], changes: Sequence[Change], triggers: Triggers) -> list[NewEvent]:
+    """Return the events of the changes that actions want, in order."""
+    found: list[NewEvent] = []
+    for change in changes:
+        before = None if change.before is UNSET else change.before
+        actions = [one.action for one in triggers.after(change.store, change.kind) if one.wants(before, change.after)]
+        if not actions:
+            continue
+        payload = _json(
+            Payload(
+                uuid4(),
+                change.at or datetime.now(UTC),
+                NONE if before is None else image_json(meta, before),
+                NONE if change.after is None else image_json(meta, change.after),
+                change.caller,
+            )
+        ).decode()
+        found += [NewEvent(change.store, change.kind, change.key, action, payload) for action in actions]
+    return found
+
+
+_json = msgspec.json.Encoder().encode

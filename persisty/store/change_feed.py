@@ -19,6 +19,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from ..errors import SubscriptionOverrun
+from .trigger_registry import NoTriggers, Triggers
 
 log = logging.getLogger("persisty")
 
@@ -54,13 +55,30 @@ Listener = Callable[[Change], None]
 
 
 class Feed:
-    """The listeners of each store."""
+    """The listeners of each store, and the after triggers, which also see its changes."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, tuple[Listener, ...]] = {}
         self._before: dict[str, int] = {}
+        self._observed: frozenset[str] = frozenset()
+        self._triggers: Triggers = NoTriggers()
         self._lock = threading.Lock()
         self._numbers = count(1)
+
+    @property
+    def triggers(self) -> Triggers:
+        """The after triggers of the app."""
+        return self._triggers
+
+    @triggers.setter
+    def triggers(self, triggers: Triggers) -> None:
+        with self._lock:
+            self._triggers = triggers
+            self._observe()
+
+    def is_observed(self, store: str) -> bool:
+        """Return whether a listener or an after trigger sees the changes of this store."""
+        return store in self._observed
 
     def has_listeners(self, store: str) -> bool:
         """Return whether a listener receives the changes of this store."""
@@ -78,6 +96,7 @@ class Feed:
                 self._listeners[name] = (*self._listeners.get(name, ()), listener)
                 if before:
                     self._before[name] = self._before.get(name, 0) + 1
+            self._observe()
         return partial(self._forget, names, listener, before)
 
     def deliver(self, changes: Iterable[Change]) -> None:
@@ -104,6 +123,10 @@ class Feed:
                     self._before[name] -= 1
                     if not self._before[name]:
                         del self._before[name]
+            self._observe()
+
+    def _observe(self) -> None:
+        self._observed = frozenset((*self._listeners, *self._triggers.stores))
 
 
 class Changes:

@@ -4,19 +4,28 @@
 verb, batch, update_all, delete_all, cascade, nullify, import
    └► ChangePath.write, .write_all, write_together
         1  the item cache drops the keys, until the write and the transaction around it have ended
-        2  before images are read, if a listener needs them
+        2  before images are read, if a listener or an after trigger needs them
         3  one conditional call of the engine
-        4  changes are captured, and delivered when the transaction is committed
+        4  changes are captured; events of after triggers are appended to the outbox in the same transaction
+        5  when it is committed, changes are delivered to listeners, and workers are woken
 ```
 
-Without a cache and listeners, a write costs one more lookup. Reads go to the cache or directly to the engine.
+Before images are read with a lock. Otherwise, an event could show a change that never was:
+
+```
+A  update status = paid      reads "open"                       commits: open → paid
+B  update note               reads "open", waits for A's lock   commits: its event would say open → paid, too
+```
+
+Without a cache, listeners and triggers, a write costs one more lookup. Reads go to the cache or directly to the engine.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -29,12 +38,25 @@ from ..model.meta import StoreMeta
 from ..query.aggregate import Group
 from ..query.explain import Explanation
 from ..security.caller import Caller
-from .backend import Backend, Bulk, BulkWrite, Engine, Outcome, Page, Put, Query, Write, WriteResult
+from .backend import (
+    Backend,
+    Bulk,
+    BulkWrite,
+    Engine,
+    Outcome,
+    Page,
+    Put,
+    Query,
+    Write,
+    WriteResult,
+)
 from .bulk_walk import walk
-from .change_capture import Images, changes_of_writes, keys_before, write_of
+from .change_capture import Images, changes_of_writes, created, events_of, keys_before, write_of
 from .change_feed import Change, Feed
 from .item_cache import CacheGroup, Clock, ItemCache, Keys
 from .limits import MAX_BATCH
+from .observed_writes import CreatingWithEvents, LockingReads, WritingWithBefore
+from .outbox import NewEvent, Outbox
 from .transactions import Transactions
 from .write_results import conflict
 
@@ -50,13 +72,21 @@ class ChangePath(Generic[T]):
         self.meta, self.capabilities, self.backend = backend.meta, backend.capabilities, backend
         self.transactions = transactions
         self._feed, self._cache, self._name = feed, cache, backend.meta.name
+        self._create_with_events = backend.create_with_events if isinstance(backend, CreatingWithEvents) else None
+        self._write_with_before = backend.write_with_before if isinstance(backend, WritingWithBefore) else None
+        self._read_before = backend.read_locked if isinstance(backend, LockingReads) else backend.read
         if cache is not None:  # cached items were read at different moments
             self.capabilities = structs.replace(backend.capabilities, snapshot_reads=False)
 
     @property
-    def has_listeners(self) -> bool:
-        """Return whether a listener receives the changes of this store."""
-        return self._feed.has_listeners(self._name)
+    def is_observed(self) -> bool:
+        """Return whether a listener or an after trigger sees the changes of this store."""
+        return self._feed.is_observed(self._name)
+
+    @property
+    def is_triggered(self) -> bool:
+        """Return whether changes of this store are events of after triggers."""
+        return self.transactions.outbox is not None and self._name in self._feed.triggers.stores
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begin a transaction of this thread. `Unsupported` if the engine has none."""
@@ -91,22 +121,64 @@ class ChangePath(Generic[T]):
 
     def write(self, writes: Sequence[Write], *, atomic: bool, by: Caller | None = None) -> list[WriteResult]:
         """Perform the writes as `Backend.write` does, on behalf of a caller."""
-        if not self._feed.has_listeners(self._name):
+        if not self._feed.is_observed(self._name):
             return self._write(writes, atomic)
+        return self.transactions.repeated(partial(self._write_observed, writes, atomic, by))
+
+    def _write_observed(self, writes: Sequence[Write], atomic: bool, by: Caller | None) -> list[WriteResult]:
+        if len(writes) == 1 and isinstance(writes[0], Put) and not self.transactions.active:
+            return [self._create_observed(writes[0], by)]
         keys = self.before_images(writes)
-        with self._transaction_if_any() if keys else nullcontext():
-            before = self.images(keys)
-            results = self._write(writes, atomic)
-            self.transactions.deliver(self.captured(writes, results, before, by))
+        alone = len(writes) == 1 and not self.transactions.active
+        with self.unit(brief=alone) if keys or self.is_triggered else nullcontext():
+            if alone and keys and self._write_with_before is not None:
+                before, results = self._written_with_before(keys[0], writes[0], self._write_with_before)
+            else:
+                before = self.images(keys)
+                results = self._write(writes, atomic)
+            changes = self.captured(writes, results, before, by)
+            self.transactions.append(self.events(changes))
+        self.transactions.deliver(changes)
         return results
+
+    def _written_with_before(
+        self, key: KeyValues, write: Write, perform: Callable[[Write], tuple[Any, WriteResult]]
+    ) -> tuple[Images, list[WriteResult]]:
+        with self.forgetting([key]):
+            before, result = perform(write)
+        return {key: before}, [result]
+
+    def _create_observed(self, put: Put, by: Caller | None) -> WriteResult:
+        """Return the result of a create. Its change is known before the write."""
+        changes = [created(self.meta, put.item, by)]
+        events = self.events(changes)
+        result: WriteResult | None = None
+        if not events:
+            [result] = self._write((put,), atomic=False)
+        elif self._create_with_events is not None:
+            with nullcontext() if self._cache is None else self.forgetting([self.key_of(put)]):
+                result = self._create_with_events(put, events, self.transactions.outbox)
+            if result is not None and result.outcome is Outcome.DONE:
+                self.transactions.appended(events)
+        if result is None:
+            with self.unit(brief=True):
+                [result] = self._write((put,), atomic=False)
+                if result.outcome is Outcome.DONE:
+                    self.transactions.append(events)
+        if result.outcome is Outcome.DONE:
+            self.transactions.deliver(changes)
+        return result
 
     def write_all(self, bulk: BulkWrite, by: Caller | None = None) -> Bulk:
         """Perform a bulk write as `Backend.write_all` does, on behalf of a caller."""
-        if self._feed.has_listeners(self._name):
-            with self._transaction_if_any():
-                return self._page_by_page(bulk, by)
+        if self._feed.is_observed(self._name):
+            return self.transactions.repeated(partial(self._write_all_observed, bulk, by))
         with self.forgetting(None):
             return self.backend.write_all(bulk)
+
+    def _write_all_observed(self, bulk: BulkWrite, by: Caller | None) -> Bulk:
+        with self.transaction() if self.capabilities.transactions else nullcontext():
+            return self._page_by_page(bulk, by)
 
     def forgetting(self, keys: Keys) -> AbstractContextManager[None]:
         """Return a context for a write of these keys. The cache has no entries for them until the write and its transaction have ended."""
@@ -114,18 +186,27 @@ class ChangePath(Generic[T]):
         return nullcontext() if cache is None else self.transactions.forgetting(cache, keys)
 
     def before_images(self, writes: Sequence[Write]) -> list[KeyValues]:
-        """Return the keys of the before images that change capture needs. Returns none if there are no listeners."""
-        return keys_before(writes, updates=self._feed.needs_before_image(self._name)) if self.has_listeners else []
+        """Return the keys of the before images that change capture needs. Returns none if the store is not observed."""
+        if not self.is_observed:
+            return []
+        updates = self._feed.needs_before_image(self._name) or (
+            self.is_triggered and any(one.needs_before for one in self._feed.triggers.after(self._name, "updated"))
+        )
+        return keys_before(writes, updates=updates)
 
     def images(self, keys: Sequence[KeyValues]) -> Images:
-        """Return the current items of these keys from the engine."""
-        return dict(zip(keys, self.backend.read(keys), strict=True)) if keys else {}
+        """Return the current items of these keys from the engine. They stay as they are until the transaction ends."""
+        return dict(zip(keys, self._read_before(keys), strict=True)) if keys else {}
 
     def captured(
         self, writes: Sequence[Write], results: Sequence[WriteResult], before: Images, by: Caller | None
     ) -> list[Change]:
-        """Return the changes to deliver to the listeners of this store."""
-        return changes_of_writes(self.meta, writes, results, before, by) if self.has_listeners else []
+        """Return the changes for the listeners and the after triggers of this store."""
+        return changes_of_writes(self.meta, writes, results, before, by) if self.is_observed else []
+
+    def events(self, changes: Sequence[Change]) -> list[NewEvent]:
+        """Return the events of changes of this store, for the actions that want them."""
+        return events_of(self.meta, changes, self._feed.triggers) if changes and self.is_triggered else []
 
     def key_of(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
@@ -136,9 +217,12 @@ class ChangePath(Generic[T]):
         with self.forgetting(list(map(self.key_of, writes))):
             return self.backend.write(writes, atomic=atomic)
 
-    def _transaction_if_any(self) -> AbstractContextManager[None]:
-        """Begin a transaction if the engine has transactions."""
-        return self.transaction() if self.capabilities.transactions else nullcontext()
+    def unit(self, *, brief: bool = False) -> AbstractContextManager[Any]:
+        """Begin a transaction if the engine has transactions. Without them, an engine that stores events excludes other writers. `brief`: for one write."""
+        if self.capabilities.transactions:
+            return self.transactions.begin(brief=brief)
+        outbox = self.transactions.outbox
+        return nullcontext() if outbox is None or outbox.writing is None else outbox.writing
 
     def _page_by_page(self, bulk: BulkWrite, by: Caller | None) -> Bulk:
         changed, position = 0, None if bulk.after is None else dict(bulk.after)
@@ -208,12 +292,26 @@ class Connection:
         """Begin a transaction of this thread over all stores of the engine. `Unsupported` if the engine has none."""
         return self._transactions.begin()
 
+    @property
+    def outbox(self) -> Outbox | None:
+        """The outbox of the engine. None if the engine stores no events."""
+        return self._transactions.outbox
+
+    def append(self, events: list[NewEvent]) -> None:
+        """Append events at the end of the transaction of this thread, or in one of its own."""
+        self._transactions.append(events)
+
     def close(self) -> None:
         self.engine.close()
 
 
 def write_together(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None = None) -> list[WriteResult]:
     """Perform writes of several stores of one engine, all or none. Returns results in their positions, as an atomic `Backend.write` does."""
+    transactions = writes[0][0].transactions
+    return transactions.repeated(lambda: _written_together(writes, by))
+
+
+def _written_together(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None) -> list[WriteResult]:
     paths = list(dict.fromkeys(path for path, _ in writes))
     [transactions, *other_engines] = dict.fromkeys(path.transactions for path in paths)
     if other_engines:
@@ -223,14 +321,16 @@ def write_together(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller |
     }
     keys_of = {path: path.before_images([write for _, write in some]) for path, some in writes_of.items()}
     with ExitStack() as stages:
-        if any(keys_of.values()) and all(path.capabilities.transactions for path in paths):
-            stages.enter_context(transactions.begin())
+        if any(keys_of.values()) or any(path.is_triggered for path in paths):
+            stages.enter_context(paths[0].unit())
         before = {path: path.images(keys) for path, keys in keys_of.items()}
         for path, some in writes_of.items():
             stages.enter_context(path.forgetting([path.key_of(write) for _, write in some]))
         results = transactions.write_together([(path.backend, write) for path, write in writes])
         captured: list[Change] = []
         for place, (path, write) in enumerate(writes):
-            captured += path.captured([write], [results[place]], before[path], by)
-        transactions.deliver(captured)
+            changes = path.captured([write], [results[place]], before[path], by)
+            transactions.append(path.events(changes))
+            captured += changes
+    transactions.deliver(captured)
     return results

@@ -1,4 +1,4 @@
-"""Tests in one line: for an app (`app_fixture`), an engine (`persisty.testing.conformance`) and access rules (`persisty.testing.roles`).
+"""Tests in one line: for an app (`app_fixture`, `drain`), an engine (`persisty.testing.conformance`) and access rules (`persisty.testing.roles`).
 
 Needs the extra `testing`.
 """
@@ -9,5 +9,6 @@ import pytest
 pytest.register_assert_rewrite(f"{__name__}.conformance", f"{__name__}.roles")
 
 from .apps import app_fixture  # noqa: E402
+from .events import drain  # noqa: E402
 
-__all__ = ["app_fixture"]
+__all__ = ["app_fixture", "drain"]

@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"security"}),
     frozenset({"store"}),
     frozenset({"aws"}),
-    frozenset({"backends"}),
+    frozenset({"backends", "triggers"}),
     frozenset({"application"}),
     frozenset({"api"}),
     frozenset({"clients", "deploy", "hosting", "testing", "transfer"}),

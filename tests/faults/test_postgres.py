@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from persisty import App, BackendUnavailable, Conflict, Create, Delete, PreconditionFailed, Update, add
-from persisty.backends.sql.postgres import backend, pool
+from persisty.backends.sql.postgres import backend, pool, transaction_status
 from persisty.model.generators import now
 from persisty.store import in_doubt_writes as doubt
 
@@ -51,7 +51,7 @@ def proxy(schema: str, tmp_path: Path) -> Iterator[Proxy]:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the list of the seconds that the code would have waited."""
     slept: list[float] = []
-    for module in (pool, backend):
+    for module in (pool, backend, transaction_status):
         monkeypatch.setattr(module, "sleep", slept.append)
     return slept
 
@@ -189,7 +189,7 @@ def test_a_transaction_without_a_known_status_is_in_doubt(
 ) -> None:
     """The transaction is too old, is still in progress, or its status cannot be read."""
     for answer in ("SELECT NULL", "SELECT 'in progress'", "SELECT missing_function()"):
-        monkeypatch.setattr(backend, "STATUS", answer + " WHERE $1::text IS NOT NULL")
+        monkeypatch.setattr(transaction_status, "STATUS", answer + " WHERE $1::text IS NOT NULL")
         accounts = accounts_of(near)
         batch = batch_of(accounts)
         proxy.lose(2)

@@ -12,7 +12,8 @@ one by one  each write is its own statement, and its result says why it had no e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,15 +30,18 @@ from ...query.filter_algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Query, Write, WriteResult
 from ...store.engine_urls import read_url
 from ...store.migration import Foreseen, Migrator
+from ...store.outbox import NewEvent
 from ...store.write_results import undone
 from .backend import HOW, SqlBackend
 from .backward_orders import BackwardOrders
 from .columns import RowCodec
 from .dialect import UniqueTaken
 from .engine import SqlEngine
+from .outbox import SqlOutbox
 from .row_sizes import PageRows, RefusedRows
 from .sqlite import SQLITE
 from .sqlite_connection import SqliteConnection
+from .sqlite_outbox import SQLITE_OUTBOX, FileVersions
 
 T = TypeVar("T")
 MODES = ("rwc", "rw")
@@ -125,6 +129,18 @@ class SqliteBackend(SqlBackend[T]):
         except _RolledBackError:
             return undone(results)
         return results
+
+    def create_with_events(self, put: Put, events: Sequence[NewEvent], outbox: SqlOutbox) -> WriteResult | None:
+        if put.requires:
+            return None
+        outbox.prepare()
+        statement = self._statements.get("insert")
+        row = statement.arguments(self._codec.row(put.item))
+        try:
+            count = self._sqlite.changed_together(statement.text, row, outbox.statements(events))
+        except UniqueTaken as taken:
+            return self._taken(taken)
+        return WriteResult(Outcome.DONE, put.item) if count else EXISTS
 
     def _one(self, write: Write) -> WriteResult:
         """Do one write by one statement. Only a write that changed nothing needs a second one."""
@@ -283,6 +299,13 @@ class SqliteEngine(SqlEngine):
         connection = SqliteConnection(path, synchronous)
         self._sqlite, self._is_file = connection, path != ":memory:"
         super().__init__(SQLITE, connection, lambda meta, table: SqliteBackend(meta, table, connection), embedded=True)
+        watched = FileVersions(path if self._is_file else None)
+        self.outbox = SqlOutbox(SQLITE, SQLITE_OUTBOX, connection, connection.changed, watched, self._tables_of_outbox)
+
+    @contextmanager
+    def _tables_of_outbox(self) -> Iterator[frozenset[str]]:
+        with self._preparing():
+            yield frozenset()
 
     def migrator(self) -> Migrator:
         """Return the migrator of the file's tables."""

@@ -20,6 +20,7 @@ from .columns import SEQUENCES, table_of, table_text
 from .dialect import Connection, Dialect, UniqueTaken
 from .existing_tables import Comparison
 from .missing_columns import MISMATCH
+from .outbox import SqlOutbox
 
 T = TypeVar("T")
 MakeBackend = Callable[[StoreMeta[Any], Table], Backend[Any]]
@@ -33,6 +34,7 @@ class SqlEngine:
     """The tables of one database. If it is embedded, a missing table is created when its store is opened."""
 
     deployed = False
+    outbox: SqlOutbox
 
     def __init__(self, dialect: Dialect, connection: Connection, make: MakeBackend, *, embedded: bool) -> None:
         self.embedded = embedded
@@ -99,6 +101,7 @@ class SqlEngine:
         self._connection.check_writes()
 
     def close(self) -> None:
+        self.outbox.close()
         self._connection.close()
 
     @contextmanager

@@ -36,6 +36,8 @@ from .sqlite_errors import BUSY, FAILING, code_of, locked, typed
 
 X = TypeVar("X")
 Run = Callable[[sqlite3.Connection, str, Any], X]
+Command = tuple[str, Sequence[Any]]
+"""A statement and its arguments."""
 OUTER = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 INNER = ("SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner")
 """RELEASE and ROLLBACK TO refer to the latest savepoint of the name. ROLLBACK TO does not remove it."""
@@ -86,6 +88,23 @@ def _counted(raw: sqlite3.Connection, text: str, arguments: Any) -> int:
 
 def _counted_each(raw: sqlite3.Connection, text: str, arguments: Any) -> int:
     return raw.executemany(text, arguments).rowcount
+
+
+def _counted_together(raw: sqlite3.Connection, text: str, arguments: tuple[Sequence[Any], Sequence[Command]]) -> int:
+    own, others = arguments
+    begin, commit, rollback = OUTER
+    raw.execute(begin)
+    try:
+        count = raw.execute(text, own).rowcount
+        if count:
+            for other, values in others:
+                raw.execute(other, values)
+        raw.execute(commit)
+    except BaseException:
+        if raw.in_transaction:
+            raw.execute(rollback)
+        raise
+    return count
 
 
 def _make_private(path: str) -> None:
@@ -148,6 +167,10 @@ class SqliteConnection:
     def each_changed(self, text: str, arguments: Sequence[Sequence[Any]]) -> int:
         """Run a statement for each of the arguments and return the number of changed rows."""
         return self._write(_counted_each, text, arguments)
+
+    def changed_together(self, text: str, arguments: Sequence[Any], others: Sequence[Command]) -> int:
+        """Run a statement and, if it changes a row, other statements, in a transaction of their own. Returns the number of rows that the first has changed."""
+        return self._write(_counted_together, text, (arguments, others))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -274,6 +274,23 @@ def test_a_key_too_long_for_an_index_is_invalid_input(papers: Store[Paper]) -> N
     assert papers.count() == 0
 
 
+def test_within_a_transaction_a_value_too_long_for_an_index_is_reported_at_its_place_of_the_batch(schema: str) -> None:
+    @stored(indexes=[Index("text")])
+    class Indexed:
+        id: str
+        text: str = ""
+
+    long = "".join(map(chr, Random(1).choices(range(0x4E00, 0x9FFF), k=3000)))
+    app = App("indexed", items=[Indexed], url=schema)
+    app.prepare()
+    indexed = app.store(Indexed)
+    batch = [Create(Indexed(id="b", text=long)), Create(Indexed(id="a"))]  # "a" is locked first
+    with pytest.raises(InvalidInput) as refused, app.transaction():
+        indexed.edit_batch(batch)
+    assert [fault.path.split("/")[2] for fault in refused.value.faults] == ["0"]
+    app.close()
+
+
 @pytest.mark.parametrize(
     "url",
     ["postgresql://h/d?pool=0", "postgresql://h/d?pool=x", "postgresql://h/d?colour=red", "postgresql://[::1/d"],

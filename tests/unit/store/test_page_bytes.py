@@ -9,7 +9,7 @@ import pytest
 from msgspec import Meta
 
 from persisty import App, Attr, BelongsTo, HasMany, Index, link, stored
-from persisty.backends import memory
+from persisty.backends.memory import engine as memory
 from persisty.backends.sql import reads
 from persisty.errors import AnswerTooLarge
 from persisty.model.meta import meta_of

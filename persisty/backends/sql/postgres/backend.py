@@ -15,6 +15,7 @@ cannot store, is repeated with a savepoint before each write, which finds the wr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from time import sleep
@@ -25,7 +26,7 @@ from psycopg import errors
 from sqlalchemy import Table
 
 from ....backoff import ATTEMPTS, backoff
-from ....errors import BackendUnavailable, Fault, InvalidInput, SchemaMismatch
+from ....errors import BackendUnavailable, Fault, InvalidInput
 from ....model.expressions import ALL
 from ....model.meta import StoreMeta
 from ....model.msgspec_faults import pointer
@@ -33,13 +34,17 @@ from ....query.explain import Explanation
 from ....query.filter_algebra import stores_behind
 from ....store.backend import Delete, Outcome, Patch, Put, Query, Requirement, Write, WriteResult
 from ....store.in_doubt_writes import repeatable
+from ....store.outbox import NewEvent
 from ....store.write_results import undone
 from ..columns import index_name
 from ..dialect import Dialect, UniqueTaken
+from ..outbox import SqlOutbox
 from .connection import PostgresConnection
+from .creates_with_events import MOST_EVENTS, creating_with
 from .pool import typed
 from .session import BEGIN, COMMIT, ROLLBACK, Answer, Session, Statement
 from .steps import EXISTS, PostgresSteps, Step
+from .transaction_status import ABORTED, COMMITTED, status_of
 
 T = TypeVar("T")
 MOST_ROWS = 64
@@ -47,10 +52,6 @@ MOST_ROWS = 64
 LARGE = 10_000
 """Least number of items of a table for which `explain` returns the plan that the server chooses."""
 COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
-STATUS_ATTEMPTS = 15
-"""Most queries for the fate of a transaction whose lost connection the server may not have noticed: about ten seconds."""
-STATUS = "SELECT pg_xact_status($1::xid8)"
-COMMITTED, ABORTED, IN_PROGRESS = "committed", "aborted", "in progress"
 NUMBER = Statement("SELECT pg_current_xact_id()::text")
 
 
@@ -68,6 +69,7 @@ class Commit(Struct, frozen=True):
     results: list[WriteResult]
 
 
+Run = Callable[[Statement], Answer]
 Way = Callable[[Session, Sequence[Step], bool, list[Commit]], list[WriteResult]]
 """A function that writes a batch: session, steps, atomic or not, and a list to which it appends each pending commit."""
 
@@ -103,6 +105,23 @@ class PostgresBackend(PostgresSteps[T]):
         except (UniqueTaken, InvalidInput):
             return self._together(steps, atomic, self._one_by_one)
 
+    def create_with_events(self, put: Put, events: Sequence[NewEvent], outbox: SqlOutbox) -> WriteResult | None:
+        if put.requires or len(events) > MOST_EVENTS:
+            return None
+        return self._alone(creating_with(self._step(put), outbox, events))
+
+    def write_with_before(self, write: Write) -> tuple[T | None, WriteResult]:
+        step, locking = self._step(write), self._locking([self._key_of(write)])
+        rows: list[Any] = []
+
+        def run(session: Session, statement: Statement) -> Answer:
+            before, answer = session.pipelined((locking, statement))
+            rows.extend(before.rows)
+            return answer
+
+        [result] = self._postgres.run(lambda session: self._each(session, [step], partial(run, session)))
+        return self._codec.item(rows[0]) if rows and result.outcome is Outcome.DONE else None, result
+
     def allocate(self, sequence: str, count: int) -> int:
         """Reserve numbers of a sequence. A lost response leaves a gap."""
         statement = Statement(*self._allocation(sequence, count))
@@ -111,10 +130,17 @@ class PostgresBackend(PostgresSteps[T]):
 
     def _within(self, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
         """Return the results of writes in the transaction of this thread. If it fails, the caller repeats it."""
+        if len(steps) == 1:
+            brief = self._postgres.brief
+            return self._postgres.run(
+                lambda session: self._each(session, steps, session.run if brief else session.alone)
+            )
         results: list[WriteResult] = []
         try:
             with self._postgres.transaction():
-                results = self._postgres.run(lambda session: self._each(session, steps))
+                results = self._postgres.run(
+                    lambda session: self._each(session, steps, session.alone, self._in_order(steps))
+                )
                 if atomic and any(result.outcome is not Outcome.DONE for result in results):
                     raise _UndoneError
         except _UndoneError:
@@ -164,7 +190,7 @@ class PostgresBackend(PostgresSteps[T]):
                     raise
                 if not commits:
                     return self._apart(steps)
-                status = self._status(commits[-1].transaction)
+                status = status_of(self._postgres, commits[-1].transaction)
                 if status == COMMITTED:
                     return commits[-1].results
                 if status != ABORTED:
@@ -184,18 +210,6 @@ class PostgresBackend(PostgresSteps[T]):
         except BackendUnavailable as error:
             error.details["in_doubt"] = True
             raise
-
-    def _status(self, transaction: str) -> str | None:
-        """Return the status of a transaction, or None if it is unknown."""
-        try:
-            for attempt in range(STATUS_ATTEMPTS):
-                [(status,)] = self._postgres.rows(STATUS, (transaction,))
-                if status != IN_PROGRESS:
-                    return None if status is None else str(status)
-                sleep(backoff(attempt))  # the server has not noticed yet that the connection is lost
-        except (BackendUnavailable, SchemaMismatch):  # a server before PostgreSQL 13 has no such function
-            return None
-        return None
 
     def _once(self, step: Step) -> WriteResult:
         try:
@@ -252,37 +266,39 @@ class PostgresBackend(PostgresSteps[T]):
     ) -> list[WriteResult]:
         session.run(BEGIN)
         try:
-            results = self._each(session, steps)
+            results = self._each(session, steps, session.alone)
         except InvalidInput:
             session.run(ROLLBACK)
             raise
         commit = Commit(session.run(NUMBER).rows[0][0], results)
         return self._settle(session, commit, commits) if atomic else self._commit(session, commit, commits)
 
-    def _each(self, session: Session, steps: Sequence[Step]) -> list[WriteResult]:
-        """Return the results of writes one after the other, each with its own savepoint. Raises `InvalidInput` for values that the server
-        cannot store."""
-        results: list[WriteResult] = []
+    def _each(
+        self, session: Session, steps: Sequence[Step], run: Run, order: Sequence[int] | None = None
+    ) -> list[WriteResult]:
+        """Return the results of writes, which are made one after the other. Raises `InvalidInput` for values that the server cannot store."""
+        results: dict[int, WriteResult] = {}
         faults: list[Fault] = []
 
         def rows(text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
             return session.run(Statement(text, arguments)).rows
 
-        for position, step in enumerate(steps):
+        for position in range(len(steps)) if order is None else order:
+            step = steps[position]
             try:
-                result = step.result(session.alone(step.statement))
+                result = step.result(run(step.statement))
                 if result.outcome is Outcome.UNRELATED and not isinstance(step.write, Delete):
                     result = self._unique_first(step.write, result, rows)
-                results.append(result)
+                results[position] = result
             except errors.UniqueViolation as error:
-                results.append(self._taken(self._postgres.taken(error)))
+                results[position] = self._taken(self._postgres.taken(error))
             except errors.DivisionByZero as error:
-                results.append(WriteResult(Outcome.ERROR, error=typed(error)))
+                results[position] = WriteResult(Outcome.ERROR, error=typed(error))
             except errors.ProgramLimitExceeded as error:
                 faults += self._too_long(error, step.write, pointer(position) if len(steps) > 1 else "")
         if faults:
             raise InvalidInput(faults=faults)
-        return results
+        return [results[position] for position in range(len(steps))]
 
     def _settle(self, session: Session, commit: Commit, commits: list[Commit]) -> list[WriteResult]:
         """Commit if all writes are done."""

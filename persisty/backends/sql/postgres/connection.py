@@ -11,6 +11,7 @@ import psycopg
 from psycopg import errors
 
 from ....errors import BackendUnavailable
+from ....store.transactions import Undone
 from ..dialect import Enough, UniqueTaken
 from .pool import Pool, is_lost, typed
 from .session import COMMIT, RELEASE, SAVE, UNDONE, Answer, Row, Session, Statement
@@ -75,7 +76,10 @@ class PostgresConnection:
             raise self.taken(error) from error
         except psycopg.Error as error:
             self._pool.note(error)
-            raise typed(error, text) from error
+            made = typed(error, text)
+            if session is not None and self._pool.has_undone(session, error):
+                made = Undone(made.message)
+            raise made from error
 
     def taken(self, error: errors.UniqueViolation) -> UniqueTaken:
         """Return the unique index of the violation."""
@@ -89,23 +93,44 @@ class PostgresConnection:
             with self._inner():
                 yield
             return
-        session = self._pool.begin()
-        self._thread.session = session
-        try:
+        with self._within(self._pool.begin()) as session:
             yield
             self._commit(session)
+
+    @contextmanager
+    def brief_transaction(self) -> Iterator[None]:
+        """Open a transaction of this thread for one write: BEGIN is sent with its first statement, and the write has no savepoint."""
+        with self._within(self._pool.begin_later(), brief=True) as session:
+            yield
+            if not (session.begins or session.failed):  # the write was refused
+                self._commit(session)
+
+    @contextmanager
+    def _within(self, session: Session, *, brief: bool = False) -> Iterator[Session]:
+        self._thread.session, self._thread.last, self._thread.brief = session, [], brief
+        try:
+            yield session
         finally:
-            self._thread.session = None
+            self._thread.session, self._thread.brief = None, False
             self._pool.give(session)  # which rolls back the uncommitted changes
+
+    @property
+    def brief(self) -> bool:
+        """Return whether this thread is in a transaction for one write."""
+        return getattr(self._thread, "brief", False)
 
     def _commit(self, session: Session) -> None:
         if session.failed:
             raise BackendUnavailable("PostgreSQL: an error has ended the transaction")
         try:
-            self.run(lambda session: session.run(COMMIT))
+            self.run(lambda session: session.pipelined((*self._thread.last, COMMIT)))
         except BackendUnavailable as error:
             error.details |= {"in_doubt": True} if is_lost(error.__cause__) and session.in_doubt else {}
             raise
+
+    def at_commit(self, text: str, arguments: Sequence[Any]) -> None:
+        """Run a statement at the end of the transaction of this thread, in one round trip with its commit."""
+        self._thread.last.append(Statement(text, arguments))
 
     @property
     def inside(self) -> bool:

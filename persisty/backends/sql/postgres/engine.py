@@ -8,7 +8,7 @@ schema.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -18,21 +18,27 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from ....deferred import deferred
 from ....errors import BackendUnavailable, Fault, InvalidDeclaration
 from ....model.meta import StoreMeta
+from ....naming import RESERVED
 from ....store.backend import StoredTable
 from ....store.engine_urls import read_url
 from ....store.migration import Foreseen, Migrator
 from ..engine import SqlEngine
+from ..outbox import SqlOutbox
 from .backend import PostgresBackend
 from .connection import PostgresConnection
 from .connection_options import LIBPQ, option_faults
 from .dialect import dialect_of, quoted
 from .mirrored_columns import mirrors
+from .notifications import Notifications
+from .outbox import POSTGRES_OUTBOX
 from .pool import server_of
 
 POOL = 10
 """Default for the most connections of an engine."""
 PREPARE = {"auto": None, "true": True, "false": False}
 """Option of the URL → whether statements are prepared. None: only without a pooler between persisty and the server."""
+CHANNEL = 63
+"""Most characters of a channel's name."""
 PREPARING = "SELECT pg_advisory_xact_lock(7017377)"
 """Two processes that create the same table at once collide, even with IF NOT EXISTS."""
 
@@ -55,6 +61,10 @@ class PostgresEngine(SqlEngine):
             self._postgres,
             lambda meta, table: PostgresBackend(meta, table, dialect, self._postgres),
             embedded=False,
+        )
+        notifications = Notifications(conninfo, f"{RESERVED}event_{schema or ''}"[:CHANNEL])
+        self.outbox = SqlOutbox(
+            dialect, POSTGRES_OUTBOX, self._postgres, self._postgres.at_commit, notifications, self._tables_of_outbox
         )
 
     def migrator(self) -> Migrator:
@@ -91,6 +101,14 @@ class PostgresEngine(SqlEngine):
             if self._schema and not self._postgres.rows(SCHEMA, (self._schema,)):
                 self._postgres.rows(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
             yield
+
+    def brief_transaction(self) -> AbstractContextManager[None]:
+        return self._postgres.brief_transaction()
+
+    @contextmanager
+    def _tables_of_outbox(self) -> Iterator[frozenset[str]]:
+        with self._preparing():
+            yield self._existing()
 
     def _existing(self) -> frozenset[str]:
         """Create the schema if it is missing. PostgreSQL requires the right CREATE even if it exists, so a role without it sends no statement."""

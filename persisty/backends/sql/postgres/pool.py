@@ -75,6 +75,12 @@ class Pool:
         answer: X = self._tried(repeatable, self._once, work)
         return answer
 
+    def begin_later(self) -> Session:
+        """Return a session whose next statement begins a transaction. Return it to the pool at the end."""
+        session: Session = self._tried(True, self.take)
+        session.begins = True
+        return session
+
     def begin(self) -> Session:
         """Open a transaction in a session, and return the session to the pool at the end."""
         return self._tried(True, self._begun)
@@ -213,6 +219,17 @@ class Pool:
                 raise typed(error) from error
             raise
         return session
+
+    def has_undone(self, session: Session, error: psycopg.Error) -> bool:
+        """Return whether an error has ended the transaction of a session, and another attempt at all of it may succeed."""
+        if isinstance(error, REPEATABLE):
+            return True
+        try:
+            if session.failed or session.raw.closed:  # otherwise, the error has ended the part up to a savepoint
+                self._raise_lost(session, error)
+        except Lost:
+            return True
+        return False
 
     def _raise_lost(self, session: Session, error: psycopg.Error) -> None:
         """Raise `Lost` if another attempt may succeed."""

@@ -64,7 +64,7 @@ UNDONE = (UNDO, RELEASE)
 class Session:
     """Used by one thread at a time. Raises the driver's errors.
 
-    `in_doubt`: if the connection is lost now, the server may have carried out the last statement. `used`: the time of its last return to the pool.
+    `begins`: the next statement begins a transaction. `in_doubt`: if the connection is lost now, the server may have carried out the last statement. `used`: the time of its last return to the pool.
     """
 
     def __init__(self, conninfo: str, prepares: bool | None = None) -> None:
@@ -88,7 +88,7 @@ class Session:
         self._names: dict[str, bytes] = {}
         self._prepares = not self._pooled if prepares is None else prepares
         self._prefix, self._made = os.urandom(6).hex().encode(), 0
-        self.in_doubt, self.used = False, 0.0
+        self.in_doubt, self.used, self.begins = False, 0.0, False
         self._watch = selectors.DefaultSelector()
         self._watch.register(self._pq.socket, READ)
 
@@ -99,7 +99,7 @@ class Session:
 
     def run(self, statement: Statement) -> Answer:
         """Return the server's response to a statement."""
-        if statement.text not in self._names and self._can_prepare(1):
+        if self.begins or (statement.text not in self._names and self._can_prepare(1)):
             [answer] = self.pipelined((statement,))
             return answer
         self._send(statement)
@@ -108,6 +108,8 @@ class Session:
     def chunks(self, statement: Statement, size: int) -> Iterator[list[Row]]:
         """Yield the rows of a statement as they arrive, up to `size` at a time. The caller iterates to the end, or closes the session."""
         name: bytes | None = None
+        if self.begins:
+            self.pipelined(())
         if statement.text not in self._names and self._can_prepare(1):
             name = self._new_name()
             self._pq.enter_pipeline_mode()
@@ -158,6 +160,9 @@ class Session:
 
     def pipelined(self, statements: Sequence[Statement]) -> list[Answer]:
         """Return the server's responses to statements that are sent together. After an error, the rest do not run, and the error is raised."""
+        if self.begins:
+            self.begins = False
+            return self.pipelined((BEGIN, *statements))[1:]
         prepares = self._can_prepare(len(statements))
         self._note(statements)
         new: dict[str, bytes] = {}
@@ -220,7 +225,7 @@ class Session:
 
     def rollback(self) -> None:
         """Roll back an open transaction. A session that was interrupted while it waited cannot be used again."""
-        status = self._pq.transaction_status
+        status, self.begins = self._pq.transaction_status, False
         if status == TransactionStatus.ACTIVE or self._pq.pipeline_status != PipelineStatus.OFF:
             self.raw.cancel()
             self.close()

@@ -18,12 +18,14 @@ from sqlalchemy import Table
 
 from ....errors import Fault, InvalidInput
 from ....model.expressions import ALL
+from ....model.keys import KeyValues
 from ....model.meta import StoreMeta
 from ....store.backend import Bulk, BulkWrite, Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
 from ..backend import SqlBackend
 from ..dialect import Dialect, UniqueTaken
 from . import index_sizes
 from .connection import PostgresConnection
+from .dialect import quoted
 from .pool import typed
 from .session import Answer, Statement
 from .statements import PostgresStatements
@@ -78,6 +80,20 @@ class PostgresSteps(SqlBackend[T]):
         error.__cause__ = cause
         found = index_sizes.named(self.meta, error, write) if isinstance(error, InvalidInput) else error
         return [structs.replace(one, path=path + one.path) for one in found.faults]
+
+    def read_locked(self, keys: Sequence[KeyValues]) -> list[T | None]:
+        """Read items and lock them, in the order of the keys, so that two transactions do not deadlock."""
+        statement = self._locking(keys)
+        rows = self._connection.rows(statement.text, statement.arguments, self._bound(len(keys)))
+        found = {self.meta.key_values(item): item for item in self._codec.items(rows)}
+        return [found.get(key) for key in keys]
+
+    def _locking(self, keys: Sequence[KeyValues]) -> Statement:
+        """Return the statement that reads items and locks them."""
+        compiled = self._statements.get("read", len(keys))
+        values = [value for key in keys for value in self._key(key)]
+        order = ", ".join(quoted(name) for name in self.meta.key.attributes)
+        return Statement(f"{compiled.text} ORDER BY {order} FOR UPDATE", compiled.arguments(values))
 
     def _step(self, write: Write) -> Step:
         values: list[Any] = []

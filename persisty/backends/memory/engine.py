@@ -13,21 +13,21 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
 
-from ..errors import BackendUnavailable, BatchTooLarge, Conflict, Unsupported
-from ..model.expressions import ALL, Aggregate, And, Compare, Filter, OrderBy
-from ..model.item_conversion import converted_item
-from ..model.item_copies import copier
-from ..model.keys import KeyValues
-from ..model.meta import StoreMeta
-from ..model.schema import Schema
-from ..model.unreadable_items import repaired, unreadable, unreadable_values, without_misfits
-from ..model.validation import changed
-from ..query.aggregate import Accumulator, Group
-from ..query.evaluation import matcher, sort_key
-from ..query.explain import Explanation
-from ..query.filter_algebra import combine
-from ..query.keyset import beyond, position_of
-from ..store.backend import (
+from ...errors import BackendUnavailable, BatchTooLarge, Conflict, Unsupported
+from ...model.expressions import ALL, Aggregate, And, Compare, Filter, OrderBy
+from ...model.item_conversion import converted_item
+from ...model.item_copies import copier
+from ...model.keys import KeyValues
+from ...model.meta import StoreMeta
+from ...model.schema import Schema
+from ...model.unreadable_items import repaired, unreadable, unreadable_values, without_misfits
+from ...model.validation import changed
+from ...query.aggregate import Accumulator, Group
+from ...query.evaluation import matcher, sort_key
+from ...query.explain import Explanation
+from ...query.filter_algebra import combine
+from ...query.keyset import beyond, position_of
+from ...store.backend import (
     Backend,
     Bulk,
     BulkWrite,
@@ -42,12 +42,13 @@ from ..store.backend import (
     Write,
     WriteResult,
 )
-from ..store.engine_urls import read_url
-from ..store.limits import COMPLETE_PAGE, MAX_BATCH_BYTES, grown_too_long, grows_too_long
-from ..store.page_bytes import Total, items_of_page, size_of_all
-from ..store.unfinished_pages import unfinished_page
-from ..store.unique_values import unique_values
-from ..store.write_results import conflict, undone
+from ...store.engine_urls import read_url
+from ...store.limits import COMPLETE_PAGE, MAX_BATCH_BYTES, grown_too_long, grows_too_long
+from ...store.page_bytes import Total, items_of_page, size_of_all
+from ...store.unfinished_pages import unfinished_page
+from ...store.unique_values import unique_values
+from ...store.write_results import conflict, undone
+from .outbox import MemoryOutbox
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
@@ -291,6 +292,7 @@ class MemoryEngine:
     def __init__(self) -> None:
         self._stores: dict[str, _Table[Any]] = {}
         self._lock = threading.Lock()
+        self.outbox = MemoryOutbox()
 
     def open(self, meta: StoreMeta[T]) -> MemoryBackend[T]:
         return MemoryBackend(meta, self._stores, self._lock)

@@ -1,0 +1,103 @@
+"""`StoredBy`: the part of an `App` that concerns its engines, their transactions and their events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from ..errors import Fault, InvalidDeclaration
+from ..model.meta import StoreMeta
+from ..store.backend import Engine
+from ..store.change_feed import Feed
+from ..store.outbox import Outbox
+from ..store.trigger_registry import Triggers
+from .engines import Engines
+
+
+class StoredBy:
+    name: str
+
+    def __init__(self, engines: Engines, feed: Feed) -> None:
+        self._engines, self._feed = engines, feed
+
+    @property
+    def metas(self) -> Mapping[str, StoreMeta[Any]]:
+        """The current items of the app by name."""
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        return self._engines.url
+
+    @property
+    def stage(self) -> str:
+        """The stage, which names DynamoDB tables and deployments: `dev`, `prod`, `feature-x`."""
+        return self._engines.stage
+
+    @stage.setter
+    def stage(self, stage: str) -> None:
+        self._engines.stage = stage
+
+    @property
+    def engine(self) -> Engine:
+        """The app's own engine, connected at the first use."""
+        return self._engines.connected().engine
+
+    def engine_of(self, meta: StoreMeta[Any]) -> Engine:
+        """Return the engine that stores the items of a store."""
+        return self.engine_named(meta.engine)
+
+    def transaction(self, engine: str | None = None) -> AbstractContextManager[None]:
+        """Make one transaction of all writes of this thread to stores of one engine. An exception undoes all of them.
+
+        `engine`: its name, None for the app's own. A transaction inside another is part of it, and can be undone separately. Listeners receive the changes
+        when the outermost is committed. Raises `Unsupported` if the engine has no transactions (memory, DynamoDB): use `edit_batch(..., atomic=True)`.
+        """
+        if engine is not None and engine not in self._engines.names:
+            raise InvalidDeclaration(f"{engine} is not an engine of {self.name}")
+        return self._engines.connected(self._engines.place_of(engine)).transaction()
+
+    @property
+    def records_schemas(self) -> bool:
+        """Return whether the schemas that were applied last are recorded. False if no items outlive the process."""
+        return self._engines.outlive_the_process
+
+    @property
+    def engine_urls(self) -> Mapping[str, str]:
+        """The URLs of the engines besides the app's own, by name."""
+        return self._engines.further
+
+    def engine_named(self, name: str | None) -> Engine:
+        """Return the engine of this name. None or an unknown name means the app's own engine."""
+        return self._engines.connected(self._engines.place_of(name)).engine
+
+    @property
+    def triggers(self) -> Triggers:
+        """The after triggers of the app. Replace them before the first write."""
+        return self._feed.triggers
+
+    @triggers.setter
+    def triggers(self, triggers: Triggers) -> None:
+        self._feed.triggers = triggers
+
+    @property
+    def outboxes(self) -> Mapping[str | None, Outbox]:
+        """The outboxes of the engines whose items have after triggers, by the name of the engine; None for the app's own.
+
+        Raises `InvalidDeclaration` for an engine that stores no events.
+        """
+        found: dict[str | None, Outbox] = {}
+        faults: list[Fault] = []
+        for name in self.triggers.stores:
+            meta = self.metas.get(name)
+            place = None if meta is None else self._engines.place(meta)
+            outbox = self._engines.connected(place).outbox
+            if outbox is not None:
+                found[place] = outbox
+            else:
+                expected = "an item in memory, SQLite or PostgreSQL"
+                faults.append(Fault(f"/{name}", "Its engine cannot run after triggers on this host", expected))
+        if faults:
+            raise InvalidDeclaration("After triggers cannot run on this host", faults=faults)
+        return found

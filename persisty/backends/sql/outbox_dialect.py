@@ -1,0 +1,69 @@
+"""The tables of the outbox of SQL engines, and the differences between the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from ...store.outbox import LANES, Changed, OutboxEvent
+
+NEW = 'lane, store, kind, "key", action, payload'
+READY = f"position, {NEW}"
+HELD = f"{READY}, state, attempt, due, error"
+TABLES = (
+    (
+        "held",
+        "CREATE TABLE IF NOT EXISTS {held} (position bigint PRIMARY KEY, lane smallint NOT NULL, "
+        'store text NOT NULL, kind text NOT NULL, "key" text NOT NULL, action text NOT NULL, payload text NOT NULL, '
+        "state smallint NOT NULL, attempt integer NOT NULL, due double precision, error text)",
+    ),
+    ("held_due", "CREATE INDEX IF NOT EXISTS {prefix}held_due ON {held} (due)"),
+    ("held_chain", 'CREATE INDEX IF NOT EXISTS {prefix}held_chain ON {held} (store, "key", action, position)'),
+    ("session", "CREATE TABLE IF NOT EXISTS {session} (id text PRIMARY KEY, until double precision NOT NULL)"),
+    ("lane", "CREATE TABLE IF NOT EXISTS {lane} (lane smallint PRIMARY KEY, owner text)"),
+)
+"""Table or index → the statement that creates it."""
+TEXTS = 'store text NOT NULL, kind text NOT NULL, "key" text NOT NULL, action text NOT NULL, payload text NOT NULL'
+"""The last columns of `persisty_event`."""
+ALL_LANES = (
+    "INSERT INTO {lane} (lane) VALUES " + ", ".join(f"({lane})" for lane in range(LANES)) + " ON CONFLICT DO NOTHING"
+)
+
+
+class OutboxDialect(Struct, frozen=True):
+    """The differences between SQL engines. `tables`: those that differ. A position is never used twice. `now`: the server's time in seconds since 1970.
+    `among`: (column) → a condition with one placeholder, whose value is a list as `listed` writes it. `insert`: (number of events) → the statement that
+    appends them. `fetch`: (number of lanes) → the statement; its rows begin with the snapshot that it saw, as text. `finish`: (events that are done, changed ones) → a statement that returns the
+    number of live sessions, and its arguments after the session; None if it takes a transaction. `locking`: the end of a query that locks its rows. `text`: a text in its stored form, and
+    `plain` the original.
+    """
+
+    tables: tuple[tuple[str, str], ...]
+    now: str
+    among: Callable[[str], str]
+    listed: Callable[[Collection[int]], str]
+    insert: Callable[[int], str]
+    fetch: Callable[[int], str]
+    fetched: Callable[[Sequence[tuple[int, int, int]]], Sequence[Any]]
+    snapshot: Callable[[str | None], tuple[frozenset[int], int]]
+    finish: Callable[[Sequence[OutboxEvent], Sequence[Changed]], tuple[str, list[Any]]] | None
+    locking: str
+    numbered: bool
+    text: Callable[[str], str] = str
+    plain: Callable[[str], str] = str
+
+
+class Signals(Protocol):
+    """Wakes workers of other processes."""
+
+    def send(self) -> None:
+        """Wake the workers. Does not block."""
+        ...
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` when another process may have appended events. Returns a function that stops it."""
+        ...
+
+    def close(self) -> None: ...

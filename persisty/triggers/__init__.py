@@ -1,0 +1,1 @@
+"""Triggers: events of changes, and the workers that call their handlers."""
