@@ -19,7 +19,7 @@ from benchmarks.messages import Message
 from persisty import App, Create, Delete, Store, Update, meta_of
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.backends.dynamodb.transport import JSON
-from persisty.store.change_path import Connection
+from persisty.store.connection import Connection
 from persisty.store.context import StoreContext
 from tests.postgres import postgres_server
 from tests.unit.sql.proxy import Proxy

@@ -1,7 +1,10 @@
 """Persisty stores, serves and deploys the data that an app declares once.
 
-This module has the public names. Importing it imports no driver, no server and no AWS library.
+This module has the public names. Importing it imports no driver, no server and no AWS library, and none of the modules of `LAZY`.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .application import App
 from .errors import (
@@ -61,6 +64,38 @@ from .store.change_feed import Change
 from .store.edits import BulkResult, Create, Delete, EditResult, Update
 from .store.store import Store
 
+if TYPE_CHECKING:
+    from .triggers.calls import current_event
+    from .triggers.changes import (
+        After,
+        AfterCreate,
+        AfterDelete,
+        AfterUpdate,
+        Before,
+        BeforeCreate,
+        BeforeDelete,
+        BeforeUpdate,
+    )
+    from .triggers.event import Event
+    from .triggers.trigger import Retry
+
+LAZY = {
+    **dict.fromkeys(("After", "AfterCreate", "AfterDelete", "AfterUpdate"), "persisty.triggers.changes"),
+    **dict.fromkeys(("Before", "BeforeCreate", "BeforeDelete", "BeforeUpdate"), "persisty.triggers.changes"),
+    "Event": "persisty.triggers.event",
+    "Retry": "persisty.triggers.trigger",
+    "current_event": "persisty.triggers.calls",
+}
+"""Public name → its module, which is imported when the name is used first."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(LAZY[name]), name)
+    return value
+
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -79,12 +114,20 @@ __all__ = [
     "Aborted",
     "Access",
     "Add",
+    "After",
+    "AfterCreate",
+    "AfterDelete",
+    "AfterUpdate",
     "Aggregate",
     "App",
     "Append",
     "Attr",
     "BackendUnavailable",
     "BatchTooLarge",
+    "Before",
+    "BeforeCreate",
+    "BeforeDelete",
+    "BeforeUpdate",
     "BelongsTo",
     "BulkResult",
     "Cache",
@@ -94,6 +137,7 @@ __all__ = [
     "Create",
     "Delete",
     "EditResult",
+    "Event",
     "Explanation",
     "Fault",
     "Filter",
@@ -113,6 +157,7 @@ __all__ = [
     "PersistyError",
     "PreconditionFailed",
     "ResultPage",
+    "Retry",
     "Rule",
     "ScanNotAllowed",
     "SchemaMismatch",
@@ -130,6 +175,7 @@ __all__ = [
     "append",
     "authenticated",
     "claim",
+    "current_event",
     "custom",
     "everyone",
     "link",

@@ -278,6 +278,12 @@ class RateLimited(PersistyError):
     code, status, title = "rate_limited", 429, "Rate limited"
 
 
+class TriggerLoop(PersistyError):
+    """Before triggers cause each other without an end: more than `details["limit"]` of them run within each other. Nothing was written."""
+
+    code, status, title = "trigger_loop", 500, "Trigger loop"
+
+
 class Unfinished(PersistyError):
     """The item still exists: more items belong to it than one call deletes. Call again. `details["done"]` counts the items done."""
 

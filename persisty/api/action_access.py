@@ -20,6 +20,7 @@ from ..model.rules import CustomFunction, Member, Owned, Rule, Scope, Through, W
 from ..security.caller import Caller
 from ..security.policy import personal
 from ..security.row_filters import admits
+from ..triggers.declared import is_called_by_web
 
 PACKAGE = "servey.security.access_control."
 CONTROLS: dict[str, Callable[[Any], Rule]] = {
@@ -63,6 +64,8 @@ def access_faults(action: Any) -> Iterator[Fault]:
     control, path = action.access_control, f"/actions/{action.name}/access_control"
     kind = type(control)
     if kind.__module__.startswith(PACKAGE) and kind.__name__ == UNDECLARED:
+        if not is_called_by_web(action):
+            return  # no caller can reach it
         yield Fault(path, "The action does not declare who may call it", EXPECTED)
     elif isinstance(control, Rule):
         for at, one in leaves(control, path):

@@ -5,11 +5,9 @@ This module is imported only for an action or for the list of all operations. A 
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, get_type_hints
 
@@ -30,6 +28,9 @@ from ..model.types import identity, unwrap
 from ..model.undeclared_members import Shapes, shapes_within, undeclared_members
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
+from ..triggers.calls import result_of
+from ..triggers.declared import Declared, Runner
+from ..triggers.registry import trigger_faults
 from .action_access import access_faults, admit, marked, rule_of
 from .action_arguments import item_faults, names_items
 from .action_results import Redaction, guards
@@ -47,18 +48,13 @@ def action_operations(app: App, stores: Mapping[str, Operation] | None = None) -
     `stores`: the operations of the app's stores, if the caller already has them. Raises `InvalidDeclaration`, which lists every trigger that no
     host runs and every action that does not declare its callers.
     """
-    actions = [marked(function) for function in app.actions]
-    faults = [
-        Fault(f"/actions/{action.name}", "No host runs this trigger", "a WebTrigger", type(one).__name__)
-        for action in actions
-        for one in action.triggers
-        if not _is_web(one)
-    ]
-    faults += [fault for action in actions for fault in access_faults(action)]
+    declared = app.declared_triggers
+    faults = [*declared.faults, *trigger_faults(declared, app.metas)]
+    faults += [fault for function in app.actions for fault in access_faults(marked(function))]
     if faults:
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
-    made = (_action_operation(app, function) for function in app.actions)
-    found = [operation for operation in made if operation is not None]
+    first = {one.function: one for one in reversed(declared.of(Runner.WEB))}
+    found = [_action_operation(app, one) for one in reversed(first.values())]
     if found and (faults := [*_duplicate_faults(operations_of_stores(app) if stores is None else stores, found)]):
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
     return {operation.name: operation for operation in found}
@@ -76,16 +72,8 @@ def _duplicate_faults(stores: Mapping[str, Operation], actions: list[ActionOpera
             yield Fault(f"/actions/{one.name}", "Another route has this method and path", "another path", found)
 
 
-def _is_web(trigger: Any) -> bool:
-    """Return whether a trigger is a web trigger. It is recognised by its attributes, so that servey is not imported."""
-    return hasattr(trigger, "method") and hasattr(trigger, "path")
-
-
-def _action_operation(app: App, function: Callable[..., Any]) -> ActionOperation | None:
-    action = marked(function)
-    trigger = next(filter(_is_web, action.triggers), None)
-    if trigger is None:
-        return None
+def _action_operation(app: App, declared: Declared) -> ActionOperation:
+    function, action, trigger = declared.function, declared.action, declared.trigger
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
     injected = {name: made for name in signature.parameters if (made := _maker_from_caller(hints.get(name)))}
@@ -163,7 +151,7 @@ def _call_action(
         raise InvalidInput(faults=faults)
     values |= {one: made(caller) for one, made in injected.items()}
     with acting_as(caller.subject):
-        return redaction.of_call(lambda: _completed(function(**values)), caller)
+        return redaction.of_call(lambda: result_of(function(**values)), caller)
 
 
 ItemCheck = Callable[[str, Any, Any, Caller], Iterable[Fault]]
@@ -202,18 +190,6 @@ def _maker_from_caller(annotation: Any) -> Callable[[Caller], Any] | None:
 
 def _authorization(caller: Caller) -> Any:
     return deferred("persisty.api.authorization").authorization_of(caller)  # an app with actions has servey
-
-
-def _completed(result: Any) -> Any:
-    """Return the result of a call. Run a coroutine to its end, in another thread if this thread runs an event loop."""
-    if not inspect.iscoroutine(result):
-        return result
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(result)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, result).result()
 
 
 def operations(app: App) -> dict[str, Operation]:

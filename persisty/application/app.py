@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakSet
 
 from .. import settings
+from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidQuery
 from ..model.meta import StoreMeta, meta_of
 from ..model.schema import Schema
@@ -18,7 +19,7 @@ from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
 from ..security.policy import looks_at_caller
 from ..store.catalogue import Catalogue
-from ..store.change_feed import Changes, Feed, Listener
+from ..store.change_feed import Changes, Compiled, Feed, Listener
 from ..store.change_path import ChangePath
 from ..store.context import StoreContext
 from ..store.edits import Edit, EditResult
@@ -30,6 +31,7 @@ from ..store.system_stores import SYSTEM_STORES
 from .declaration import (
     Action,
     ItemCheck,
+    are_imported,
     changed_items,
     check_arguments,
     declared,
@@ -42,6 +44,7 @@ from .stored_by import StoredBy
 
 if TYPE_CHECKING:
     from ..store.applied_schemas import AppliedSchemas
+    from ..triggers.declared import DeclaredTriggers
 
 T = TypeVar("T")
 
@@ -94,6 +97,8 @@ class App(StoredBy):
         self.abandoned = frozenset(abandoned)
         self.requests: Store[IdempotencyRecord] = self.system_store(REQUESTS)
         self._preparation = Preparation(name, self._engines, self.system_store(APPLIED))
+        if self._actions:
+            self.check_changes_with(self._check_triggers)
         self._take({meta.name: meta for meta in metas})
 
     @property
@@ -153,6 +158,8 @@ class App(StoredBy):
             name for name, one in before.metas.items() if name in now.metas and now.metas[name] is not one
         }
         self._catalogue = now
+        if self._actions:
+            self._feed.compile_with(self._compiled_triggers)
         self._engines.forget(one for name, one in before.metas.items() if now.metas.get(name) is not one)
 
     def _open(self, meta: StoreMeta[T]) -> ChangePath[T]:
@@ -232,6 +239,25 @@ class App(StoredBy):
         """The functions marked by servey's `@action`. Imports the modules that the declaration names."""
         return tuple(function for action in self._actions for function in functions_of(action))
 
+    @property
+    def declared_triggers(self) -> DeclaredTriggers:
+        """The triggers of the actions, and what runs them. Imports the modules that the declaration names."""
+        found: DeclaredTriggers = deferred("persisty.triggers.declared").declared_triggers(self.actions)
+        return found
+
+    def _compiled_triggers(self) -> Compiled:
+        """Return the triggers of changes for the current items. `InvalidDeclaration` lists every fault."""
+        final = are_imported(self._actions)
+        triggers = deferred("persisty.triggers.registry").compiled(
+            self.declared_triggers, self.metas, lambda name: context_of(self.store(name))
+        )
+        return Compiled(triggers, triggers, final)
+
+    def _check_triggers(self, items: Mapping[str, StoreMeta[Any]], _: Collection[str]) -> Iterable[Fault]:
+        """Return the faults of triggers of changes for other items."""
+        found: list[Fault] = deferred("persisty.triggers.registry").trigger_faults(self.declared_triggers, items)
+        return found
+
     @overload
     def store(self, item: type[T]) -> Store[T]: ...
     @overload
@@ -274,7 +300,7 @@ class App(StoredBy):
         prepared = [self.store(item).meta for item in items] or list(self.metas.values())
         if self.system_stores:
             self._engines.connected().prepare(self.system_stores)
-        for outbox in self.outboxes.values():
+        for outbox in self._outboxes_of_items().values():
             outbox.prepare()
         self._preparation.apply(prepared, self.metas.keys(), self.abandoned, again=True)
 

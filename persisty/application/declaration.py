@@ -122,6 +122,12 @@ def _one_of(engines: Collection[str]) -> str:
     return "one of " + ", ".join(engines) if engines else "an app with `engines`"
 
 
+def are_imported(actions: Iterable[Action]) -> bool:
+    """Import the modules of actions, and return whether they are complete: none of them is being imported by this thread."""
+    modules = [import_module(one) for one in actions if isinstance(one, str)]
+    return not any(getattr(one.__spec__, "_initializing", False) for one in modules)
+
+
 def functions_of(action: Action) -> list[Callable[..., Any]]:
     """Return the functions of an action, or of the module that it names."""
     if isinstance(action, str):

@@ -13,7 +13,7 @@ from ..model.meta import StoreMeta
 from ..naming import STAGE
 from ..store.backend import Engine, SparselyIndexing, StoringFirstNames
 from ..store.change_feed import Feed
-from ..store.change_path import Connection
+from ..store.connection import Connection
 from ..store.index_completeness import IncompleteIndexes
 
 Place = str | None

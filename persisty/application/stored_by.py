@@ -87,17 +87,22 @@ class StoredBy:
 
         Raises `InvalidDeclaration` for an engine that stores no events.
         """
-        found: dict[str | None, Outbox] = {}
-        faults: list[Fault] = []
-        for name in self.triggers.stores:
-            meta = self.metas.get(name)
-            place = None if meta is None else self._engines.place(meta)
-            outbox = self._engines.connected(place).outbox
-            if outbox is not None:
-                found[place] = outbox
-            else:
-                expected = "an item in memory, SQLite or PostgreSQL"
-                faults.append(Fault(f"/{name}", "Its engine cannot run after triggers on this host", expected))
+        expected = "an item in memory, SQLite or PostgreSQL"
+        faults = [
+            Fault(f"/{name}", "Its engine cannot run after triggers on this host", expected)
+            for name in self.triggers.stores
+            if self._engines.connected(self._place_of_item(name)).outbox is None
+        ]
         if faults:
             raise InvalidDeclaration("After triggers cannot run on this host", faults=faults)
-        return found
+        return self._outboxes_of_items()
+
+    def _outboxes_of_items(self) -> dict[str | None, Outbox]:
+        """Return the outboxes of the items with after triggers, without those whose engine stores no events."""
+        places = {self._place_of_item(name) for name in self.triggers.stores}
+        found = {place: self._engines.connected(place).outbox for place in places}
+        return {place: outbox for place, outbox in found.items() if outbox is not None}
+
+    def _place_of_item(self, name: str) -> str | None:
+        meta = self.metas.get(name)
+        return None if meta is None else self._engines.place(meta)

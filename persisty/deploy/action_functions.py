@@ -13,6 +13,7 @@ from ..application import App
 from ..errors import Fault, InvalidDeclaration
 from ..model.msgspec_faults import pointer
 from ..naming import snake
+from ..triggers.declared import Runner
 from .grants import Verbs, every_verb
 from .options import ActionOptions
 
@@ -44,6 +45,21 @@ def check_actions(app: App, offered: Mapping[str, ActionOperation], own: Actions
     ]
     if faults:
         raise InvalidDeclaration("The options of actions do not fit the app", faults=faults)
+
+
+def check_triggers(app: App) -> None:
+    """Raise `InvalidDeclaration` for triggers that no function of a deployment runs."""
+    faults = [
+        Fault(
+            one.path,
+            "A deployment runs no after triggers yet",
+            "a before trigger, or a web trigger",
+            type(one.trigger).__name__,
+        )
+        for one in app.declared_triggers.of(Runner.AFTER)
+    ]
+    if faults:
+        raise InvalidDeclaration("The triggers of the app cannot run on AWS", faults=faults)
 
 
 def executed_by(function: str, actions: Collection[str], own: Actions) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ from ..model.verbs import VERBS
 from ..security.authenticator import authenticator_of
 from ..security.signing_secret import LOCAL_STAGES
 from ..security.unmet_rules import is_unmet
+from ..triggers.registry import trigger_faults
+from ..triggers.unmet_triggers import unmet_triggers
 from .deployed_settings import Deployed
 from .plan import plan_of
 
@@ -137,6 +139,12 @@ def _rules(checked: Checked) -> Iterator[Fault]:
                     yield Fault(f"/{meta.name}/{one.name}", message, "a default, a generator, or creatable=True")
 
 
+def _triggers(checked: Checked) -> Iterator[Fault]:
+    """Find triggers of changes that can never fire."""
+    declared, metas = checked.app.declared_triggers, checked.app.metas
+    return iter(()) if trigger_faults(declared, metas) else unmet_triggers(declared, metas)
+
+
 def _indexes(checked: Checked) -> Iterator[Fault]:
     """Find attributes of links and owners by which DynamoDB can only search with a scan."""
     users: dict[tuple[str, str], str] = {}
@@ -169,6 +177,7 @@ CHECKS: dict[str, tuple[Severity, Callable[[Checked], Iterator[Fault]]]] = {
     "secret": ("warning", _local_stage),
     "access": ("warning", _reachable),
     "rules": ("warning", _rules),
+    "triggers": ("warning", _triggers),
     "indexes": ("warning", _indexes),
 }
 """Name → severity and check. A check yields faults, or raises what the host would raise."""

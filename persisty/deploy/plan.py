@@ -34,7 +34,7 @@ from ..model.meta import StoreMeta
 from ..model.stored_names import stored_index
 from ..naming import system_table_name, table_name
 from ..store.idempotency_records import REQUESTS
-from .action_functions import WHOLE_REQUESTS, Actions, check_actions, function_name
+from .action_functions import WHOLE_REQUESTS, Actions, check_actions, check_triggers, function_name
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
 from .aws_limits import check_limits
 from .deployed_settings import variables_of
@@ -82,6 +82,7 @@ def plan_of(
     stores, actions = store_operations(app), action_operations(app)
     offered: tuple[Operation, ...] = (*stores.values(), *multi_store_operations(app).values(), *actions.values())
     check_actions(app, actions, own)
+    check_triggers(app)
     secret = token_secret_of(app, configured)
     configured = structs.replace(configured, token_secret_arn=secret.place)
     auth = auth_modes(app, offered, configured) if "appsync" in names else ()

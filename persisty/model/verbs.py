@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 
@@ -44,6 +46,8 @@ VERBS: dict[str, Verb] = {
 }
 """Name → verb, in the order of the surfaces' documents."""
 
+EditVerb = Literal["create", "update", "delete"]
+"""The verbs that change one item: those of the edits of a batch."""
 READS = frozenset(name for name, verb in VERBS.items() if not verb.writes)
 WRITES = frozenset(name for name, verb in VERBS.items() if verb.writes)
 CONDITIONAL = tuple(name for name, verb in VERBS.items() if verb.conditional)

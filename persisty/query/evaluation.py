@@ -39,6 +39,8 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "icontains": _icontains,
 }
 """Operator → comparison of two values that are not null. Only `ne` and `null` match nulls."""
+SAME = "same"
+"""The operator of a comparison with a value of any kind, JSON included. No caller can give it: it is in conditions of writes only."""
 
 
 def matcher(meta: StoreMeta[Any], where: Filter) -> Predicate:
@@ -72,6 +74,8 @@ def comparison(attribute: Attribute, op: str, value: Any) -> Predicate:
         return lambda item: (get(item) is None and stored_value(item, name) is None) is value
     if op == "ne":
         return lambda item: get(item) != value
+    if op == SAME:
+        return lambda item: bool(get(item) == value)
     if op == DECLARED_NULL:
         return lambda item: is_declared_null(attribute, item) is value
     if op in ("eq", "oneof"):

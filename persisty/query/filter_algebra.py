@@ -132,6 +132,26 @@ def stores_behind(where: Filter) -> frozenset[str]:
     return frozenset()
 
 
+def required_values(filters: Iterable[Filter]) -> dict[str, Any] | None:
+    """Return the values that attributes must have to meet all filters, as far as equality decides. None if no item meets them, because an attribute would
+    have two values."""
+    values: dict[str, Any] = {}
+    pending = list(filters)
+    while pending:
+        one = pending.pop()
+        if one == NOTHING:
+            return None
+        if isinstance(one, And):
+            pending.extend(one.filters)
+        elif (
+            isinstance(one, Compare)
+            and one.operator == "eq"
+            and values.setdefault(one.attribute, one.value) != one.value
+        ):
+            return None
+    return values
+
+
 def names_in(where: Filter) -> frozenset[str]:
     """Return the item's attributes that the filter names."""
     match where:

@@ -6,13 +6,12 @@ equality is considered. A rule that cannot be decided in this way counts as one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain, combinations
 from typing import Any
 
-from ..model.expressions import ALL, NOTHING, And, Compare, Filter
 from ..model.meta import StoreMeta
 from ..model.rules import AllOf, AnyOf, Rule, Through, Where
+from ..query.filter_algebra import required_values
 from ..query.resolution import resolve_filter
 from .access_matrix import scopes_of, simplified
 from .caller import ANONYMOUS, Caller
@@ -40,34 +39,11 @@ def _excludes(rule: Rule, meta: StoreMeta[Any]) -> bool:
     match rule:
         case AllOf(rules):
             filters = [resolve_filter(meta, one.filter) for one in rules if isinstance(one, Where)]
-            return any(_excludes(one, meta) for one in rules) or _contradict(filters)
+            return any(_excludes(one, meta) for one in rules) or required_values(filters) is None
         case AnyOf(rules):
             return all(_excludes(one, meta) for one in rules)
         case Through(link, inner):
             return _excludes(inner, meta.links[link].ends.target)
         case Where(asked):
-            return _contradict([resolve_filter(meta, asked)])
+            return required_values([resolve_filter(meta, asked)]) is None
     return rule.constant is False
-
-
-def _contradict(filters: list[Filter]) -> bool:
-    """Return whether no item matches all filters, because an attribute would have two values."""
-    values: dict[str, Any] = {}
-    for one in chain.from_iterable(map(_flat, filters)):
-        if one == NOTHING:
-            return True
-        if (
-            isinstance(one, Compare)
-            and one.operator == "eq"
-            and values.setdefault(one.attribute, one.value) != one.value
-        ):
-            return True
-    return False
-
-
-def _flat(where: Filter) -> Iterator[Filter]:
-    if isinstance(where, And) and where != ALL:
-        for one in where.filters:
-            yield from _flat(one)
-    else:
-        yield where

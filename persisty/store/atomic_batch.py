@@ -12,18 +12,19 @@ therefore decided here, before the engine is called, so that the batch has the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
 
-from ..errors import Conflict, Unsupported
+from ..errors import BackendUnavailable, PersistyError, Throttled, Unsupported
 from ..model.expressions import ALL, NOTHING, Filter
 from ..query.filter_algebra import stores_behind
 from ..security.caller import Caller
 from .backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
-from .change_path import ChangePath, write_together
+from .change_path import ChangePath
 from .context import StoreContext
+from .multi_store_writes import write_together
 from .preparation import depends_on_nothing
 from .referential_actions import Removal
 from .results import Planned
@@ -34,9 +35,9 @@ Placed = tuple[StoreContext[Any], Planned]
 
 
 class _BlockedError(Exception):
-    """Rolls back the transaction of a batch in which deletes are blocked. `errors`: by position."""
+    """Rolls back the transaction of a batch in which deletes are refused. `errors`: by position."""
 
-    def __init__(self, errors: dict[int, Conflict]) -> None:
+    def __init__(self, errors: Mapping[int, PersistyError]) -> None:
         self.errors = errors
 
 
@@ -73,13 +74,20 @@ def _written(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None)
     return [result for path in paths for result in path.write([write for _, write in writes], atomic=True, by=by)]
 
 
-def _release(released: Sequence[tuple[int, StoreContext[Any], Planned]], by: Caller | None) -> dict[int, Conflict]:
-    """Apply the referential actions of all deletes, then return those that are blocked."""
+def _release(released: Sequence[tuple[int, StoreContext[Any], Planned]], by: Caller | None) -> dict[int, PersistyError]:
+    """Apply the referential actions of all deletes, then return the errors of those that are blocked, or refused by a before trigger."""
     removals: dict[int, Removal] = {}
+    errors: dict[int, PersistyError] = {}
     for position, store, planned in released:
         removals[position] = store.referential_actions.removal(None, by)
-        removals[position].release(store.meta, list(planned.write.key))  # type: ignore[union-attr]  # a Delete
-    return {position: error for position, one in removals.items() if (error := one.blocked()) is not None}
+        try:
+            removals[position].release(store.meta, list(planned.write.key))  # type: ignore[union-attr]  # a Delete
+        except (BackendUnavailable, Throttled):
+            raise
+        except PersistyError as error:
+            errors[position] = error
+    blocked = {position: one.blocked() for position, one in removals.items() if position not in errors}
+    return errors | {position: error for position, error in blocked.items() if error is not None}
 
 
 def _ready(batch: Sequence[Placed]) -> list[Write]:

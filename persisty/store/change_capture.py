@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct, structs
 
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
@@ -32,6 +33,16 @@ Images = Mapping[KeyValues, Any]
 """Key → the before image, None if the item did not exist."""
 
 
+class Seen(Struct, frozen=True):
+    """Data that before triggers saw of some writes of a store: images of items that do not change until the write, and the ids of the events, by key."""
+
+    before: Images = MappingProxyType({})
+    ids: Mapping[KeyValues, UUID] = MappingProxyType({})
+
+
+UNSEEN = Seen()
+
+
 def keys_before(writes: Sequence[Write], *, updates: bool) -> list[KeyValues]:
     """Return the keys of the before images to read. `updates`: also those of updates."""
     return [one.key for one in writes if isinstance(one, Delete) or (updates and isinstance(one, Patch))]
@@ -43,8 +54,9 @@ def changes_of_writes(
     results: Sequence[WriteResult],
     before: Images,
     caller: Caller | None,
+    ids: Mapping[KeyValues, UUID],
 ) -> list[Change]:
-    """Return the changes of the writes that are done, in order. `before`: the before images, as far as they were read."""
+    """Return the changes of the writes that are done, in order. `before`: the before images, as far as they were read. `ids`: of the changes that have one."""
     at = datetime.now(UTC)
     found: list[Change] = []
     for write, result in zip(writes, results, strict=True):
@@ -55,14 +67,15 @@ def changes_of_writes(
         item = was if after is None else after
         if item is not None and item is not UNSET:  # otherwise it was created after the read, and deleted again
             subject = None if caller is None else caller.subject
-            found.append(Change(meta.name, KINDS[type(write)], meta.key_of(item), was, after, subject, at))
+            change = Change(meta.name, KINDS[type(write)], meta.key_of(item), was, after, subject, at)
+            found.append(structs.replace(change, id=ids.get(meta.key_values(item))) if ids else change)
     return found
 
 
-def created(meta: StoreMeta[Any], item: Any, caller: Caller | None) -> Change:
+def created(meta: StoreMeta[Any], item: Any, caller: Caller | None, event: UUID | None) -> Change:
     """Return the change of a create."""
     subject = None if caller is None else caller.subject
-    return Change(meta.name, KINDS[Put], meta.key_of(item), None, item, subject, datetime.now(UTC))
+    return Change(meta.name, KINDS[Put], meta.key_of(item), None, item, subject, datetime.now(UTC), id=event)
 
 
 def write_of(bulk: BulkWrite, key: KeyValues) -> Write:
@@ -80,7 +93,7 @@ def events_of(meta: StoreMeta[Any], changes: Sequence[Change], triggers: Trigger
             continue
         payload = _json(
             Payload(
-                uuid4(),
+                change.id or uuid4(),
                 change.at or datetime.now(UTC),
                 NONE if before is None else image_json(meta, before),
                 NONE if change.after is None else image_json(meta, change.after),

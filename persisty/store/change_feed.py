@@ -1,6 +1,6 @@
 """The change feed: changes of items, delivered to listeners in this process.
 
-An app has one `Feed`. Listeners are called by the thread that wrote, after the engine has done the write and after the transaction around it
+An app has one `Feed`, which also has the triggers of the app. Listeners are called by the thread that wrote, after the engine has done the write and after the transaction around it
 is committed. A listener must not block.
 """
 
@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct, structs
 
 from ..errors import SubscriptionOverrun
+from .before_triggers import BeforeTriggers, NoBeforeTriggers
 from .trigger_registry import NoTriggers, Triggers
 
 log = logging.getLogger("persisty")
@@ -33,7 +35,7 @@ class Change(Struct, frozen=True):
     `store` is the item's name, `kind` is `created`, `updated` or `deleted`, `key` is the item's key. `before` is the before image: None
     for a created item, UNSET for an updated item unless a listener needs before images. `after` is the item after the change, None for a
     deleted item. `caller` is the subject on whose behalf the change was made, None for trusted code and anonymous callers. `at` is the time in UTC.
-    `sequence` numbers the changes of a feed in the order of delivery, from 1.
+    `sequence` numbers the changes of a feed in the order of delivery, from 1. `id` is that of the event, if a before trigger has seen the change.
     """
 
     store: str
@@ -44,6 +46,7 @@ class Change(Struct, frozen=True):
     caller: str | None = None
     at: datetime | None = None
     sequence: int = 0
+    id: UUID | None = None
 
     @property
     def item(self) -> Any:
@@ -54,31 +57,72 @@ class Change(Struct, frozen=True):
 Listener = Callable[[Change], None]
 
 
+class Compiled(Struct, frozen=True):
+    """The triggers of an app. `final`: False while a module that declares some is being imported."""
+
+    after: Triggers
+    before: BeforeTriggers
+    final: bool = True
+
+
 class Feed:
-    """The listeners of each store, and the after triggers, which also see its changes."""
+    """The listeners of each store, and the triggers, which also see its changes. Triggers are compiled at the first change, because that imports the
+    modules of an app's actions."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, tuple[Listener, ...]] = {}
         self._before: dict[str, int] = {}
-        self._observed: frozenset[str] = frozenset()
+        self._observed: Container[str] = frozenset()
+        self._watched: Container[str] = frozenset()
         self._triggers: Triggers = NoTriggers()
+        self._before_triggers: BeforeTriggers = NoBeforeTriggers()
+        self._compile: Callable[[], Compiled] | None = None
         self._lock = threading.Lock()
         self._numbers = count(1)
 
     @property
     def triggers(self) -> Triggers:
         """The after triggers of the app."""
+        self._compiled()
         return self._triggers
 
     @triggers.setter
     def triggers(self, triggers: Triggers) -> None:
         with self._lock:
-            self._triggers = triggers
+            self._triggers, self._compile = triggers, None
             self._observe()
+
+    @property
+    def before_triggers(self) -> BeforeTriggers:
+        """The before triggers of the app."""
+        self._compiled()
+        return self._before_triggers
+
+    def compile_with(self, make: Callable[[], Compiled]) -> None:
+        """Obtain the triggers from this function at the next change."""
+        with self._lock:
+            self._compile = make
+            self._observe()
+
+    def is_watched(self, store: str) -> bool:
+        """Return whether a listener or any trigger concerns the changes of this store."""
+        return store in self._watched
 
     def is_observed(self, store: str) -> bool:
         """Return whether a listener or an after trigger sees the changes of this store."""
         return store in self._observed
+
+    def has_before_triggers(self, store: str, kind: str) -> bool:
+        """Return whether an action runs before changes of this kind."""
+        return bool(self.before_triggers.before(store, kind))
+
+    def observed_stores(self) -> frozenset[str]:
+        """Return the stores with a listener or an after trigger."""
+        return frozenset((*self._listeners, *self.triggers.stores))
+
+    def watched_stores(self) -> frozenset[str]:
+        """Return the stores with a listener or any trigger."""
+        return self.observed_stores() | frozenset(self.before_triggers.before_stores)
 
     def has_listeners(self, store: str) -> bool:
         """Return whether a listener receives the changes of this store."""
@@ -126,7 +170,34 @@ class Feed:
             self._observe()
 
     def _observe(self) -> None:
-        self._observed = frozenset((*self._listeners, *self._triggers.stores))
+        """Set the stores that changes are compared with. The caller has the lock."""
+        if self._compile is None:
+            self._observed, self._watched = self.observed_stores(), self.watched_stores()
+        else:
+            self._observed, self._watched = _Undecided(self.observed_stores), _Undecided(self.watched_stores)
+
+    def _compiled(self) -> None:
+        """Compile the triggers unless they are. Takes no lock meanwhile, because modules that are imported may write."""
+        make = self._compile
+        if make is None:
+            return
+        found = make()
+        with self._lock:
+            if self._compile is make:
+                self._triggers, self._before_triggers = found.after, found.before
+                if found.final:
+                    self._compile = None
+                    self._observe()
+
+
+class _Undecided:
+    """The stores that triggers concern, until the triggers are compiled: looking one up compiles them."""
+
+    def __init__(self, decide: Callable[[], frozenset[str]]) -> None:
+        self._decide = decide
+
+    def __contains__(self, store: object) -> bool:
+        return store in self._decide()
 
 
 class Changes:

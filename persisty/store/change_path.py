@@ -2,12 +2,13 @@
 
 ```
 verb, batch, update_all, delete_all, cascade, nullify, import
-   └► ChangePath.write, .write_all, write_together
-        1  the item cache drops the keys, until the write and the transaction around it have ended
-        2  before images are read, if a listener or an after trigger needs them
-        3  one conditional call of the engine
-        4  changes are captured; events of after triggers are appended to the outbox in the same transaction
-        5  when it is committed, changes are delivered to listeners, and workers are woken
+   └► ChangePath.write, .write_all, `multi_store_writes.write_together`
+        1  before triggers may change or refuse each write: see `before_writes`
+        2  the item cache drops the keys, until the write and the transaction around it have ended
+        3  before images are read, if a listener or an after trigger needs them
+        4  one conditional call of the engine
+        5  changes are captured; events of after triggers are appended to the outbox in the same transaction
+        6  when it is committed, changes are delivered to listeners, and workers are woken
 ```
 
 Before images are read with a lock. Otherwise, an event could show a change that never was:
@@ -22,19 +23,16 @@ Without a cache, listeners and triggers, a write costs one more lookup. Reads go
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Generic, TypeVar
-from weakref import WeakValueDictionary
 
 from msgspec import structs
 
-from ..errors import PersistyError, Unsupported
+from ..errors import PersistyError
 from ..model.expressions import Aggregate, Filter
 from ..model.keys import KeyValues
-from ..model.meta import StoreMeta
 from ..query.aggregate import Group
 from ..query.explain import Explanation
 from ..security.caller import Caller
@@ -42,21 +40,34 @@ from .backend import (
     Backend,
     Bulk,
     BulkWrite,
-    Engine,
+    Delete,
     Outcome,
     Page,
+    Patch,
     Put,
     Query,
     Write,
     WriteResult,
 )
+from .before_triggers import BeforeTriggers
+from .before_writes import leave_event_loop, nothing, write_checked, write_each
 from .bulk_walk import walk
-from .change_capture import Images, changes_of_writes, created, events_of, keys_before, write_of
+from .change_capture import (
+    KINDS,
+    UNSEEN,
+    Images,
+    Seen,
+    changes_of_writes,
+    created,
+    events_of,
+    keys_before,
+    write_of,
+)
 from .change_feed import Change, Feed
-from .item_cache import CacheGroup, Clock, ItemCache, Keys
+from .item_cache import ItemCache, Keys
 from .limits import MAX_BATCH
 from .observed_writes import CreatingWithEvents, LockingReads, WritingWithBefore
-from .outbox import NewEvent, Outbox
+from .outbox import NewEvent
 from .transactions import Transactions
 from .write_results import conflict
 
@@ -119,24 +130,61 @@ class ChangePath(Generic[T]):
     def explain(self, query: Query) -> Explanation:
         return self.backend.explain(query)
 
-    def write(self, writes: Sequence[Write], *, atomic: bool, by: Caller | None = None) -> list[WriteResult]:
-        """Perform the writes as `Backend.write` does, on behalf of a caller."""
-        if not self._feed.is_observed(self._name):
+    def write(
+        self,
+        writes: Sequence[Write],
+        *,
+        atomic: bool,
+        by: Caller | None = None,
+        first: Callable[[], None] = nothing,
+    ) -> list[WriteResult]:
+        """Perform the writes as `Backend.write` does, on behalf of a caller. `first` is called when before triggers have accepted them."""
+        if not self._feed.is_watched(self._name):
+            first()
             return self._write(writes, atomic)
-        return self.transactions.repeated(partial(self._write_observed, writes, atomic, by))
+        if not any(self.has_before_trigger(KINDS[type(one)]) for one in writes):
+            first()
+            return self.write_accepted(writes, atomic, by)
+        if atomic or len(writes) == 1:
 
-    def _write_observed(self, writes: Sequence[Write], atomic: bool, by: Caller | None) -> list[WriteResult]:
+            def perform(_: object, accepted: Sequence[Write], seen: Mapping[Any, Seen]) -> list[WriteResult]:
+                first()
+                return self.write_accepted(accepted, atomic, by, seen[self])
+
+            return write_checked([(self, one) for one in writes], self.before_triggers, by, perform)
+        return write_each(self, writes, by)
+
+    @property
+    def before_triggers(self) -> BeforeTriggers:
+        """The before triggers of the app."""
+        return self._feed.before_triggers
+
+    def has_before_trigger(self, kind: str) -> bool:
+        """Return whether an action runs before changes of this kind."""
+        return bool(self.before_triggers.before(self._name, kind))
+
+    def write_accepted(
+        self, writes: Sequence[Write], atomic: bool, by: Caller | None, seen: Seen = UNSEEN
+    ) -> list[WriteResult]:
+        """Perform writes that no before trigger concerns, or that it has accepted. `seen`: what before triggers saw of them."""
+        if not self.is_observed:
+            return self._write(writes, atomic)
+        return self.transactions.repeated(partial(self._write_observed, writes, atomic, by, seen))
+
+    def _write_observed(
+        self, writes: Sequence[Write], atomic: bool, by: Caller | None, seen: Seen
+    ) -> list[WriteResult]:
         if len(writes) == 1 and isinstance(writes[0], Put) and not self.transactions.active:
-            return [self._create_observed(writes[0], by)]
-        keys = self.before_images(writes)
+            return [self._create_observed(writes[0], by, seen)]
+        keys = self.before_images(writes, seen)
         alone = len(writes) == 1 and not self.transactions.active
         with self.unit(brief=alone) if keys or self.is_triggered else nullcontext():
             if alone and keys and self._write_with_before is not None:
                 before, results = self._written_with_before(keys[0], writes[0], self._write_with_before)
             else:
-                before = self.images(keys)
+                before = self.images(keys, seen)
                 results = self._write(writes, atomic)
-            changes = self.captured(writes, results, before, by)
+            changes = self.captured(writes, results, before, by, seen)
             self.transactions.append(self.events(changes))
         self.transactions.deliver(changes)
         return results
@@ -148,9 +196,9 @@ class ChangePath(Generic[T]):
             before, result = perform(write)
         return {key: before}, [result]
 
-    def _create_observed(self, put: Put, by: Caller | None) -> WriteResult:
+    def _create_observed(self, put: Put, by: Caller | None, seen: Seen) -> WriteResult:
         """Return the result of a create. Its change is known before the write."""
-        changes = [created(self.meta, put.item, by)]
+        changes = [created(self.meta, put.item, by, seen.ids.get(self.key_of(put)) if seen.ids else None)]
         events = self.events(changes)
         result: WriteResult | None = None
         if not events:
@@ -171,8 +219,12 @@ class ChangePath(Generic[T]):
 
     def write_all(self, bulk: BulkWrite, by: Caller | None = None) -> Bulk:
         """Perform a bulk write as `Backend.write_all` does, on behalf of a caller."""
-        if self._feed.is_observed(self._name):
-            return self.transactions.repeated(partial(self._write_all_observed, bulk, by))
+        if self._feed.is_watched(self._name):
+            checked = self.has_before_trigger(KINDS[Delete if bulk.changes is None else Patch])
+            if checked:
+                leave_event_loop(self)
+            if checked or self.is_observed:
+                return self.transactions.repeated(partial(self._write_all_observed, bulk, by))
         with self.forgetting(None):
             return self.backend.write_all(bulk)
 
@@ -185,24 +237,29 @@ class ChangePath(Generic[T]):
         cache = self._cache
         return nullcontext() if cache is None else self.transactions.forgetting(cache, keys)
 
-    def before_images(self, writes: Sequence[Write]) -> list[KeyValues]:
-        """Return the keys of the before images that change capture needs. Returns none if the store is not observed."""
+    def before_images(self, writes: Sequence[Write], seen: Seen = UNSEEN) -> list[KeyValues]:
+        """Return the keys of the before images that change capture needs besides those that were seen. Returns none if the store is not observed."""
         if not self.is_observed:
             return []
         updates = self._feed.needs_before_image(self._name) or (
             self.is_triggered and any(one.needs_before for one in self._feed.triggers.after(self._name, "updated"))
         )
-        return keys_before(writes, updates=updates)
+        return [key for key in keys_before(writes, updates=updates) if key not in seen.before]
 
-    def images(self, keys: Sequence[KeyValues]) -> Images:
-        """Return the current items of these keys from the engine. They stay as they are until the transaction ends."""
-        return dict(zip(keys, self._read_before(keys), strict=True)) if keys else {}
+    def images(self, keys: Sequence[KeyValues], seen: Seen = UNSEEN) -> Images:
+        """Return the current items of these keys from the engine, and those that were seen. They stay as they are until the transaction ends."""
+        return {**seen.before, **dict(zip(keys, self._read_before(keys), strict=True))} if keys else seen.before
 
     def captured(
-        self, writes: Sequence[Write], results: Sequence[WriteResult], before: Images, by: Caller | None
+        self,
+        writes: Sequence[Write],
+        results: Sequence[WriteResult],
+        before: Images,
+        by: Caller | None,
+        seen: Seen = UNSEEN,
     ) -> list[Change]:
         """Return the changes for the listeners and the after triggers of this store."""
-        return changes_of_writes(self.meta, writes, results, before, by) if self.is_observed else []
+        return changes_of_writes(self.meta, writes, results, before, by, seen.ids) if self.is_observed else []
 
     def events(self, changes: Sequence[Change]) -> list[NewEvent]:
         """Return the events of changes of this store, for the actions that want them."""
@@ -241,96 +298,3 @@ class ChangePath(Generic[T]):
                 raise
             return Bulk(changed, position, error)
         return Bulk(changed, position)
-
-
-class Connection:
-    """An engine with the change paths of its stores. `cached`: items are cached according to their declarations.
-
-    Every path of a store shares its cache, so all stores of one item see each other's writes.
-    """
-
-    def __init__(
-        self, engine: Engine, feed: Feed | None = None, *, cached: bool = False, clock: Clock | None = None
-    ) -> None:
-        self.engine, self.embedded = engine, engine.embedded
-        self._feed, self._cached, self._clock = feed or Feed(), cached, clock
-        self._transactions = Transactions(engine, self._feed)
-        self._paths: dict[str, ChangePath[Any]] = {}
-        self._cache_groups: WeakValueDictionary[str, CacheGroup] = WeakValueDictionary()
-        self._opening = threading.Lock()
-
-    def open(self, meta: StoreMeta[T]) -> ChangePath[T]:
-        """Return the change path of a store. Does no I/O."""
-        with self._opening:
-            path = self._paths.get(meta.name)
-            if path is None or path.meta is not meta:
-                policy, cache = meta.cache if self._cached else None, None
-                if policy is not None and policy.seconds:
-                    group = self._cache_groups.setdefault(meta.name, CacheGroup())
-                    cache = ItemCache(meta, policy, self._clock, group)
-                path = ChangePath(self.engine.open(meta), self._transactions, self._feed, cache)
-                self._paths[meta.name] = path
-        return path
-
-    def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        """Create the tables and indexes that are missing."""
-        self.engine.prepare(metas)
-
-    def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        """Check that the tables exist and match the declarations."""
-        self.engine.verify(metas)
-
-    def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
-        """Drop the change paths of outdated or removed items. Stores that have opened one continue to use it."""
-        with self._opening:
-            for meta in metas:
-                path = self._paths.get(meta.name)
-                if path is not None and path.meta is meta:
-                    del self._paths[meta.name]
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Begin a transaction of this thread over all stores of the engine. `Unsupported` if the engine has none."""
-        return self._transactions.begin()
-
-    @property
-    def outbox(self) -> Outbox | None:
-        """The outbox of the engine. None if the engine stores no events."""
-        return self._transactions.outbox
-
-    def append(self, events: list[NewEvent]) -> None:
-        """Append events at the end of the transaction of this thread, or in one of its own."""
-        self._transactions.append(events)
-
-    def close(self) -> None:
-        self.engine.close()
-
-
-def write_together(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None = None) -> list[WriteResult]:
-    """Perform writes of several stores of one engine, all or none. Returns results in their positions, as an atomic `Backend.write` does."""
-    transactions = writes[0][0].transactions
-    return transactions.repeated(lambda: _written_together(writes, by))
-
-
-def _written_together(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None) -> list[WriteResult]:
-    paths = list(dict.fromkeys(path for path, _ in writes))
-    [transactions, *other_engines] = dict.fromkeys(path.transactions for path in paths)
-    if other_engines:
-        raise Unsupported("Stores of several engines cannot be written atomically")
-    writes_of = {
-        path: [(place, write) for place, (other, write) in enumerate(writes) if other is path] for path in paths
-    }
-    keys_of = {path: path.before_images([write for _, write in some]) for path, some in writes_of.items()}
-    with ExitStack() as stages:
-        if any(keys_of.values()) or any(path.is_triggered for path in paths):
-            stages.enter_context(paths[0].unit())
-        before = {path: path.images(keys) for path, keys in keys_of.items()}
-        for path, some in writes_of.items():
-            stages.enter_context(path.forgetting([path.key_of(write) for _, write in some]))
-        results = transactions.write_together([(path.backend, write) for path, write in writes])
-        captured: list[Change] = []
-        for place, (path, write) in enumerate(writes):
-            changes = path.captured([write], [results[place]], before[path], by)
-            transactions.append(path.events(changes))
-            captured += changes
-    transactions.deliver(captured)
-    return results

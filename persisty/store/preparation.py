@@ -239,6 +239,10 @@ class Preparation:
         self._check(elsewhere, path)  # an engine cannot check another engine's items together with the write
         return tuple(one for one in requirements if one not in elsewhere)
 
+    def requirements(self, values: Mapping[str, Any]) -> tuple[Requirement, ...]:
+        """Return the items that must exist for changed values to be written. Raises `InvalidInput` for a missing item of another engine."""
+        return self._requirements(values, "update")
+
     def check_requirements(self, values: Mapping[str, Any]) -> None:
         """Check the requirements of a bulk write now, because bulk writes have no requirements of their own."""
         self._check(self._requirements(values, "update"), "")

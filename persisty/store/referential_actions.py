@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import Conflict, Unfinished
+from ..errors import BackendUnavailable, Conflict, PersistyError, Throttled, Unfinished
 from ..model.expressions import ALL, And, Filter
 from ..model.keys import KeyValues
 from ..model.meta import Link, StoreMeta
@@ -99,6 +99,8 @@ class ReferentialActions:
                 removal.release(meta, [key])
         else:
             result = self._refused(meta, Planned(write, when)) or self._dependents_first(meta, key, write, removal.by)
+        if result.error is not None:
+            raise result.error
         return result.outcome is Outcome.DONE
 
     def _refused(self, meta: StoreMeta[Any], planned: Planned) -> WriteResult | None:
@@ -111,10 +113,13 @@ class ReferentialActions:
 
     def _dependents_first(self, meta: StoreMeta[Any], key: Any, write: Write, by: Caller | None) -> WriteResult:
         path, removal = self.path_of(meta), self.removal(MAX_DEPENDENTS, by)
-        removal.release(meta, [key])
-        [result] = path.write((write,), atomic=False, by=by)
-        if result.outcome is Outcome.DONE:
+
+        def release() -> None:
             removal.release(meta, [key])
+
+        [result] = path.write((write,), atomic=False, by=by, first=release)
+        if result.outcome is Outcome.DONE:
+            release()
         return result
 
     def removal(self, limit: int | None, by: Caller | None) -> Removal:
@@ -182,7 +187,9 @@ class ReferentialActions:
             return self.path_of(meta).write((write,), atomic=False, by=by)[0]
         try:
             return self.delete(meta, planned, write, by)
-        except (Conflict, Unfinished) as error:
+        except (BackendUnavailable, Throttled):
+            raise
+        except PersistyError as error:  # of the items that belong to it, or of their before triggers
             return WriteResult(Outcome.ERROR, error=error)
 
 

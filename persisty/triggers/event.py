@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -34,6 +34,12 @@ class Event(Struct, Generic[T], frozen=True):
     at: datetime
     caller: str | None = None
     attempt: int = 1
+
+    @property
+    def item(self) -> T:
+        """The item after the change, or before it if it is deleted."""
+        found = self.before if self.after is None else self.after
+        return cast("T", found)
 
 
 def event_of(stored: OutboxEvent, meta: StoreMeta[Any] | None) -> Event[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from persisty.api.rest.include import MAX_LINKS
-from persisty.store.change_path import Connection
+from persisty.store.connection import Connection
 from persisty.store.store import context_of
 
 from .library import BEN, library

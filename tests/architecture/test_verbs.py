@@ -60,6 +60,7 @@ TABLES: dict[str, Callable[[Verb], bool]] = {
     "persisty.deploy.grants:BATCH_ACTIONS": edited,
     "persisty.deploy.grants:UNIQUE_ACTIONS": edited,
     "persisty.deploy.grants:VERB_ACTIONS": every,
+    "persisty.triggers.changes:KINDS": edited,
 }
 """Table → the verbs that must be its keys. A new verb fails here wherever a table lacks it; a new table is added here."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from persisty import PersistyError, Store, StoreMeta, meta_of
 from persisty.backends.memory import MemoryEngine
-from persisty.store.change_path import Connection
+from persisty.store.connection import Connection
 from persisty.store.context import StoreContext
 from persisty.testing.conformance import (
     test_aggregates,

@@ -11,7 +11,7 @@ import itertools
 import pytest
 from persisty import Cache
 from persisty.backends import connect
-from persisty.store.change_path import Connection
+from persisty.store.connection import Connection
 from persisty.testing.conformance import *
 from persisty.testing.conformance import fixtures
 

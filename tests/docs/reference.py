@@ -14,7 +14,24 @@ from typing import Any
 import msgspec
 
 import persisty
-from persisty import Access, App, Attr, Cache, Index, Unique, link, stored
+from persisty import (
+    Access,
+    After,
+    AfterCreate,
+    AfterDelete,
+    AfterUpdate,
+    App,
+    Attr,
+    Before,
+    BeforeCreate,
+    BeforeDelete,
+    BeforeUpdate,
+    Cache,
+    Index,
+    Unique,
+    link,
+    stored,
+)
 from persisty.api.graphql.described_types import SCALARS
 from persisty.backends.dynamodb.wire_kinds import WIRE
 from persisty.backends.sql.postgres.dialect import POSTGRES
@@ -231,6 +248,29 @@ def _parameter(one: inspect.Parameter) -> str:
     return f"**{one.name}" if one.kind is inspect.Parameter.VAR_KEYWORD else one.name
 
 
+TRIGGERS = (AfterCreate, AfterUpdate, AfterDelete, After, BeforeCreate, BeforeUpdate, BeforeDelete, Before)
+TRIGGER_FIELDS = {
+    "item": "class or name of the item",
+    "on": "the verbs, some of `create`, `update` and `delete`",
+    "where": "filter of the item after a create or an update, and before a delete",
+    "before": "filter of the item before the update",
+    "after": "filter of the item after the update",
+    "changed": "attributes, one of which gets another value",
+    "retry": "`Retry(attempts=12, pause=1.0)`: the most calls for one event, and the longest pause before the first retry, in seconds. Each further pause is up to twice as long",
+}
+
+
+def triggers() -> str:
+    fields = {trigger: {one.name for one in msgspec.structs.fields(trigger)} for trigger in TRIGGERS}
+    assert set().union(*fields.values()) == TRIGGER_FIELDS.keys()
+    rows = []
+    for name, meaning in TRIGGER_FIELDS.items():
+        having = [trigger for trigger in TRIGGERS if name in fields[trigger]]
+        of = "all" if len(having) == len(TRIGGERS) else ", ".join(f"`{one.__name__}`" for one in having)
+        rows.append([f"`{name}`", of, meaning])
+    return table(["option", "triggers", "meaning"], rows)
+
+
 DEPLOYMENT = {
     "app": "`module:attribute` of the app. Modules are also found in the working directory",
     "stage": "part of every name: lower-case letters, digits and single hyphens between them, at most 64",
@@ -349,6 +389,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "access": access,
     "cache": cache,
     "app": app,
+    "triggers": triggers,
     "deployment": deployment,
     "constructs": constructs,
     "functions": one_function,

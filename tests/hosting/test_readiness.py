@@ -15,7 +15,7 @@ from persisty import App, BackendUnavailable, owned, public, stored
 from persisty.api.http.messages import Request
 from persisty.hosting.readiness import Readiness, readiness_response
 from persisty.hosting.server import Server
-from persisty.store.change_path import Connection
+from persisty.store.connection import Connection
 from tests.conformance.engines import ENGINES
 
 from .test_server import ask

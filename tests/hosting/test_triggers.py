@@ -38,6 +38,6 @@ def test_a_trigger_that_no_host_runs_stops_the_start_and_every_one_is_named(star
     with pytest.raises(InvalidDeclaration) as caught:
         start(app)
     assert [(fault.path, fault.found) for fault in caught.value.faults] == [
-        ("/actions/sweep", "FixedRateTrigger"),
-        ("/actions/sweep_now", "FixedRateTrigger"),
+        ("/actions/sweep/triggers/0", "FixedRateTrigger"),
+        ("/actions/sweep_now/triggers/1", "FixedRateTrigger"),
     ]

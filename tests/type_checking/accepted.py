@@ -17,13 +17,17 @@ from persisty import (
     GENERATED,
     UUID7_TEXT,
     VERSION,
+    AfterCreate,
+    AfterUpdate,
     Aggregate,
     App,
     Attr,
+    Before,
     BelongsTo,
     BulkResult,
     Create,
     Delete,
+    Event,
     Filter,
     Generator,
     Group,
@@ -33,9 +37,11 @@ from persisty import (
     Index,
     OrderBy,
     ResultPage,
+    Retry,
     Store,
     Update,
     add,
+    current_event,
     link,
     owned,
     public,
@@ -186,3 +192,25 @@ assert author is not None
 assert_type(author.username, str)
 counts = [messages.count(one) for one in FILTERS] + [users.count(one) for one in OF_USERS]
 assert_type(counts, list[int])
+
+# triggers
+TRIGGERS = (
+    AfterCreate(Message, where=Message.text.contains("h"), retry=Retry(attempts=3)),
+    AfterUpdate(Message, before=Message.rank != 1, after=Message.rank == 1, changed=[Message.rank, "customer.email"]),
+    Before("message", on=["create", "delete"], where=Message.rank > 0),
+)
+
+
+def handler(event: Event[Message]) -> dict[str, Any] | Message:
+    assert_type(event.item, Message)
+    assert_type(event.item.text, str)
+    assert_type(event.after, Message | None)
+    assert_type(event.id, UUID)
+    assert_type(event.caller, str | None)
+    if event.before is not None:
+        assert_type(event.before.rank, int)
+        return event.before
+    return {"text": event.item.shout()}
+
+
+assert_type(current_event(), Event[Any] | None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accepted import Color, Message, Profile, User, ann, app, message, messages, users
 
-from persisty import VERSION, Attr, stored
+from persisty import VERSION, After, AfterCreate, Attr, Event, Retry, stored
 
 # constructors
 print(Message(author_id=ann.id))  # refused
@@ -72,3 +72,14 @@ print(users.links(ann, User.messages).messages.text)  # refused
 print(messages.links(message, Message.author).author.username)  # refused
 messages.links(ann)  # refused
 messages.links(message, 1)  # refused
+
+# triggers
+AfterCreate(Message, where=True)  # refused
+AfterCreate(Message, changed=["text"])  # refused
+After(Message, on=["created"])  # refused
+Retry(attempts="3")  # refused
+
+
+def handler(event: Event[Message]) -> None:
+    print(event.item.txt)  # refused
+    print(event.after.text)  # refused

@@ -24,7 +24,7 @@ import pytest
 
 from persisty import Store, meta_of
 from persisty.store.backend import Capabilities, Engine
-from persisty.store.change_path import Connection
+from persisty.store.connection import Connection
 from persisty.store.context import StoreContext
 
 from ..matrix import CAPABILITIES

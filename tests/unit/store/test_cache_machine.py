@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from persisty import Attr, Cache, Create, Delete, PersistyError, Store, Update, add, append, stored
 from persisty.backends import connect
 from persisty.model.meta import meta_of
-from persisty.store.change_path import Connection
+from persisty.store.connection import Connection
 from persisty.store.context import StoreContext
 from persisty.store.store import context_of
 

@@ -13,7 +13,8 @@ from persisty import (
 )
 from persisty.store.backend import Engine
 from persisty.store.change_feed import Feed
-from persisty.store.change_path import ChangePath, Connection
+from persisty.store.change_path import ChangePath
+from persisty.store.connection import Connection
 from persisty.store.context import StoreContext
 from persisty.store.store import context_of
 from persisty.store.transactions import Transactions

@@ -17,7 +17,7 @@ from persisty import (
 )
 from persisty.backends import memory
 from persisty.store import item_cache as cache
-from persisty.store.change_path import Connection
+from persisty.store.connection import Connection
 from persisty.store.store import context_of
 
 from .places import SECONDS, Paused, Place, Time
