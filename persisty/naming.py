@@ -86,6 +86,16 @@ def parameter_name(app: str, stage: str, *parts: str) -> str:
     return "/".join(("", "persisty", kebab(app), stage, *parts))
 
 
+MAX_QUEUE = 80
+"""Characters of the name of a queue of SQS."""
+
+
+def dead_letters_name(app: str, stage: str) -> str:
+    """Return the name of the queue of events that no handler has handled: `messenger-dev-event-dead-letters`."""
+    suffix = "-event-dead-letters"
+    return shortened(_separator(app, stage).join((kebab(app), stage)), MAX_QUEUE - len(suffix)) + suffix
+
+
 def secret_name(app: str, stage: str) -> str:
     """Return the name of the secret of persisty's own tokens: `persisty/messenger/dev/tokens`.
 

@@ -167,6 +167,11 @@ def aws_endpoint(service: str, environ: Mapping[str, str] | None = None) -> str 
     return source.get(f"AWS_ENDPOINT_URL_{service.upper()}") or source.get("AWS_ENDPOINT_URL") or None
 
 
+def lambda_function(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the name of the function of Lambda that this process runs."""
+    return (os.environ if environ is None else environ).get("AWS_LAMBDA_FUNCTION_NAME")
+
+
 def xray_daemon(environ: Mapping[str, str] | None = None) -> str | None:
     """Return the address of the X-Ray daemon that Lambda runs with a function, None unless `PERSISTY_TRACING` is on."""
     source = os.environ if environ is None else environ

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from persisty.deploy.alarms import GRAPHQL, HTTP
 from persisty.deploy.aws_limits import APPSYNC_LEVELS
-from persisty.deploy.events import Events, alarms_parameter, events_of
+from persisty.deploy.events import Publishing, alarms_parameter, events_of
 from persisty.deploy.resources import Plan
 from persisty.naming import pascal
 
@@ -120,8 +120,8 @@ class Api:
         accept_wildcards(api, (arn for one in self._invoked.values() for arn in one.resource_arns_for_grant_invoke))
         add_resolvers(api, plan, self._invoked, Placement(scope, split=self._options.split))
         events = events_of(plan)
-        if events is not None:
-            self._publish_address(events, api)
+        if events is not None and events.publishing is not None:
+            self._publish_address(events.publishing, api)
         cached = [field.caching.seconds for field in plan.fields if field.caching]
         if cached:
             appsync.CfnApiCache(
@@ -144,7 +144,7 @@ class Api:
         cdk.CfnOutput(scope, "GraphqlApiId", value=api.api_id, description="aws appsync list-api-keys --api-id …")
         return api
 
-    def _publish_address(self, events: Events, api: appsync.GraphqlApi) -> None:
+    def _publish_address(self, publishing: Publishing, api: appsync.GraphqlApi) -> None:
         """Pass the URL and ARN of the API to the part of events."""
-        self._values.give(self._scope, "GraphqlUrlParameter", events.url, api.graphql_url)
-        self._values.give(self._scope, "GraphqlArnParameter", events.arn, api.arn)
+        self._values.give(self._scope, "GraphqlUrlParameter", publishing.url, api.graphql_url)
+        self._values.give(self._scope, "GraphqlArnParameter", publishing.arn, api.arn)

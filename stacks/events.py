@@ -1,10 +1,12 @@
-"""The part of events: a function that reads the streams of the tables and publishes changes to the GraphQL API.
+"""The part of events: functions that read the streams of the tables. One publishes changes to the GraphQL API, and one for each store calls its after triggers.
 
 As a separate stack it refers to the other stacks by names and by parameters, which each deployment looks up, and exports nothing. It can be deleted
 and created again without the others.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -15,13 +17,23 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from persisty.deploy.alarms import QUEUE, STREAM
-from persisty.deploy.events import BATCH, MAX_AGE, RETRIES, Events, alarms_parameter
-from persisty.deploy.resources import Plan
-from persisty.naming import pascal
+from persisty.deploy.events import (
+    AFTER_MAX_AGE,
+    BATCH,
+    MAX_AGE,
+    RETRIES,
+    AfterTriggers,
+    Events,
+    Publishing,
+    Source,
+    alarms_parameter,
+)
+from persisty.deploy.resources import Function, Plan
+from persisty.naming import dead_letters_name, pascal
 
 from .constructs.exceptions import DEAD_LETTERS, accept, accept_wildcards
 from .constructs.functions import Functions, FunctionSettings
-from .constructs.monitoring import Watched, add_alarms, watched_functions
+from .constructs.monitoring import Watched, add_alarms, add_dashboard, watched_functions
 from .constructs.passed_values import Values
 from .constructs.placement import Placement
 
@@ -34,82 +46,142 @@ STREAM_ACTIONS = (
 )
 """The actions with which Lambda reads a stream for a function."""
 RETENTION = 14
-"""Days for which the dead-letter queue stores a message: the maximum of SQS."""
+"""Days for which a dead-letter queue stores a message: the maximum of SQS."""
 
 
 class EventsPart:
-    """Adds the part to `scope`. `function` reads the streams, and `dead_letters` is the queue of the records that were given up."""
+    """Adds the part to `scope`. `functions`: by their names in the plan. `dead_letters`: the queue of changes that could not be published, `event_dead_letters` that of events
+    of after triggers that were given up; each None if the app does not need it."""
 
     def __init__(
         self, scope: Construct, plan: Plan, events: Events, values: Values, settings: FunctionSettings
     ) -> None:
-        self._scope, self._events, self._values = scope, events, values
+        self._scope, self._values = scope, values
         self._placement = Placement(scope, split=settings.options.split)
-        self.function = Functions(scope, plan, settings).make(events.function)
-        self.function.add_environment(URL, values.take(scope, events.url))
-        self.function.add_to_role_policy(self._publishing())
-        self.dead_letters = sqs.Queue(
-            scope,
-            "StreamDeadLetters",
+        self._made = Functions(scope, plan, settings)
+        self._queues: list[Watched] = []
+        self.functions: dict[str, lambdas.Function] = {}
+        self.dead_letters = self.event_dead_letters = None
+        if events.publishing is not None:
+            self.dead_letters = self._publish(events.publishing)
+        if events.after:
+            self.event_dead_letters = self._call_triggers(plan, events.after)
+        if settings.options.alarms:
+            self._monitoring(plan, settings.app_constructs.topic)
+
+    def _publish(self, publishing: Publishing) -> sqs.Queue:
+        function = self._function(publishing.function)
+        function.add_environment(URL, self._values.take(self._scope, publishing.url))
+        function.add_to_role_policy(self._publishing(publishing))
+        queue = self._queue("StreamDeadLetters", "dead-letters", "Dead-letter queue of the stream function")
+        # the same grant allows the function to send to the queue, as Lambda does
+        function.add_environment(DEAD_LETTERS_URL, queue.queue_url)
+        self._allow_reading(publishing.function, function, publishing.sources)
+        for source in publishing.sources:
+            place = self._placement.of(source.store)
+            self._read(
+                place,
+                f"{pascal(source.store)}Stream",
+                source,
+                publishing.function,
+                function,
+                queue,
+                max_record_age=cdk.Duration.seconds(MAX_AGE),
+                starting_position=lambdas.StartingPosition.LATEST,
+            )
+        return queue
+
+    def _call_triggers(self, plan: Plan, after: Sequence[AfterTriggers]) -> sqs.Queue:
+        name = dead_letters_name(plan.app, plan.stage)
+        queue = self._queue("EventDeadLetters", "event-dead-letters", "Dead-letter queue of after triggers", name)
+        for one in after:
+            function = self._function(one.function)
+            function.add_environment(DEAD_LETTERS_URL, queue.queue_url)
+            self._allow_reading(one.function, function, [one.source])
+            self._read(
+                self._scope,
+                f"{pascal(one.source.store)}-After",
+                one.source,
+                one.function,
+                function,
+                queue,
+                max_record_age=cdk.Duration.seconds(AFTER_MAX_AGE),
+                # from LATEST, Lambda would miss changes until it reads the stream, and during each update of the mapping
+                starting_position=lambdas.StartingPosition.TRIM_HORIZON,
+                filters=[{"pattern": pattern} for pattern in one.patterns] or None,
+            )
+        return queue
+
+    def _function(self, planned: Function) -> lambdas.Function:
+        function = self.functions[planned.name] = self._made.make(planned)
+        return function
+
+    def _queue(self, id: str, kind: str, description: str, name: str | None = None) -> sqs.Queue:  # noqa: A002 - CDK's name
+        queue = sqs.Queue(
+            self._scope,
+            id,
+            queue_name=name,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=cdk.Duration.days(RETENTION),
         )
-        accept(self.dead_letters, DEAD_LETTERS)
-        # the same grant allows the function to send to the queue, as Lambda does
-        self.function.add_environment(DEAD_LETTERS_URL, self.dead_letters.queue_url)
-        self._read()
-        if settings.options.alarms:
-            self._monitoring(plan, settings.app_constructs.topic)
-        cdk.CfnOutput(
-            scope,
-            "StreamDeadLettersUrl",
-            value=self.dead_letters.queue_url,
-            description="Dead-letter queue of the stream function",
-        )
+        accept(queue, DEAD_LETTERS)
+        cdk.CfnOutput(self._scope, f"{id}Url", value=queue.queue_url, description=description)
+        self._queues.append(Watched(QUEUE, kind, queue.queue_name))
+        return queue
 
     def _monitoring(self, plan: Plan, topic: sns.ITopic | None) -> None:
         if topic is None:
             arn = self._values.take(self._scope, alarms_parameter(plan))
             topic = sns.Topic.from_topic_arn(self._scope, "Alarms", arn)
-        name = self._events.function.name
-        resources = [
-            *watched_functions({name: self.function}),
-            Watched(STREAM, name, self.function.function_name),
-            Watched(QUEUE, "dead-letters", self.dead_letters.queue_name),
-        ]
+        streams = [Watched(STREAM, name, function.function_name) for name, function in self.functions.items()]
+        resources = [*watched_functions(self.functions), *streams, *self._queues]
         add_alarms(self._scope, resources, topic)
+        if self.event_dead_letters is not None:
+            add_dashboard(self._scope, f"{plan.prefix}-Events", resources)
 
-    def _publishing(self) -> iam.PolicyStatement:
+    def _publishing(self, publishing: Publishing) -> iam.PolicyStatement:
         """Allow to call the mutations that publish, and no other field."""
-        api = self._values.take(self._scope, self._events.arn)
-        fields = [f"{api}/types/Mutation/fields/{name}" for name in self._events.publishers]
+        api = self._values.take(self._scope, publishing.arn)
+        fields = [f"{api}/types/Mutation/fields/{name}" for name in publishing.publishers]
         return iam.PolicyStatement(actions=["appsync:GraphQL"], resources=fields)
 
-    def _read(self) -> None:
-        """Read each table's stream from now on. A record that always fails is split from its batch and sent to the dead-letter queue."""
+    def _role(self, planned: Function) -> Construct:
+        role: Construct = self._scope.node.find_child(f"{pascal(planned.name)}Role")
+        return role
+
+    def _allow_reading(self, planned: Function, function: lambdas.Function, read: Sequence[Source]) -> None:
+        """Allow a function to read streams."""
         streams = [
             cdk.Stack.of(self._scope).format_arn(
                 service="dynamodb", resource="table", resource_name=f"{source.table}/stream/*"
             )
-            for source in self._events.sources
+            for source in read
         ]
-        self.function.add_to_role_policy(iam.PolicyStatement(actions=list(STREAM_ACTIONS), resources=streams))
-        role = self._scope.node.find_child(f"{pascal(self._events.function.name)}Role")
-        accept_wildcards(role, streams)
-        for source in self._events.sources:
-            place = self._placement.of(source.store)
-            mapping = lambdas.EventSourceMapping(
-                place,
-                f"{pascal(source.store)}Stream",
-                target=self.function,
-                event_source_arn=self._values.take(place, source.parameter),
-                starting_position=lambdas.StartingPosition.LATEST,
-                batch_size=BATCH,
-                bisect_batch_on_error=True,
-                report_batch_item_failures=True,
-                retry_attempts=RETRIES,
-                max_record_age=cdk.Duration.seconds(MAX_AGE),
-                on_failure=sources.SqsDlq(self.dead_letters),
-            )
-            mapping.node.add_dependency(role)  # Lambda rejects a stream that the function may not read
+        function.add_to_role_policy(iam.PolicyStatement(actions=list(STREAM_ACTIONS), resources=streams))
+        accept_wildcards(self._role(planned), streams)
+
+    def _read(
+        self,
+        place: Construct,
+        id: str,  # noqa: A002 - CDK's name
+        source: Source,
+        planned: Function,
+        function: lambdas.Function,
+        queue: sqs.Queue,
+        **options: object,
+    ) -> None:
+        """Read a table's stream. A record that always fails is split from its batch and sent to the dead-letter queue."""
+        mapping = lambdas.EventSourceMapping(
+            place,
+            id,
+            target=function,
+            event_source_arn=self._values.take(place, source.parameter),
+            batch_size=BATCH,
+            bisect_batch_on_error=True,
+            report_batch_item_failures=True,
+            retry_attempts=RETRIES,
+            on_failure=sources.SqsDlq(queue),
+            **options,
+        )
+        mapping.node.add_dependency(self._role(planned))  # Lambda rejects a stream that the function may not read

@@ -39,8 +39,9 @@ class PersistyApp(Construct):
     Options are those of `persisty.deploy.options.Options`, by name, which docs/deploying.md describes. `InvalidDeclaration` lists every mistake.
 
     `plan` is the plan of the deployment. `tables` has the names of the stores as keys, `functions` the names in the plan: `rest`, `graphql_http`, `appsync`,
-    `authorizer`, `stream`, `action_NAME`. `http` and `graphql` are the APIs; `secret` is the token secret, `dead_letters` the queue of changes that were
-    not published, `topic` the receiver of alarms, each None if the app does not need it. `stacks` are the stacks that it has made.
+    `authorizer`, `stream`, `action_NAME`, `after_STORE`. `http` and `graphql` are the APIs; `secret` is the token secret, `dead_letters` the queue of changes that
+    were not published, `event_dead_letters` that of events that no handler has handled, `topic` the receiver of alarms, each None if the app does not need it.
+    `stacks` are the stacks that it has made.
     """
 
     def __init__(
@@ -93,11 +94,13 @@ class PersistyApp(Construct):
         api = Api(api_scope, self.plan, values, settings)
         self.tables, self.secret = data.tables, data.secret
         self.functions, self.http, self.graphql = dict(api.functions), api.http, api.graphql
-        self.http_domain, self.topic, self.dead_letters = api.http_domain, api.topic, None
+        self.http_domain, self.topic = api.http_domain, api.topic
+        self.dead_letters = self.event_dead_letters = None
         events = events_of(self.plan)
         if events is not None:
             found = EventsPart(part("Events", "Events"), self.plan, events, values, settings)
-            self.functions[events.function.name], self.dead_letters = found.function, found.dead_letters
+            self.functions |= found.functions
+            self.dead_letters, self.event_dead_letters = found.dead_letters, found.event_dead_letters
         deployed = self.stacks[len(stored) :]
         for before, after in (*((one, deployed[0]) for one in stored), *pairwise(deployed)):
             after.add_stack_dependency(before)

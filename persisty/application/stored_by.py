@@ -87,7 +87,7 @@ class StoredBy:
 
         Raises `InvalidDeclaration` for an engine that stores no events.
         """
-        expected = "an item in memory, SQLite or PostgreSQL"
+        expected = "an item in memory, SQLite or PostgreSQL; on AWS, deployed functions call its triggers"
         faults = [
             Fault(f"/{name}", "Its engine cannot run after triggers on this host", expected)
             for name in self.triggers.stores

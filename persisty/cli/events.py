@@ -1,6 +1,6 @@
 """`persisty events list|show|replay|drop`: the events of after triggers that wait, are held after a failure, or are parked.
 
-An event has a number in its engine, which `list` prints. Exit code 0: done. 1: there is no such event. 2: the call is invalid.
+An event has a number in its engine, which `list` prints. With `--stage`, the events are those that a deployment on AWS has given up (`dead_letters.py`). Exit code 0: done. 1: there is no such event. 2: the call is invalid.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from rich.table import Table
 from ..application import App, load_app
 from ..errors import InvalidDeclaration
 from ..store.outbox import Outbox, OutboxEvent, Payload, State
+from . import dead_letters
+from .cdk_options import ProfileOption
 from .project import app_of
 from .tables import print_table
 
@@ -53,9 +55,16 @@ def command(
     store: Annotated[str | None, typer.Option(help="Events of this store")] = None,
     action: Annotated[str | None, typer.Option(help="Events for this action")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most events")] = 100,
+    stage: Annotated[
+        str | None, typer.Option(help="A stage that is deployed to AWS: its events that were given up")
+    ] = None,
+    profile: ProfileOption = None,
 ) -> None:
     """List, show, replay or drop events of after triggers."""
     loaded = load_app(app_of(app))
+    if stage is not None:
+        dead_letters.run(what.value, loaded.name, stage, profile, numbers or (), store, action)
+        return
     if url:
         loaded.use(url)
     outbox = _outbox(loaded, engine)

@@ -1,6 +1,6 @@
 """Custom actions with a separate function: its grants, variables and statements, and those of the other functions that execute the action.
 
-An action's function answers its route of the HTTP API and its field of AppSync. A whole GraphQL request is executed by the function behind `/graphql`,
+An action's function answers its route of the HTTP API and its field of AppSync. Actions with before triggers are executed by each function that writes. A whole GraphQL request is executed by the function behind `/graphql`,
 with every action in it, so this function has the grants and variables of all actions.
 """
 
@@ -30,10 +30,11 @@ def function_name(action: str) -> str:
 
 def check_actions(app: App, offered: Mapping[str, ActionOperation], own: Actions) -> None:
     """Raise `InvalidDeclaration` for options of an action or store that the app does not have."""
+    names = dict.fromkeys((*offered, *_called_for_changes(app))) if own else {}
     faults = [
-        Fault(pointer("actions", name), "Not an action of the app", "one of " + ", ".join(offered), name)
+        Fault(pointer("actions", name), "Not an action of the app", "one of " + ", ".join(names), name)
         for name in own
-        if name not in offered
+        if name not in names
     ]
     faults += [
         Fault(
@@ -47,19 +48,29 @@ def check_actions(app: App, offered: Mapping[str, ActionOperation], own: Actions
         raise InvalidDeclaration("The options of actions do not fit the app", faults=faults)
 
 
+RUN_ON_AWS = (Runner.WEB, Runner.BEFORE, Runner.AFTER)
+"""What runs the triggers of a deployment."""
+
+
 def check_triggers(app: App) -> None:
     """Raise `InvalidDeclaration` for triggers that no function of a deployment runs."""
     faults = [
-        Fault(
-            one.path,
-            "A deployment runs no after triggers yet",
-            "a before trigger, or a web trigger",
-            type(one.trigger).__name__,
-        )
-        for one in app.declared_triggers.of(Runner.AFTER)
+        Fault(one.path, "A deployment does not run this trigger yet", found=type(one.trigger).__name__)
+        for runner in Runner
+        if runner not in RUN_ON_AWS
+        for one in app.declared_triggers.of(runner)
     ]
     if faults:
         raise InvalidDeclaration("The triggers of the app cannot run on AWS", faults=faults)
+
+
+def _called_for_changes(app: App) -> list[str]:
+    return [one.name for runner in (Runner.AFTER, Runner.BEFORE) for one in app.declared_triggers.of(runner)]
+
+
+def called_before_writes(app: App) -> tuple[str, ...]:
+    """Return the actions with before triggers, which every function that writes may execute."""
+    return tuple(dict.fromkeys(one.name for one in app.declared_triggers.of(Runner.BEFORE))) if app.has_actions else ()
 
 
 def executed_by(function: str, actions: Collection[str], own: Actions) -> tuple[str, ...]:

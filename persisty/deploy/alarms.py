@@ -41,8 +41,18 @@ ALARMS: dict[str, tuple[Alarm, ...]] = {
         Alarm("Errors", "Sum", 1, 1, "A function crashed or timed out"),
         Alarm("Throttles", "Sum", 1, 1, "Lambda refused invocations: the concurrency is used up"),
     ),
-    STREAM: (Alarm("IteratorAge", "Maximum", 300_000, 1, "Changes are published more than five minutes late"),),
-    QUEUE: (Alarm("ApproximateNumberOfMessagesVisible", "Maximum", 1, 1, "Changes could not be published"),),
+    STREAM: (
+        Alarm("IteratorAge", "Maximum", 300_000, 1, "Changes of a stream are handled more than five minutes late"),
+    ),
+    QUEUE: (
+        Alarm(
+            "ApproximateNumberOfMessagesVisible",
+            "Maximum",
+            1,
+            1,
+            "Changes could not be published, or events could not be handled",
+        ),
+    ),
     HTTP: (
         Alarm("5xx", "Sum", 5, 1, "The HTTP API answered with server errors"),
         Alarm("Latency", "p99", 3_000, 3, "One of a hundred requests took more than three seconds"),
@@ -55,7 +65,10 @@ ALARMS: dict[str, tuple[Alarm, ...]] = {
 """Kind of resource → its alarms."""
 GRAPHS: dict[str, tuple[tuple[str, str], ...]] = {
     FUNCTION: (("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")),
+    STREAM: (("IteratorAge", "Maximum"),),
+    QUEUE: (("ApproximateNumberOfMessagesVisible", "Maximum"),),
     HTTP: (("Count", "Sum"), ("4xx", "Sum"), ("5xx", "Sum"), ("Latency", "p99")),
     GRAPHQL: (("Requests", "Sum"), ("4XXError", "Sum"), ("5XXError", "Sum"), ("Latency", "p99")),
 }
-"""Kind of resource → the metrics with their statistics that the dashboard shows. The stack of the streams is made later, and has alarms alone."""
+"""Kind of resource → the metrics with their statistics that the dashboards show. The stack of the streams is made later, and has a dashboard of its own if the app has after
+triggers."""

@@ -23,7 +23,8 @@ MAX_ENVIRONMENT = 4096
 def check_limits(plan: Plan) -> None:
     """Raise `InvalidDeclaration`, which lists everything that AWS would refuse."""
     faults = [fault for table in plan.tables for fault in _table(table)]
-    faults += [fault for function in plan.functions for fault in _function(function)]
+    functions = (*plan.functions, *(one.function for one in plan.after))
+    faults += [fault for function in functions for fault in _function(function)]
     if len(plan.routes) > MAX_ROUTES:
         faults.append(
             Fault("/actions", "Too many paths for an HTTP API", f"at most {MAX_ROUTES}", str(len(plan.routes)))

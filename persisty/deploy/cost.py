@@ -89,18 +89,19 @@ def _apis(plan: Plan, options: Options, load: Load) -> Iterator[tuple[str, str, 
     if plan.sdl and any(field.caching is not None for field in plan.fields):
         yield "AppSync", "appsync_cache_hour", HOURS
     published = sum(of.creates + of.updates + of.deletes for of in load.stores.values()) if plan.publishers else 0
+    delivered = published + _triggered(plan, load)
     invocations = http + requests.appsync * requests.fields
     seconds = invocations * requests.milliseconds / 1000
-    yield "functions", "lambda_request", invocations + published
+    yield "functions", "lambda_request", invocations + delivered
     architecture = "x86_64" if options.target.startswith("x86_64") else "arm64"
     yield (
         "functions",
         f"lambda_{architecture}",
-        (seconds + published * requests.milliseconds / 1000) * options.memory / 1024,
+        (seconds + delivered * requests.milliseconds / 1000) * options.memory / 1024,
     )
     yield "AppSync", "appsync_operation", published  # each change is published by a mutation
     logged = http * ACCESS_LOG_BYTES if options.access_logs else 0
-    yield "logs", "log_gb", ((invocations + published) * requests.log_bytes + logged) / GB
+    yield "logs", "log_gb", ((invocations + delivered) * requests.log_bytes + logged) / GB
     yield "responses", "transfer_gb", (http + requests.appsync + requests.updates) * requests.bytes / GB
     if options.alarms:
         yield "alarms", "alarm", sum(len(ALARMS[kind]) * count for kind, count in _watched(plan).items())
@@ -108,8 +109,25 @@ def _apis(plan: Plan, options: Options, load: Load) -> Iterator[tuple[str, str, 
         yield "token secret", "secret", 1
 
 
+def _triggered(plan: Plan, load: Load) -> int:
+    """Return how many changes have a kind that an after trigger of their store wants. Each is counted as an invocation; batches and filters save some."""
+    found = 0
+    for one in plan.after:
+        of = load.stores.get(one.store, StoreLoad())
+        changes = {"created": of.creates, "updated": of.updates, "deleted": of.deletes}
+        found += sum(changes[kind] for kind in one.kinds)
+    return found
+
+
 def _watched(plan: Plan) -> dict[str, int]:
     """Return how many resources of each kind have alarms."""
-    streams = int(events_of(plan) is not None)
-    functions = len(plan.functions) + streams
-    return {FUNCTION: functions, STREAM: streams, QUEUE: streams, HTTP: 1, GRAPHQL: int(bool(plan.sdl))}
+    events = events_of(plan)
+    streams = 0 if events is None else len(events.functions)
+    queues = 0 if events is None else events.queues
+    return {
+        FUNCTION: len(plan.functions) + streams,
+        STREAM: streams,
+        QUEUE: queues,
+        HTTP: 1,
+        GRAPHQL: int(bool(plan.sdl)),
+    }

@@ -24,7 +24,7 @@ EVERY_STAGE = "*"
 HTTP = ("rest", "graphql_http", "action")
 APIS = (*HTTP, "appsync")
 IDENTITY = (*APIS, "authorizer")
-FUNCTIONS = (*IDENTITY, "stream")
+FUNCTIONS = (*IDENTITY, "stream", "after")
 RECEIVERS: dict[str, tuple[str, ...]] = {
     "log_level": FUNCTIONS,
     "cache": APIS,

@@ -11,7 +11,15 @@ from .. import settings
 from ..api.operations import ActionOperation, StoreOperation
 from ..application import App
 from ..model.meta import StoreMeta
-from .action_functions import KIND, WHOLE_REQUESTS, Actions, executed_by, variables_used, verbs_used
+from .action_functions import (
+    KIND,
+    WHOLE_REQUESTS,
+    Actions,
+    called_before_writes,
+    executed_by,
+    variables_used,
+    verbs_used,
+)
 from .deployed_settings import variables_of
 from .grants import REQUEST_ACTIONS, Verbs, grants_of, offered_verbs
 from .layers import layers_of
@@ -57,7 +65,8 @@ def function_of(name: str, common: Common) -> Function:
     app, own = common.app, common.own
     kind = name if name in FUNCTIONS else KIND
     handler, description = FUNCTIONS[kind]
-    executed = () if kind == AUTHORIZER else executed_by(name, common.actions, own)
+    called = () if kind == AUTHORIZER else executed_by(name, common.actions, own)
+    executed = () if kind == AUTHORIZER else tuple(dict.fromkeys((*called, *called_before_writes(app))))
     alone = [own[action] for action in executed if action in own]
     return Function(
         name=name,
@@ -79,7 +88,7 @@ def function_of(name: str, common: Common) -> Function:
         layers=layers_of(kind, tokens=common.tokens, actions=bool(app.actions), eager=common.eager),
         secrets=tuple(dict.fromkeys(arn for one in alone for arn in one.secrets.values())),
         statements=tuple(statement for one in alone for statement in one.statements),
-        size=alone[0] if kind == KIND else FunctionOptions(),
+        size=own[called[0]] if kind == KIND else FunctionOptions(),
     )
 
 

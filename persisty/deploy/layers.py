@@ -26,6 +26,7 @@ USES: dict[str, tuple[str, ...]] = {
     "authorizer": (BASE, TOKENS),
     "action": (BASE, TOKENS, ACTIONS),
     "stream": (BASE,),
+    "after": (BASE, ACTIONS),
 }
 """Function → the layers that it may need."""
 

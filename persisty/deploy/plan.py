@@ -6,7 +6,7 @@ each row into a construct.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +35,7 @@ from ..model.stored_names import stored_index
 from ..naming import system_table_name, table_name
 from ..store.idempotency_records import REQUESTS
 from .action_functions import WHOLE_REQUESTS, Actions, check_actions, check_triggers, function_name
+from .after_functions import after_functions
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
 from .aws_limits import check_limits
 from .deployed_settings import variables_of
@@ -92,6 +93,7 @@ def plan_of(
     if any(mode.kind == LAMBDA for mode in auth):
         names = (*names, "authorizer")
     _check(configured, spec, names)
+    called = {name: options for name, options in own.items() if name in actions}
     eager = imports_servey(spec, app.actions)
     common = Common(
         app=app,
@@ -106,15 +108,17 @@ def plan_of(
         tokens=bool(secret.place or configured.token_issuers),
         eager=eager,
     )
+    after = tuple(after_functions(common))
+    streamed = frozenset((*(one.meta.name for one in followed), *(one.store for one in after)))
     plan = Plan(
         app=app.name,
         stage=app.stage,
-        tables=(*(_table(app, meta, followed) for meta in (*app.metas.values(), *system)), *_system_table(app)),
+        tables=(*(_table(app, meta, streamed) for meta in (*app.metas.values(), *system)), *_system_table(app)),
         functions=tuple(
             function_of(name, common)
-            for name in (*(name for name in FUNCTIONS if name in names), *map(function_name, own))
+            for name in (*(name for name in FUNCTIONS if name in names), *map(function_name, called))
         ),
-        routes=_routes(actions, [name for name in names if name == WHOLE_REQUESTS], own),
+        routes=_routes(actions, [name for name in names if name == WHOLE_REQUESTS], called),
         fields=(*_fields(offered, own), *_live(followed)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
@@ -125,6 +129,8 @@ def plan_of(
         stream_settings=variables_of("stream", configured),
         modules=tuple(dict.fromkeys((spec.partition(":")[0], *(action.__module__ for action in app.actions)))),
         documents=configured.graphql_documents if WHOLE_REQUESTS in names else None,
+        after=after,
+        followed=tuple(dict.fromkeys(one.meta.name for one in followed)),
     )
     check_limits(plan)
     return plan
@@ -149,7 +155,7 @@ def _check(configured: settings.Settings, spec: str, functions: Sequence[str]) -
         declared_in(configured.graphql_documents)
 
 
-def _table(app: App, meta: StoreMeta[Any], followed: Sequence[Subscription]) -> Table:
+def _table(app: App, meta: StoreMeta[Any], streamed: Collection[str]) -> Table:
     codec = WireCodec(meta)
 
     def key(names: Iterable[str]) -> tuple[KeyAttribute, ...]:
@@ -157,7 +163,7 @@ def _table(app: App, meta: StoreMeta[Any], followed: Sequence[Subscription]) -> 
 
     partition, *sort = key(codec.schema)
     indexes = tuple(Index(stored_index(meta, index), *_index_key(key(index.attributes))) for index in meta.indexes)
-    name, stream = table_name(app.name, app.stage, meta.table), any(one.meta is meta for one in followed)
+    name, stream = table_name(app.name, app.stage, meta.table), meta.name in streamed
     return Table(
         meta.name,
         name,

@@ -63,6 +63,17 @@ class Function(Struct, frozen=True):
     size: FunctionOptions = FunctionOptions()
 
 
+class StreamFunction(Struct, frozen=True):
+    """The function that calls the after triggers of a store for the records of its table's stream. `kinds`: the kinds of changes that
+    they want. `patterns`: the filter patterns, as JSON, of which a record has to
+    match one; empty if every record is delivered."""
+
+    function: Function
+    store: str
+    kinds: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+
+
 class Route(Struct, frozen=True):
     """A route of the HTTP API. The method `ANY` stands for every method."""
 
@@ -87,7 +98,7 @@ class Plan(Struct, frozen=True):
     AppSync answers introspection; `eager_actions`: loading the app imports servey, so every function needs it; `secret`: the name of the token
     secret that the deployment generates; `variables`: the app's own variables, of every function that loads the app; `stream_settings`: the
     settings of the streams' function; `modules`: the modules that functions load, the app's first; `documents`: the file of GraphQL documents that they
-    read."""
+    read; `after`: the functions of after triggers; `followed`: the stores whose changes are published to subscribers."""
 
     app: str
     stage: str
@@ -104,6 +115,8 @@ class Plan(Struct, frozen=True):
     stream_settings: dict[str, str] = {}
     modules: tuple[str, ...] = ()
     documents: str | None = None
+    after: tuple[StreamFunction, ...] = ()
+    followed: tuple[str, ...] = ()
 
     @property
     def publishers(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..errors import Fault, InvalidDeclaration
-from .alarms import ALARMS, FUNCTION
+from .alarms import ALARMS, FUNCTION, STREAM
 from .events import events_of
 from .resources import Plan
 
@@ -14,6 +14,8 @@ RESERVE = 40
 """Resources of a part in addition to those of its functions, routes, fields and tables: layers, APIs, stages, data sources, caches, alarms."""
 OF_FUNCTION = 6 + len(ALARMS[FUNCTION])
 """Resources of a function: itself, its role, policy, log group, a permission for each API, and its alarms."""
+
+OF_STREAM_FUNCTION = OF_FUNCTION + len(ALARMS[STREAM])
 
 
 class StackSizes(Struct, frozen=True):
@@ -27,12 +29,12 @@ class StackSizes(Struct, frozen=True):
 def stack_sizes(plan: Plan) -> StackSizes:
     """Return how many resources each part of a deployment has at most."""
     streams = sum(table.stream for table in plan.tables)
-    functions = OF_FUNCTION * len(plan.functions)
+    functions, events = OF_FUNCTION * len(plan.functions), events_of(plan)
     # each route has a permission, which at most one route uses
     return StackSizes(
         data=len(plan.tables) + streams + 1,
         api=RESERVE + functions + 2 * len(plan.routes) + len(plan.fields),
-        events=0 if events_of(plan) is None else RESERVE + OF_FUNCTION + streams,
+        events=0 if events is None else RESERVE + OF_STREAM_FUNCTION * len(events.functions) + events.mappings,
     )
 
 

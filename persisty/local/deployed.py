@@ -18,6 +18,7 @@ from msgspec import Struct
 from ..errors import InvalidDeclaration
 from .emulator import ACCOUNT, REGION, Emulator
 from .functions import FunctionCode
+from .stream_mappings import StreamMapping, read_mappings
 
 FUNCTION, LAYER, ALIAS = "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Alias"
 ROUTE, INTEGRATION = "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration"
@@ -58,14 +59,14 @@ class GraphqlApi(Struct, frozen=True):
 
 
 class Deployed(Struct, frozen=True):
-    """The parts of the deployment that this machine runs. `functions`: by their logical ids. `streams`: names of the tables whose streams a function
-    reads. `reader`: the logical id of that function."""
+    """The parts of the deployment that this machine runs. `functions`: by their logical ids. `streams`: the tables whose streams a function reads.
+    `publisher`: the logical id of the function that publishes changes to AppSync."""
 
     functions: Mapping[str, FunctionCode]
     routes: tuple[HttpRoute, ...]
     graphql: GraphqlApi | None
-    streams: tuple[str, ...]
-    reader: str | None
+    streams: tuple[StreamMapping, ...]
+    publisher: str | None
 
 
 def read_assembly(assembly: Path) -> dict[str, Resources]:
@@ -88,13 +89,9 @@ def read_deployed(assembly: Path, aws: Emulator) -> Deployed:
     physical = dict(_physical(stacks, aws))
     functions = dict(_functions(assembly, every, physical, aws))
     handlers = {name: code.handler for name, code in functions.items()}
-    reader = next((name for name, handler in handlers.items() if handler.endswith(".stream.handler")), None)
-    streams = tuple(
-        one["Properties"]["TableName"]
-        for one in _of(every, TABLE).values()
-        if "StreamSpecification" in one["Properties"]
-    )
-    return Deployed(functions, tuple(_routes(every)), _graphql(every, physical, aws), streams, reader)
+    publisher = next((name for name, handler in handlers.items() if handler.endswith(".stream.handler")), None)
+    streams = tuple(one for one in read_mappings(assembly) if one.function in functions)
+    return Deployed(functions, tuple(_routes(every)), _graphql(every, physical, aws), streams, publisher)
 
 
 def _of(resources: Resources, kind: str) -> Resources:

@@ -16,8 +16,9 @@ from .. import settings
 from ..deploy.cdk_cli import SILENT, UNCHECKED, cdk_command
 from ..errors import InvalidDeclaration
 from .emulator import Emulator
+from .stream_mappings import MAPPING, write_mappings
 
-EXCLUDED = frozenset({"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", "AWS::Lambda::EventSourceMapping"})
+EXCLUDED = frozenset({"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", MAPPING})
 """Types of resources that are not deployed here."""
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 LAST_LINES = 12
@@ -38,8 +39,9 @@ class Cdk:
         """Write the templates. `InvalidDeclaration` with the last lines of the CDK's output if they cannot be made."""
         words = ["synth", "--quiet", "--no-notices", "--output", str(assembly), *self._staging, *self._words]
         self._run("The templates cannot be made", words, **UNCHECKED)
-        for file in assembly.glob("*.template.json"):
-            template = json.loads(file.read_text())
+        templates = {file: json.loads(file.read_text()) for file in assembly.glob("*.template.json")}
+        write_mappings(assembly, {file.name: template for file, template in templates.items()})
+        for file, template in templates.items():
             resources = {
                 name: one for name, one in template.get("Resources", {}).items() if one["Type"] not in EXCLUDED
             }

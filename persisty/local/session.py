@@ -132,7 +132,7 @@ class Session:
 
     def _publishes(self, function: str) -> bool:
         """Return whether a function publishes to AppSync. It gets new code with AppSync's new schema, which its mutations have to fit."""
-        return self.deployed is not None and function == self.deployed.reader
+        return self.deployed is not None and function == self.deployed.publisher
 
     def _concerns(self, file: Path) -> bool:
         """Return whether a file may change what runs: not a log, nor a database next to the app."""
@@ -201,8 +201,8 @@ class Session:
         if deployed.graphql is not None:
             self._resolvers = Resolvers(self._project.place / f"resolvers.{time.time_ns()}")
             graphql = AppSync(deployed.graphql, self._invoke, self._resolvers)
-        if deployed.reader is not None:
-            self._streams = Streams(self._aws, deployed.streams, self._running[deployed.reader].invoke, self._log)
+        if deployed.streams:
+            self._streams = Streams(self._aws, deployed.streams, self._invoke, self._log)
         self._front.deploy(deployed, self._running, graphql)
         own = {name: value for code in codes.values() for name, value in code.variables.items()}
         shared = {name: own[name] for name in SHARED if name in own}

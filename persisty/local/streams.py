@@ -1,4 +1,4 @@
-"""Delivers the records of tables' streams to the function that reads them, as an event source mapping of Lambda does.
+"""Delivers the records of tables' streams to the functions that read them, as an event source mapping of Lambda does.
 
 Source: "Using AWS Lambda with Amazon DynamoDB" in the AWS Lambda Developer Guide.
 """
@@ -14,49 +14,58 @@ from typing import Any
 from ..deploy.events import BATCH, RETRIES
 from .emulator import REGION, Emulator
 from .functions import FunctionFailed
+from .stream_mappings import StreamMapping, matches
 
 PAUSE, AGAIN = 0.15, 1.0
 """Seconds between two looks at a stream, and before a batch is delivered again."""
 
-Deliver = Callable[[dict[str, Any]], Any]
-"""(event) → the function's result."""
+Deliver = Callable[[str, dict[str, Any]], Any]
+"""(logical id of a function, event) → the function's result."""
 
 
 class Streams:
-    """Reads the streams of `tables`, from now on, until it is closed. `log` prints a line."""
+    """Reads streams from now on, until it is closed: each for each of its functions, so that none waits for another. `log` prints a line."""
 
-    def __init__(self, aws: Emulator, tables: Sequence[str], deliver: Deliver, log: Callable[[str], None]) -> None:
-        self._deliver, self._log = deliver, log
-        self._client, self._stop = aws.client("dynamodbstreams"), Event()
-        dynamodb = aws.client("dynamodb")
-        self._iterators: dict[str, str | None] = {}
-        for table in tables:
-            arn = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
-            for shard in self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-                given = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "LATEST"}
-                self._iterators[arn] = self._client.get_shard_iterator(**given)["ShardIterator"]
-        self._thread = Thread(target=self._read, daemon=True)
-        self._thread.start()
+    def __init__(
+        self, aws: Emulator, mappings: Sequence[StreamMapping], deliver: Deliver, log: Callable[[str], None]
+    ) -> None:
+        self._deliver, self._log, self._stop = deliver, log, Event()
+        dynamodb, streams = aws.client("dynamodb"), aws.client("dynamodbstreams")
+        arns = {
+            table: dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+            for table in {one.table for one in mappings}
+        }
+        found = [(one, arns[one.table], _latest(streams, arns[one.table])) for one in mappings]
+        self._threads = [
+            Thread(target=self._read, args=(aws.client("dynamodbstreams"), *given), daemon=True) for given in found
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
-        """Stop after the batch that is being delivered."""
+        """Stop after the batches that are being delivered."""
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _read(self) -> None:
+    def _read(self, client: Any, mapping: StreamMapping, arn: str, iterators: list[str | None]) -> None:
         while not self._stop.wait(PAUSE):
-            for arn, iterator in self._iterators.items():
-                if iterator is not None:
-                    found = self._client.get_records(ShardIterator=iterator, Limit=BATCH)
-                    self._iterators[arn] = found.get("NextShardIterator")
-                    if found["Records"]:
-                        self._send([_record(one, arn) for one in found["Records"]])
+            for place, iterator in enumerate(iterators):
+                if iterator is None:
+                    continue
+                found = client.get_records(ShardIterator=iterator, Limit=BATCH)
+                iterators[place] = found.get("NextShardIterator")
+                records = [_record(one, arn) for one in found["Records"]]
+                if mapping.patterns:
+                    records = [one for one in records if any(matches(one, pattern) for pattern in mapping.patterns)]
+                if records:
+                    self._send(mapping.function, records)
 
-    def _send(self, records: list[dict[str, Any]]) -> None:
+    def _send(self, function: str, records: list[dict[str, Any]]) -> None:
         """Deliver records in order, and again from the first one that failed."""
         for _ in range(RETRIES + 1):
             try:
-                answer = self._deliver({"Records": records}) or {}
+                answer = self._deliver(function, {"Records": records}) or {}
             except FunctionFailed as error:
                 self._log(f"Stream: {error.kind}: {error}")
             else:
@@ -69,6 +78,15 @@ class Streams:
             if self._stop.wait(AGAIN):
                 return
         self._log(f"Stream: {len(records)} changes were not delivered")
+
+
+def _latest(client: Any, arn: str) -> list[str | None]:
+    """Return iterators over the later records of each shard."""
+    shards = client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    return [
+        client.get_shard_iterator(StreamArn=arn, ShardId=one["ShardId"], ShardIteratorType="LATEST")["ShardIterator"]
+        for one in shards
+    ]
 
 
 def _record(record: dict[str, Any], arn: str) -> dict[str, Any]:

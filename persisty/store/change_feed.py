@@ -72,7 +72,6 @@ class Feed:
     def __init__(self) -> None:
         self._listeners: dict[str, tuple[Listener, ...]] = {}
         self._before: dict[str, int] = {}
-        self._observed: Container[str] = frozenset()
         self._watched: Container[str] = frozenset()
         self._triggers: Triggers = NoTriggers()
         self._before_triggers: BeforeTriggers = NoBeforeTriggers()
@@ -108,21 +107,13 @@ class Feed:
         """Return whether a listener or any trigger concerns the changes of this store."""
         return store in self._watched
 
-    def is_observed(self, store: str) -> bool:
-        """Return whether a listener or an after trigger sees the changes of this store."""
-        return store in self._observed
-
     def has_before_triggers(self, store: str, kind: str) -> bool:
         """Return whether an action runs before changes of this kind."""
         return bool(self.before_triggers.before(store, kind))
 
-    def observed_stores(self) -> frozenset[str]:
-        """Return the stores with a listener or an after trigger."""
-        return frozenset((*self._listeners, *self.triggers.stores))
-
     def watched_stores(self) -> frozenset[str]:
         """Return the stores with a listener or any trigger."""
-        return self.observed_stores() | frozenset(self.before_triggers.before_stores)
+        return frozenset((*self._listeners, *self.triggers.stores, *self.before_triggers.before_stores))
 
     def has_listeners(self, store: str) -> bool:
         """Return whether a listener receives the changes of this store."""
@@ -171,10 +162,7 @@ class Feed:
 
     def _observe(self) -> None:
         """Set the stores that changes are compared with. The caller has the lock."""
-        if self._compile is None:
-            self._observed, self._watched = self.observed_stores(), self.watched_stores()
-        else:
-            self._observed, self._watched = _Undecided(self.observed_stores), _Undecided(self.watched_stores)
+        self._watched = self.watched_stores() if self._compile is None else _Undecided(self.watched_stores)
 
     def _compiled(self) -> None:
         """Compile the triggers unless they are. Takes no lock meanwhile, because modules that are imported may write."""

@@ -91,8 +91,9 @@ class ChangePath(Generic[T]):
 
     @property
     def is_observed(self) -> bool:
-        """Return whether a listener or an after trigger sees the changes of this store."""
-        return self._feed.is_observed(self._name)
+        """Return whether a listener or an after trigger sees the changes of this store. Without an outbox, something else reads the changes for after
+        triggers: a table's stream."""
+        return self._feed.has_listeners(self._name) or self.is_triggered
 
     @property
     def is_triggered(self) -> bool:

@@ -27,9 +27,20 @@ UNFIT = Handler(print, attempts=6, pause=10.0)
 
 def after_failure(event: OutboxEvent, failure: Failure, handler: Handler | None, now: float) -> Changed:
     """Return the state of an event whose handler failed: held until its next attempt, or parked."""
-    reason = failure.reason[-MAX_ERROR:].replace("\0", "\\0")
+    reason = tail(failure.reason)
     policy = UNFIT if failure.unfit or handler is None else handler
     if event.attempt >= policy.attempts:
         return Changed(event.lane, event.position, State.PARKED, event.attempt, None, reason)
-    pause = random() * min(LONGEST, policy.pause * 2 ** min(event.attempt - 1, 30))
+    pause = random() * pause_after(event.attempt, policy)
     return Changed(event.lane, event.position, State.HELD, event.attempt + 1, now + pause, reason)
+
+
+def pause_after(attempt: int, policy: Handler) -> float:
+    """Return the most seconds before the next attempt."""
+    doubled: int = 2 ** min(attempt - 1, 30)
+    return min(LONGEST, policy.pause * doubled)
+
+
+def tail(reason: str) -> str:
+    """Return the end of a reason as it is stored."""
+    return reason[-MAX_ERROR:].replace("\0", "\\0")

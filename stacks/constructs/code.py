@@ -41,7 +41,7 @@ RUNTIME_EXCLUDED = (
     "sql",
     "testing",
     "transfer",
-    "memory.py",
+    "memory",
     "__main__.py",
     "__pycache__",
 )

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from persisty.deploy.grants import INDEX_ACTIONS
 from persisty.deploy.layers import LAYERS
-from persisty.deploy.options import Options
+from persisty.deploy.options import FunctionOptions, Options
 from persisty.deploy.resources import Function, Plan
 from persisty.naming import pascal, table_name
 
@@ -98,7 +98,7 @@ class Functions:
         name, options, network = pascal(function.name), self._options, self._app_constructs
         folder = self._code
         check_unzipped([folder, self._runtime_folder, *map(self._dependency_folder, function.layers)])
-        size = options.functions.get(function.name, function.size)
+        size = _size(options.functions.get(function.name), function.size)
         log_group = logs.LogGroup(
             self._scope,
             f"{name}Logs",
@@ -199,6 +199,19 @@ class Functions:
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         return arn
+
+
+def _size(declared: FunctionOptions | None, planned: FunctionOptions) -> FunctionOptions:
+    """Return the size that the options declare for a function. A member that they do not set has the value of the plan."""
+    if declared is None:
+        return planned
+    return FunctionOptions(
+        **{
+            name: planned_value if (value := getattr(declared, name)) is None else value
+            for name in FunctionOptions.__struct_fields__
+            for planned_value in [getattr(planned, name)]
+        }
+    )
 
 
 def _hashed(folder: Path) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def add_alarms(scope: Construct, resources: Sequence[Watched], topic: sns.ITopic
 
 
 def add_dashboard(scope: Construct, name: str, resources: Sequence[Watched]) -> cloudwatch.Dashboard:
-    """Add a dashboard with a graph for each metric. Functions share their graphs."""
+    """Add a dashboard with a graph for each metric. Resources of a kind share their graphs."""
     dashboard = cloudwatch.Dashboard(scope, "Dashboard", dashboard_name=name)
     widgets = []
     for kind, group in groupby(sorted(resources, key=lambda one: list(GRAPHS).index(one.kind)), lambda one: one.kind):

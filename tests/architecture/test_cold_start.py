@@ -26,6 +26,8 @@ WHOLE_GRAPHQL = frozenset(
     }
 )  # fmt: skip
 """Modules that execute any document: graphql-core, the schema, and the example's actions, which use servey."""
+OF_ACTIONS = frozenset({"servey", "schemey", "jsonschema", "tempfile"})
+"""Modules of the app's actions, which declare the triggers."""
 STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the package": ("import persisty", frozenset()),
     "an app": ("from examples.messenger.app import app", frozenset()),
@@ -53,6 +55,7 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the GraphQL function": ("import lambdas.graphql", POWERTOOLS | WHOLE_GRAPHQL),
     "the stream's function": ("import lambdas.stream", POWERTOOLS),
     "the function of an action": ("import lambdas.action", POWERTOOLS),
+    "the function of after triggers": ("import lambdas.after", POWERTOOLS | OF_ACTIONS),
 }
 
 
@@ -62,6 +65,7 @@ def test_a_cold_start_loads_only_what_it_uses(start: str) -> None:
     environment = {
         "PERSISTY_APP": "examples.messenger.app:app",
         "PERSISTY_URL": "dynamodb://eu-west-1",
+        "PERSISTY_DEAD_LETTERS_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/events",
         "PERSISTY_GRAPHQL_URL": "https://abc.appsync-api.eu-west-1.amazonaws.com/graphql",
         "PERSISTY_TOKEN_ISSUERS": "cognito:eu-west-1_AbC123",
         "PERSISTY_TOKEN_AUDIENCE": "api",

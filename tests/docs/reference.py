@@ -281,7 +281,7 @@ DEPLOYMENT = {
     "requirements": "file with the [requirements](aws.md#requirements) of your app, if it has another name or folder than those",
     "memory": "MB of the functions, 128 to 10,240",
     "timeout": "seconds of the functions, 1 to 29",
-    "functions": "function → [its own size](reference.md#one-function). Functions are `rest`, `graphql_http`, `appsync`, `authorizer`, `stream`",
+    "functions": "function → [its own size](reference.md#one-function). Functions are `rest`, `graphql_http`, `appsync`, `authorizer`, `stream`, `after_STORE`",
     "actions": "[custom actions with a function of their own](deploying.md#custom-actions)",
     "snap_start": "functions start from snapshots (SnapStart)",
     "log_retention": "days of the functions' logs and the access logs",
@@ -300,7 +300,7 @@ DEPLOYMENT = {
     "tags": "tags of every resource, besides `app` and `stage`",
 }
 CONSTRUCTS = {
-    "vpc": "network of the functions. They reach DynamoDB, AppSync and Secrets Manager only through its endpoints or a NAT gateway",
+    "vpc": "network of the functions. They reach DynamoDB, AppSync, SQS and Secrets Manager only through its endpoints or a NAT gateway",
     "subnets": "subnets of the functions in it",
     "security_groups": "security groups of the functions",
     "domain": "`Domain(name, certificate)` of the HTTP API",

@@ -11,6 +11,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,12 @@ from typing import Any
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 """The runtime client and what it needs: on Lambda they come with the runtime, not with the function."""
 TIMEOUT = 60
+DEADLINE = 900_000
+"""Milliseconds that an invocation may take: the maximum of Lambda."""
+
+
+class ProcessEnded(Exception):
+    """The process of a function has ended during an invocation."""
 
 
 class LambdaProcess:
@@ -53,15 +60,27 @@ class LambdaProcess:
             )
 
     def invoke(self, event: dict[str, Any]) -> Any:
-        """Return the function's result. A failure shows its error and log."""
+        """Return the function's result. A failure shows its error and log. `ProcessEnded` if it was killed."""
         self._events.put(json.dumps(event).encode())
-        try:
-            kind, answer = self._answers.get(timeout=TIMEOUT)
-        except queue.Empty:
-            kind, answer = "no answer", None
+        kind, answer = self._answer()
         if kind != "response":
             raise AssertionError(f"{kind}: {answer}\n{self.log.read_text()}")
         return answer
+
+    def _answer(self) -> tuple[str, Any]:
+        until = time.monotonic() + TIMEOUT
+        while time.monotonic() < until:
+            ended = self._process.poll() is not None
+            try:
+                return self._answers.get(timeout=0.05)
+            except queue.Empty:
+                if ended:
+                    raise ProcessEnded from None
+        return "no answer", None
+
+    def kill(self) -> None:
+        """End the process, as Lambda ends an instance."""
+        self._process.kill()
 
     def close(self) -> None:
         self._events.put(None)
@@ -86,7 +105,7 @@ class LambdaProcess:
                 self.send_header(
                     "Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f"
                 )
-                self.send_header("Lambda-Runtime-Deadline-Ms", "9999999999999")
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int(time.time() * 1000) + DEADLINE))
                 self.send_header("Lambda-Runtime-Trace-Id", "Root=1-00000000-000000000000000000000000;Sampled=0")
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(event)))

@@ -47,12 +47,12 @@ def environments(stage: str, shell: dict[str, str]) -> dict[str, dict[str, str]]
             for name, value in one.environment.items()
             if name not in {"PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE"}
         }
-        for one in (*plan.functions, events.function)
+        for one in (*plan.functions, *events.functions)
     }
 
 
 def test_every_function_of_a_plan_is_a_receiver_and_every_receiver_a_function() -> None:
-    assert {*PLANNED, "stream"} == set(FUNCTIONS)
+    assert {*PLANNED, "stream", "after"} == set(FUNCTIONS)
     assert {name for names in RECEIVERS.values() for name in names} == set(FUNCTIONS)
     assert RECEIVERS.keys() <= set(settings.Settings.__struct_fields__)
 

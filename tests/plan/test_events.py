@@ -13,7 +13,7 @@ from persisty import App, InvalidDeclaration, authenticated, private, public, se
 from persisty.api.graphql.appsync.change_publisher import document
 from persisty.api.graphql.subscriptions import subscriptions
 from persisty.deploy.appsync_auth import IAM, AuthMode
-from persisty.deploy.events import Source, events_of
+from persisty.deploy.events import Publishing, Source, events_of
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Field, Plan
 from persisty.local.graphql_fields import DECLARED
@@ -38,6 +38,14 @@ class Till:
 
 
 SHOP = App("toy-shop", items=[Toy, Bill, Till], url="memory://", stage="test")
+
+
+def publishing(plan: Plan) -> Publishing:
+    events = events_of(plan)
+    assert events is not None
+    assert events.after == ()
+    assert events.publishing is not None
+    return events.publishing
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +78,7 @@ def test_only_tables_of_readable_items_have_streams() -> None:
 
 
 def test_the_function_reads_those_streams_and_gets_the_api_from_parameters() -> None:
-    events = events_of(plan_of(SHOP, SPEC))
-    assert events is not None
+    events = publishing(plan_of(SHOP, SPEC))
     assert events.sources == (
         Source("toy", "toy-shop--test--toy", "/persisty/toy-shop/test/stream/toy"),
         Source("bill", "toy-shop--test--bill", "/persisty/toy-shop/test/stream/bill"),
@@ -83,8 +90,7 @@ def test_the_function_reads_those_streams_and_gets_the_api_from_parameters() -> 
 
 
 def test_the_function_may_call_publishing_mutations_and_has_only_the_variables_it_needs() -> None:
-    events = events_of(plan_of(SHOP, SPEC))
-    assert events is not None
+    events = publishing(plan_of(SHOP, SPEC))
     kinds = ("Created", "Updated", "Deleted")
     assert events.publishers == tuple(f"publish{item}{kind}" for item in ("Toy", "Bill") for kind in kinds)
     assert events.function.grants == ()

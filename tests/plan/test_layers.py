@@ -36,12 +36,12 @@ class Pamphlet:
 def layers(app: App, spec: str = SPEC) -> dict[str, tuple[str, ...]]:
     plan = plan_of(app, spec)
     events = events_of(plan)
-    functions = (*plan.functions, *([events.function] if events else []))
+    functions = (*plan.functions, *(events.functions if events else ()))
     return {function.name: function.layers for function in functions}
 
 
 def test_every_function_has_a_row_and_every_layer_a_file() -> None:
-    assert USES.keys() == {*FUNCTIONS, "stream"}
+    assert USES.keys() == {*FUNCTIONS, "stream", "after"}
     assert {name for used in USES.values() for name in used} == LAYERS.keys()
     assert {f"{name}.txt" for name in LAYERS} == {path.name for path in (ROOT / "lambdas/requirements").iterdir()}
     assert len(LAYERS) < 5  # Lambda takes five, and one is persisty's own code

@@ -21,6 +21,10 @@ def alone(cdk_app: cdk.App) -> None:
     PersistyApp(cdk_app, "Messenger", app=APP, target=TARGET)
 
 
+def with_triggers(cdk_app: cdk.App) -> None:
+    PersistyApp(cdk_app, "Parcels", app="tests.parcels:app", target=TARGET)
+
+
 def with_everything(cdk_app: cdk.App) -> None:
     stack = cdk.Stack(cdk_app, "Mine", env=cdk.Environment(account="123456789012", region="eu-west-1"))
     vpc = ec2.Vpc.from_vpc_attributes(
@@ -52,7 +56,9 @@ def careless(cdk_app: cdk.App) -> None:
     PersistyApp(stack, "Messenger", app=APP, target=TARGET, recovery_days=0)
 
 
-@pytest.mark.parametrize(("made", "clean"), [(alone, True), (with_everything, True), (careless, False)])
+@pytest.mark.parametrize(
+    ("made", "clean"), [(alone, True), (with_triggers, True), (with_everything, True), (careless, False)]
+)
 def test_an_audit_finds_rules_that_are_not_followed(
     made: Callable[[cdk.App], None], clean: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from examples.messenger.app import app
-from persisty.deploy.events import MAX_AGE, RETRIES, Events, events_of
+from persisty.deploy.events import MAX_AGE, RETRIES, Publishing, events_of
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
 
@@ -23,10 +23,11 @@ def plan() -> Plan:
 
 
 @pytest.fixture(scope="module")
-def planned(plan: Plan) -> Events:
+def planned(plan: Plan) -> Publishing:
     found = events_of(plan)
     assert found is not None
-    return found
+    assert found.publishing is not None
+    return found.publishing
 
 
 def parameter(template: Template, reference: Any) -> str:
@@ -45,7 +46,7 @@ def test_tables_stream_old_and_new_images(data: Template, plan: Plan) -> None:
 
 
 def test_stacks_pass_values_by_parameters_and_export_nothing(
-    data: Template, api: Template, events: Template, planned: Events
+    data: Template, api: Template, events: Template, planned: Publishing
 ) -> None:
     passed = {one["Name"]: text(one["Value"]) for one in properties(data, "AWS::SSM::Parameter")}
     assert passed.keys() == {source.parameter for source in planned.sources}
@@ -59,7 +60,7 @@ def test_stacks_pass_values_by_parameters_and_export_nothing(
 
 
 def test_each_stream_is_read_from_its_end_and_a_failing_record_is_isolated_retried_and_sent_to_the_dead_letter_queue(
-    events: Template, planned: Events
+    events: Template, planned: Publishing
 ) -> None:
     [(queue, _)] = of_type(events, "AWS::SQS::Queue").items()
     [function] = of_type(events, "AWS::Lambda::Function")
@@ -89,7 +90,7 @@ def test_the_dead_letter_queue_is_encrypted_and_stores_messages_for_two_weeks(ev
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-def test_the_function_may_publish_read_the_streams_and_nothing_else(events: Template, planned: Events) -> None:
+def test_the_function_may_publish_read_the_streams_and_nothing_else(events: Template, planned: Publishing) -> None:
     allowed: dict[str, set[str]] = {}
     for statement in statements(events):
         assert statement["Effect"] == "Allow"
@@ -109,7 +110,7 @@ def test_the_function_may_publish_read_the_streams_and_nothing_else(events: Temp
     }  # fmt: skip
 
 
-def test_the_function_has_the_address_to_publish_to_and_no_secret(events: Template, planned: Events) -> None:
+def test_the_function_has_the_address_to_publish_to_and_no_secret(events: Template, planned: Publishing) -> None:
     [function] = properties(events, "AWS::Lambda::Function")
     variables = dict(function["Environment"]["Variables"])
     assert parameter(events, variables.pop("PERSISTY_GRAPHQL_URL")) == planned.url

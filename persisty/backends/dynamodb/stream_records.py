@@ -29,10 +29,15 @@ class StreamReader:
     def __init__(self, app: str, stage: str, metas: Iterable[StoreMeta[Any]]) -> None:
         self._tables = {table_name(app, stage, meta.table): (meta, WireCodec(meta)) for meta in metas}
 
-    def change(self, record: Mapping[str, Any]) -> Change | None:
+    def meta(self, record: Mapping[str, Any]) -> StoreMeta[Any] | None:
+        """Return the item of a record's table, None if it is not one of the app's."""
+        found = self._tables.get(record["eventSourceARN"].split("/")[1])
+        return None if found is None else found[0]
+
+    def change(self, record: Mapping[str, Any], *, both: bool = False) -> Change | None:
         """Return the change of a record, None if its table is not one of the app's. `sequence` is the stream's own number.
 
-        Raises `UnreadableItem` if the item after the change does not fit the declaration.
+        Raises `UnreadableItem` if the item after the change does not fit the declaration. `both`: or the item before it. Otherwise, that item is None.
         """
         found = self._tables.get(record["eventSourceARN"].split("/")[1])
         if found is None:
@@ -40,12 +45,13 @@ class StreamReader:
         meta, codec = found
         images = record["dynamodb"]
         after = codec.read(images["NewImage"]) if "NewImage" in images else None
-        before = _read(codec, images.get("OldImage"), needed=after is None)
+        before = _read(codec, images.get("OldImage"), needed=both or after is None)
         item = before if after is None else after
         if item is None:
             raise KeyError("NewImage")
-        if unreadable(item):
-            raise unreadable_error(meta, item)
+        for one in (item, before) if both else (item,):
+            if one is not None and unreadable(one):
+                raise unreadable_error(meta, one)
         created = images.get("ApproximateCreationDateTime")
         return Change(
             meta.name,

@@ -8,8 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from persisty.api.graphql.appsync.dead_letters import DeadLetters, dead_letter
+from persisty.api.graphql.appsync.dead_letters import dead_letter
 from persisty.aws import retries
+from persisty.aws.queues import SqsQueue
 from persisty.aws.sigv4 import Credentials
 from persisty.errors import BackendUnavailable, Fault, InvalidInput
 from tests.e2e.emulators import moto_server
@@ -41,7 +42,7 @@ def sqs() -> Any:
 
 def test_a_message_names_the_record_and_the_reason_and_has_no_item(sqs: Any) -> None:
     queue = sqs.create_queue(QueueName="dead")["QueueUrl"]
-    send = DeadLetters(queue, "eu-west-1", lambda: KEYS, endpoint=sqs.meta.endpoint_url)
+    send = SqsQueue(queue, "eu-west-1", lambda: KEYS, endpoint=sqs.meta.endpoint_url)
     send(dead_letter(RECORD, InvalidInput("No", faults=[Fault("/text", "Not a text")])))
     send.close()
     [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
@@ -65,6 +66,6 @@ def test_a_queue_that_does_not_exist_is_an_error_with_its_reason(sqs: Any, monke
     monkeypatch.setattr(retries, "sleep", lambda _: None)
     gone = f"{sqs.meta.endpoint_url}/123456789012/gone"
     with pytest.raises(BackendUnavailable, match="QueueDoesNotExist"):
-        DeadLetters(gone, "eu-west-1", lambda: KEYS)(dead_letter({}, InvalidInput()))
+        SqsQueue(gone, "eu-west-1", lambda: KEYS)(dead_letter({}, InvalidInput()))
     with pytest.raises(BackendUnavailable, match="SQS cannot be reached"):
-        DeadLetters("http://127.0.0.1:1/1/q", "eu-west-1", lambda: KEYS)({})
+        SqsQueue("http://127.0.0.1:1/1/q", "eu-west-1", lambda: KEYS)({})

@@ -36,7 +36,6 @@ from persisty import (
 )
 from persisty.api.actions import action_operations
 from persisty.application.working import drain
-from persisty.deploy.plan import plan_of
 from persisty.hosting.server import Server
 from persisty.triggers.unmet_triggers import unmet_triggers
 
@@ -388,12 +387,3 @@ def test_a_trigger_that_was_made_before_servey_was_loaded_is_found() -> None:
 
     object.__setattr__(handler.__servey_action__, "triggers", AfterCreate(Order))
     assert app_of(handler).triggers.stores == {meta_of(Order).name}
-
-
-def test_a_deployment_refuses_after_triggers_until_a_function_runs_them() -> None:
-    @action(triggers=(Before(Order, on=["create"]), AfterCreate(Order)))
-    def handler(event: Event[Order]) -> None: ...
-
-    with pytest.raises(InvalidDeclaration) as caught:
-        plan_of(app_of(handler), "shop:app")
-    assert [one.path for one in caught.value.faults] == ["/actions/handler/triggers/1"]

@@ -1,7 +1,7 @@
 """Dead letters of the stream function: records that no retry can publish, sent with the reason to the queue that Lambda also uses.
 
 A message names the record and contains no item: stream, sequence number, key and reason. Lambda's own messages name a range of records, this one a
-single record. Source: "SendMessage" in the Amazon SQS API Reference.
+single record.
 """
 
 from __future__ import annotations
@@ -9,16 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
-from ....aws.credentials import Provider
-from ....aws.http_connections import Answer
-from ....aws.retries import THROTTLES, TRANSIENT, Retry, retrying
-from ....aws.signed_requests import SKEW, SignedHost
-from ....errors import BackendUnavailable, PersistyError, Throttled
+from ....errors import PersistyError
 from ...http.problem import problem
-
-SEND = "AmazonSQS.SendMessage"
 
 
 def dead_letter(record: Mapping[str, Any], error: PersistyError) -> dict[str, Any]:
@@ -33,55 +25,3 @@ def dead_letter(record: Mapping[str, Any], error: PersistyError) -> dict[str, An
         "keys": known.get("Keys"),
         "at": known.get("ApproximateCreationDateTime"),
     }
-
-
-class DeadLetters:
-    """Sends messages to the queue at `url`. `endpoint`: the address of SQS, if it is not the queue's host. Safe to share between threads."""
-
-    def __init__(
-        self,
-        url: str,
-        region: str,
-        credentials: Provider,
-        ca_bundle: str | None = None,
-        endpoint: str | None = None,
-    ) -> None:
-        scheme, _, rest = (endpoint or url).partition("://")
-        address = f"{scheme}://{rest.partition('/')[0]}/"
-        self._host = SignedHost(address, region, credentials, ca_bundle, name="SQS", service="sqs")
-        self._url = url
-
-    def __call__(self, message: Mapping[str, Any]) -> None:
-        """Send a message. Raises `BackendUnavailable` or `Throttled` if SQS does not accept it after bounded retries."""
-        text = msgspec.json.encode(message).decode()
-        body = msgspec.json.encode({"QueueUrl": self._url, "MessageBody": text})
-        retrying(lambda: self._attempt(body), writes=False)
-
-    def close(self) -> None:
-        self._host.close()
-
-    def _attempt(self, body: bytes) -> None:
-        answer = self._host.exchange(body, SEND)
-        if answer.status == 200:
-            return
-        kind = _kind(answer)
-        if kind in SKEW and self._host.correct_clock(answer.date):
-            raise Retry(_error(kind), at_once=True)
-        if kind in TRANSIENT or answer.status >= 500:
-            raise Retry(_error(kind))
-        raise _error(kind)
-
-
-def _error(kind: str) -> PersistyError:
-    text = f"SQS did not accept a dead letter: {kind}"
-    return Throttled(text) if kind in THROTTLES else BackendUnavailable(text)
-
-
-def _kind(answer: Answer) -> str:
-    """Return the error's short name: `com.amazonaws.sqs#QueueDoesNotExist` → `QueueDoesNotExist`."""
-    try:
-        content = msgspec.json.decode(answer.body)
-    except msgspec.DecodeError:
-        return f"status {answer.status}"
-    kind = content.get("__type") if isinstance(content, Mapping) else None
-    return str(kind or f"status {answer.status}").rpartition("#")[2][:200]

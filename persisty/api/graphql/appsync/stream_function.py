@@ -20,6 +20,7 @@ from msgspec import Struct
 from .... import settings
 from ....application import App
 from ....aws.credentials import provider
+from ....aws.queues import SqsQueue
 from ....backends.dynamodb.parallel import in_parallel
 from ....backends.dynamodb.stream_records import StreamReader
 from ....errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, PersistyError, Throttled
@@ -27,7 +28,7 @@ from ....store.change_feed import Change
 from ...http.problem import as_error
 from ..subscriptions import subscriptions
 from .change_publisher import Publisher
-from .dead_letters import DeadLetters, dead_letter
+from .dead_letters import dead_letter
 
 log = logging.getLogger("persisty")
 
@@ -134,4 +135,4 @@ def deployed_stream(app: App, configured: settings.Settings) -> Stream:
     if not configured.dead_letters_url:
         return Stream(app, publisher)
     queue = configured.dead_letters_url
-    return Stream(app, publisher, DeadLetters(queue, region, keys, environment.ca_bundle, settings.aws_endpoint("sqs")))
+    return Stream(app, publisher, SqsQueue(queue, region, keys, environment.ca_bundle, settings.aws_endpoint("sqs")))
