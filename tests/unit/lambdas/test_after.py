@@ -235,8 +235,9 @@ def test_a_function_without_a_dead_letter_queue_does_not_start(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("url", "observed"), [("memory://", True), ("dynamodb://eu-west-1?endpoint=http://localhost:1", False)]
 )
-def test_after_triggers_cost_a_write_on_dynamodb_nothing(url: str, observed: bool) -> None:
+def test_after_triggers_cost_a_write_on_dynamodb_nothing(url: str, observed: bool, credentials: None) -> None:
     """Only an engine with an outbox reads items before a change and appends events."""
     app = App("shop", items=[Parcel], url=url, idempotency=None)
     app.triggers = Registry("parcel")
     assert context_of(app.store(Parcel)).backend.is_observed is observed
+    app.close()
