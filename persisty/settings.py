@@ -17,6 +17,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_URL": "URL of the engine, for an app without `url=`. Default: a SQLite file named after the app",
     "PERSISTY_STAGE": "Stage that the tables belong to. Default: `dev`",
     "PERSISTY_ACCESS_LOG": "`off` stops `persisty serve` from logging requests. Default: `on`",
+    "PERSISTY_BEFORE_TRIGGERS": "On AWS: `off` if no action of the app is a before trigger, so that writes do not load the modules of actions. Default: `on`",
     "PERSISTY_CACHE": "`on` caches items in the process as their `Cache` declares, `off` does not. Default: the app's `cache=`",
     "PERSISTY_CORS_ORIGINS": "Origins whose pages may call the API from a browser, separated by spaces, or `*`. Default: none",
     "PERSISTY_CREATE_TABLES": "`on` makes a server create missing tables on DynamoDB too. Default: `off`",
@@ -45,6 +46,7 @@ class Settings(Struct, frozen=True):
     url: str | None = None
     stage: str = "dev"
     access_log: str = "on"
+    before_triggers: str = "on"
     cache: str | None = None
     cors_origins: str | None = None
     create_tables: str = "off"
@@ -85,6 +87,7 @@ SWITCH = ("on", "off")
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 CHOICES: dict[str, tuple[str, ...]] = {
     "access_log": SWITCH,
+    "before_triggers": SWITCH,
     "cache": SWITCH,
     "create_tables": SWITCH,
     "graphql_introspection": SWITCH,

@@ -77,6 +77,7 @@ class App(StoredBy):
         self.name, self.idempotency = name, idempotency
         self._actions = tuple(actions)
         configured, feed = settings.load(), Feed()
+        self._before_triggers = configured.before_triggers != "off"
         super().__init__(
             Engines(
                 name,
@@ -159,7 +160,7 @@ class App(StoredBy):
         }
         self._catalogue = now
         if self._actions:
-            self._feed.compile_with(self._compiled_triggers)
+            self._feed.compile_with(self._compiled_triggers, at_first_change=self._before_triggers)
         self._engines.forget(one for name, one in before.metas.items() if now.metas.get(name) is not one)
 
     def _open(self, meta: StoreMeta[T]) -> ChangePath[T]:
@@ -251,6 +252,8 @@ class App(StoredBy):
         triggers = deferred("persisty.triggers.registry").compiled(
             self.declared_triggers, self.metas, lambda name: context_of(self.store(name))
         )
+        if triggers.before_stores and not self._before_triggers:
+            raise InvalidDeclaration("PERSISTY_BEFORE_TRIGGERS is off, and the app has before triggers")
         return Compiled(triggers, triggers, final)
 
     def _check_triggers(self, items: Mapping[str, StoreMeta[Any]], _: Collection[str]) -> Iterable[Fault]:

@@ -36,6 +36,10 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 """Function → its handler and description. Every custom action with a separate function uses the last row."""
 AUTHORIZER = "authorizer"
 """The function that reads no store and executes no action."""
+WRITING = ("rest", WHOLE_REQUESTS, "appsync", KIND)
+"""Functions that write items."""
+WITHOUT_BEFORE_TRIGGERS = {"PERSISTY_BEFORE_TRIGGERS": "off"}
+"""Variable of functions whose writes need not load the modules of actions."""
 RECORDING = ("rest", WHOLE_REQUESTS, KIND)
 """Functions that record idempotency keys."""
 
@@ -44,7 +48,8 @@ class Common(Struct, frozen=True, kw_only=True):
     """The parts of a deployment that its functions are computed from.
 
     `requests`: the stores of idempotency records. `variables`: the app's own. `configured`: the settings of the deployment. `secret`: the place of the token
-    secret. `tokens`: whether tokens of callers are verified. `eager`: loading the app imports servey.
+    secret. `tokens`: whether tokens of callers are verified. `eager`: loading the app imports servey. `before_triggers`: whether writes
+    have to load the modules of actions.
     """
 
     app: App
@@ -58,6 +63,7 @@ class Common(Struct, frozen=True, kw_only=True):
     secret: str | None
     tokens: bool
     eager: bool
+    before_triggers: bool
 
 
 def function_of(name: str, common: Common) -> Function:
@@ -79,6 +85,7 @@ def function_of(name: str, common: Common) -> Function:
             "PERSISTY_URL": "dynamodb://",
             "PERSISTY_STAGE": app.stage,
             **variables_of(kind, common.configured),
+            **(WITHOUT_BEFORE_TRIGGERS if kind in WRITING and not common.before_triggers else {}),
         },
         grants=(
             *grants_of(app, _used(kind, executed, common)),

@@ -34,6 +34,7 @@ from ..model.meta import StoreMeta
 from ..model.stored_names import stored_index
 from ..naming import system_table_name, table_name
 from ..store.idempotency_records import REQUESTS
+from ..triggers.declared import Runner
 from .action_functions import WHOLE_REQUESTS, Actions, check_actions, check_triggers, function_name
 from .after_functions import after_functions
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
@@ -107,6 +108,7 @@ def plan_of(
         secret=secret.place,
         tokens=bool(secret.place or configured.token_issuers),
         eager=eager,
+        before_triggers=bool(app.declared_triggers.of(Runner.BEFORE)) or not app.has_actions,
     )
     after = tuple(after_functions(common))
     streamed = frozenset((*(one.meta.name for one in followed), *(one.store for one in after)))

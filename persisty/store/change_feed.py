@@ -76,6 +76,7 @@ class Feed:
         self._triggers: Triggers = NoTriggers()
         self._before_triggers: BeforeTriggers = NoBeforeTriggers()
         self._compile: Callable[[], Compiled] | None = None
+        self._at_first_change = True
         self._lock = threading.Lock()
         self._numbers = count(1)
 
@@ -97,19 +98,15 @@ class Feed:
         self._compiled()
         return self._before_triggers
 
-    def compile_with(self, make: Callable[[], Compiled]) -> None:
-        """Obtain the triggers from this function at the next change."""
+    def compile_with(self, make: Callable[[], Compiled], *, at_first_change: bool = True) -> None:
+        """Obtain the triggers from this function at the next change, or only when they are asked for."""
         with self._lock:
-            self._compile = make
+            self._compile, self._at_first_change = make, at_first_change
             self._observe()
 
     def is_watched(self, store: str) -> bool:
         """Return whether a listener or any trigger concerns the changes of this store."""
         return store in self._watched
-
-    def has_before_triggers(self, store: str, kind: str) -> bool:
-        """Return whether an action runs before changes of this kind."""
-        return bool(self.before_triggers.before(store, kind))
 
     def watched_stores(self) -> frozenset[str]:
         """Return the stores with a listener or any trigger."""
@@ -162,7 +159,12 @@ class Feed:
 
     def _observe(self) -> None:
         """Set the stores that changes are compared with. The caller has the lock."""
-        self._watched = self.watched_stores() if self._compile is None else _Undecided(self.watched_stores)
+        if self._compile is None:
+            self._watched = self.watched_stores()
+        elif self._at_first_change:
+            self._watched = _Undecided(self.watched_stores)
+        else:
+            self._watched = frozenset(self._listeners)
 
     def _compiled(self) -> None:
         """Compile the triggers unless they are. Takes no lock meanwhile, because modules that are imported may write."""

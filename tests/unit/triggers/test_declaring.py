@@ -36,7 +36,9 @@ from persisty import (
 )
 from persisty.api.actions import action_operations
 from persisty.application.working import drain
+from persisty.deploy.plan import plan_of
 from persisty.hosting.server import Server
+from persisty.store.store import context_of
 from persisty.triggers.unmet_triggers import unmet_triggers
 
 ROOT = Path(__file__).parents[3]
@@ -341,6 +343,41 @@ def test_an_app_with_actions_imports_them_at_the_first_write_and_no_earlier(tmp_
         check=False,
     )
     assert run.stdout == "False False False\nrefused\n", run.stderr
+
+
+def test_functions_whose_app_has_no_before_trigger_do_not_load_the_actions_for_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @action(access_control=everyone, triggers=WEB_GET)
+    def by_caller() -> int:
+        return 1
+
+    @action(triggers=BeforeCreate(Order))
+    def before(event: Event[Order]) -> None: ...
+
+    variable = "PERSISTY_BEFORE_TRIGGERS"
+    environments = [one.environment for one in plan_of(app_of(by_caller), "shop:app").functions]
+    assert {one.get(variable) for one in environments} == {"off"}
+    environments = [one.environment for one in plan_of(app_of(by_caller, before), "shop:app").functions]
+    assert not any(variable in one for one in environments)
+
+    monkeypatch.setenv(variable, "off")
+    app = App("shop", items=[Shelf, Order], actions=["no.such.module"], url="memory://", idempotency=None)
+    app.store(Order).create(Order(id="a"))
+    with pytest.raises(InvalidDeclaration, match=variable):
+        Server(app_of(before))
+
+
+def test_a_delete_reads_nothing_before_if_the_engine_stores_no_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    @action(triggers=AfterDelete(Order))
+    def handler(event: Event[Order]) -> None: ...
+
+    app = app_of(handler)
+    app.store(Order).create(Order(id="a"))
+    path = context_of(app.store(Order)).path
+    monkeypatch.setattr(path.transactions, "outbox", None)  # as on DynamoDB
+    monkeypatch.setattr(path, "_read_before", None)
+    assert app.store(Order).delete("a")
 
 
 def test_a_module_of_actions_that_writes_while_it_is_imported_declares_its_triggers_afterwards(tmp_path: Path) -> None:
