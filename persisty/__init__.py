@@ -77,11 +77,13 @@ if TYPE_CHECKING:
         BeforeUpdate,
     )
     from .triggers.event import Event
+    from .triggers.timed import Cron, Queue, Scheduled
     from .triggers.trigger import Retry
 
 LAZY = {
     **dict.fromkeys(("After", "AfterCreate", "AfterDelete", "AfterUpdate"), "persisty.triggers.changes"),
     **dict.fromkeys(("Before", "BeforeCreate", "BeforeDelete", "BeforeUpdate"), "persisty.triggers.changes"),
+    **dict.fromkeys(("Cron", "Queue", "Scheduled"), "persisty.triggers.timed"),
     "Event": "persisty.triggers.event",
     "Retry": "persisty.triggers.trigger",
     "current_event": "persisty.triggers.calls",
@@ -135,6 +137,7 @@ __all__ = [
     "Change",
     "Conflict",
     "Create",
+    "Cron",
     "Delete",
     "EditResult",
     "Event",
@@ -156,10 +159,12 @@ __all__ = [
     "OrderBy",
     "PersistyError",
     "PreconditionFailed",
+    "Queue",
     "ResultPage",
     "Retry",
     "Rule",
     "ScanNotAllowed",
+    "Scheduled",
     "SchemaMismatch",
     "Store",
     "StoreMeta",

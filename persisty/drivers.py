@@ -20,6 +20,7 @@ EXTRAS: dict[str, str] = {
     "botocore.config": "aws",
     "botocore.exceptions": "aws",
     "botocore.session": "aws",
+    "cronsim": "server",
     "cryptography.hazmat.primitives.asymmetric.rsa": "server",
     "cryptography.hazmat.primitives.serialization": "server",
     "dataclasses": STANDARD,

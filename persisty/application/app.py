@@ -38,9 +38,9 @@ from .declaration import (
     functions_of,
     offers_writes,
 )
+from .deferred_calls import DefersCalls
 from .engines import Engines
 from .preparation import Preparation
-from .stored_by import StoredBy
 
 if TYPE_CHECKING:
     from ..store.applied_schemas import AppliedSchemas
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class App(StoredBy):
+class App(DefersCalls):
     """Items, actions, and the engines that store the items.
 
     `url`: the engine (see `persisty.backends`); default: `PERSISTY_URL`, else a SQLite file named after the app. `engines`: the URLs of further engines

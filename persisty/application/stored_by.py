@@ -10,6 +10,7 @@ from ..errors import Fault, InvalidDeclaration
 from ..model.meta import StoreMeta
 from ..store.backend import Engine
 from ..store.change_feed import Feed
+from ..store.connection import Connection
 from ..store.outbox import Outbox
 from ..store.trigger_registry import Triggers
 from .engines import Engines
@@ -59,6 +60,11 @@ class StoredBy:
         return self._engines.connected(self._engines.place_of(engine)).transaction()
 
     @property
+    def own_engine(self) -> Connection:
+        """The connection to the app's own engine, with its transactions and its outbox."""
+        return self._engines.connected()
+
+    @property
     def records_schemas(self) -> bool:
         """Return whether the schemas that were applied last are recorded. False if no items outlive the process."""
         return self._engines.outlive_the_process
@@ -89,12 +95,12 @@ class StoredBy:
         """
         expected = "an item in memory, SQLite or PostgreSQL; on AWS, deployed functions call its triggers"
         faults = [
-            Fault(f"/{name}", "Its engine cannot run after triggers on this host", expected)
+            Fault(f"/{name}", "Its engine cannot run after triggers on this host", expected) if name else no_outbox()
             for name in self.triggers.stores
             if self._engines.connected(self._place_of_item(name)).outbox is None
         ]
         if faults:
-            raise InvalidDeclaration("After triggers cannot run on this host", faults=faults)
+            raise InvalidDeclaration("Triggers cannot run on this host", faults=faults)
         return self._outboxes_of_items()
 
     def _outboxes_of_items(self) -> dict[str | None, Outbox]:
@@ -106,3 +112,12 @@ class StoredBy:
     def _place_of_item(self, name: str) -> str | None:
         meta = self.metas.get(name)
         return None if meta is None else self._engines.place(meta)
+
+
+def no_outbox() -> Fault:
+    """Return the fault of an app with timers, scheduled calls or queues whose own engine stores no events."""
+    return Fault(
+        "/url",
+        "The app's engine cannot run timers, scheduled calls and queues on this host",
+        "memory, SQLite or PostgreSQL",
+    )

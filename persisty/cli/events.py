@@ -1,4 +1,4 @@
-"""`persisty events list|show|replay|drop`: the events of after triggers that wait, are held after a failure, or are parked.
+"""`persisty events list|show|replay|drop`: the events of triggers that wait, are held after a failure, are parked or scheduled.
 
 An event has a number in its engine, which `list` prints. With `--stage`, the events are those that a deployment on AWS has given up (`dead_letters.py`). Exit code 0: done. 1: there is no such event. 2: the call is invalid.
 """
@@ -28,6 +28,7 @@ SHOWN = 40
 ALL = "all"
 MOST_DIGITS = 18
 """The most digits of a number that every engine has."""
+ALWAYS_COUNTED = (State.READY, State.HELD, State.PARKED)
 
 
 class What(enum.StrEnum):
@@ -41,6 +42,7 @@ class Which(enum.StrEnum):
     ready = "ready"
     held = "held"
     parked = "parked"
+    scheduled = "scheduled"
 
 
 def command(
@@ -60,7 +62,7 @@ def command(
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
-    """List, show, replay or drop events of after triggers."""
+    """List, show, replay or drop events: changes, fires of timers, scheduled calls and messages."""
     loaded = load_app(app_of(app))
     if stage is not None:
         dead_letters.run(what.value, loaded.name, stage, profile, numbers or (), store, action)
@@ -87,7 +89,7 @@ def command(
     done = "will be handled again" if what is What.replay else "dropped"
     typer.echo(f"{count} {'event' if count == 1 else 'events'} {done}")
     if count < len(positions):
-        reason = "parked" if what is What.replay else "parked or held"
+        reason = "parked" if what is What.replay else "parked, held or scheduled"
         typer.echo(f"{len(positions) - count} not found among those that are {reason}", err=True)
         sys.exit(1)
 
@@ -96,7 +98,8 @@ def _outbox(app: App, engine: str | None) -> Outbox:
     found = app.outboxes.get(engine)
     if found is None:
         raise InvalidDeclaration(
-            f"{app.name} has no after triggers" + (f" in the engine {engine}" if engine else ": there are no events")
+            f"{app.name} has no triggers with events"
+            + (f" in the engine {engine}" if engine else ": there are no events")
         )
     return found
 
@@ -118,7 +121,9 @@ def _list(outbox: Outbox, state: State | None, store: str | None, action: str | 
         table.add_row(*map(str, cells), lines[-1][:SHOWN])
     print_table(table)
     counts = outbox.counts()
-    typer.echo(", ".join(f"{count} {one.name.lower()}" for one, count in counts.items()))
+    typer.echo(
+        ", ".join(f"{count} {one.name.lower()}" for one, count in counts.items() if count or one in ALWAYS_COUNTED)
+    )
 
 
 def _show(outbox: Outbox, position: int) -> None:

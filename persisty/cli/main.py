@@ -23,8 +23,8 @@ except ModuleNotFoundError as error:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Serve an app: REST, GraphQL and their pages."),
-    "work": ("work", "Handle the events of an app's after triggers."),
-    "events": ("events", "List, show, replay or drop events of after triggers."),
+    "work": ("work", "Handle the events of an app's triggers, and fire its timers."),
+    "events": ("events", "List, show, replay or drop events of triggers."),
     "init": ("init", "Write the files of a new project."),
     "check": ("check", "Print every mistake and warning of an app in one go."),
     "shell": ("shell", "Open a Python prompt with the app, its items and their stores."),

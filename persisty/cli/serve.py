@@ -56,7 +56,7 @@ def command(
         bool | None, typer.Option(help="Serve Prometheus metrics at /metrics; default: PERSISTY_METRICS, or no")
     ] = None,
     work: Annotated[
-        bool, typer.Option(help="Handle the events of after triggers in this process; see `persisty work`")
+        bool, typer.Option(help="Handle the events of triggers and fire timers in this process; see `persisty work`")
     ] = True,
     drain_timeout: Annotated[
         float | None,

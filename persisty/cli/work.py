@@ -1,4 +1,4 @@
-"""`persisty work`: handle the events of after triggers, without serving. Any number of processes may run; they share the events.
+"""`persisty work`: handle the events of triggers and fire timers, without serving. Any number of processes may run; they share the events.
 
 Exit code 0: stopped by a signal. 1: the engine cannot be used, or handlers that do not return have taken all threads. 2: the call is invalid.
 """
@@ -31,7 +31,7 @@ def command(
         float, typer.Option(min=0, max=3600, help="Seconds that running handlers have to end at shutdown")
     ] = GRACE,
 ) -> None:
-    """Handle the events of an app's after triggers."""
+    """Handle the events of an app's triggers, and fire its timers."""
     logging.config.dictConfig(configuration(settings.load().log_level, people=sys.stderr.isatty()))
     worked = load_app(app_of(app))
     if url:
@@ -42,7 +42,7 @@ def command(
         )
     workers = Workers(worked, threads)
     if not workers:
-        raise InvalidDeclaration(f"{worked.name} has no after triggers")
+        raise InvalidDeclaration(f"{worked.name} has no triggers that workers run")
     worked.verify()
     stopping = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):

@@ -13,7 +13,7 @@ from .backend import Engine
 from .change_feed import Feed
 from .change_path import ChangePath
 from .item_cache import CacheGroup, Clock, ItemCache
-from .outbox import NewEvent, Outbox
+from .outbox import Chain, NewEvent, Outbox
 from .transactions import Transactions
 
 T = TypeVar("T")
@@ -67,6 +67,27 @@ class Connection:
     def transaction(self) -> AbstractContextManager[None]:
         """Begin a transaction of this thread over all stores of the engine. `Unsupported` if the engine has none."""
         return self._transactions.begin()
+
+    def unit(self) -> AbstractContextManager[Any]:
+        """Begin a transaction of this thread, with writes and events. Memory has no transactions: it excludes other writers."""
+        outbox = self.outbox
+        return self.transaction() if outbox is None or outbox.writing is None else outbox.writing
+
+    def schedule(self, event: NewEvent, due: float) -> bool:
+        """Store an event for a time, in the transaction of this thread, or at once. False if one of its chain is scheduled, or if the engine stores no events."""
+        outbox = self._prepared_outbox()
+        return outbox is not None and outbox.schedule(event, due)
+
+    def cancel(self, chain: Chain) -> bool:
+        """Delete the scheduled event of a chain, in the transaction of this thread, or at once. Returns whether there was one."""
+        outbox = self._prepared_outbox()
+        return outbox is not None and outbox.cancel(chain)
+
+    def _prepared_outbox(self) -> Outbox | None:
+        outbox = self.outbox
+        if outbox is not None and self.embedded and not self._transactions.active:
+            outbox.prepare()
+        return outbox
 
     @property
     def outbox(self) -> Outbox | None:

@@ -27,8 +27,9 @@ from msgspec import Struct
 
 LANES = 64
 """Number of lanes of an engine. It is part of the stored format."""
-TIMER = "timer"
-"""The kind of an event that no change has caused. Its store is empty."""
+TIMER, SCHEDULED, MESSAGE = "timer", "scheduled", "message"
+"""The kinds of events that no change has caused: a fire of a timer, a call of `App.schedule`, and a message of a queue. Their store is empty. The
+last two have their arguments or their message in place of the image after the change."""
 
 
 class State(enum.IntEnum):
@@ -37,6 +38,8 @@ class State(enum.IntEnum):
     """Waits for the time of its next attempt (`due`), or, without `due`, for an earlier event of the same key and action."""
     PARKED = 2
     """All attempts have failed, or the event cannot be handled. It waits for an operator; later events go on."""
+    SCHEDULED = 3
+    """Waits for the time of its first attempt (`due`). It can be cancelled, and no other event waits for it. There is at most one for each chain."""
 
 
 Chain = tuple[str, str, str]
@@ -136,6 +139,14 @@ class Outbox(Protocol):
         """Store events in the transaction of this thread. Memory stores them at once."""
         ...
 
+    def schedule(self, event: NewEvent, due: float) -> bool:
+        """Store an event for a time, in the transaction of this thread, or at once. False, without an effect, if one of its chain is scheduled."""
+        ...
+
+    def cancel(self, chain: Chain) -> bool:
+        """Delete the scheduled event of a chain, in the transaction of this thread, or at once. Returns whether there was one: its handler will not run."""
+        ...
+
     def appended(self) -> None:
         """Wake the workers, in this process and in others. Called after the commit. Does not block."""
         ...
@@ -166,7 +177,7 @@ class Outbox(Protocol):
         ...
 
     def due(self, lanes: Collection[int], now: float, limit: int) -> Sequence[OutboxEvent]:
-        """Return the held events whose time has come."""
+        """Return the held events whose time has come. Scheduled ones become held, so they cannot be cancelled any more."""
         ...
 
     def held_chains(self, lanes: Collection[int]) -> Mapping[Chain, float | None]:
@@ -199,7 +210,7 @@ class Outbox(Protocol):
         ...
 
     def drop(self, positions: Sequence[int]) -> int:
-        """Delete events that are parked or held. Returns their number."""
+        """Delete events that are parked, held or scheduled. Returns their number."""
         ...
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from ..model.meta import StoreMeta
 from .idempotency_records import REQUESTS
 from .schema_records import APPLIED
+from .timer_records import TIMERS
 
 
 class Needs(Protocol):
@@ -28,6 +29,11 @@ class Needs(Protocol):
         """Return whether the schemas that were applied last are recorded."""
         ...
 
+    @property
+    def has_timers(self) -> bool:
+        """Return whether an action has a timer."""
+        ...
+
 
 class SystemStore(Struct, frozen=True):
     """A store of persisty's own. `needed`: returns whether an app needs it. `deployed`: whether deployed functions use it."""
@@ -40,4 +46,5 @@ class SystemStore(Struct, frozen=True):
 SYSTEM_STORES: tuple[SystemStore, ...] = (
     SystemStore(REQUESTS, lambda app: app.stores_responses),
     SystemStore(APPLIED, lambda app: app.records_schemas, deployed=False),
+    SystemStore(TIMERS, lambda app: app.has_timers, deployed=False),
 )

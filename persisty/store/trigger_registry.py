@@ -27,6 +27,10 @@ class Handler(Struct, frozen=True):
     pause: float = 1.0
 
 
+class UnfitEvent(Exception):
+    """The handler cannot handle an event, because it does not fit the declaration of this process."""
+
+
 class Triggers(Protocol):
     """The after triggers of an app. `stores`: the names of stores with at least one."""
 

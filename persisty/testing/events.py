@@ -1,4 +1,4 @@
-"""Handle the events of after triggers in a test: `drain(app)` calls the handlers of all changes so far."""
+"""Handle events in a test: `drain(app)` calls the handlers of all changes and messages so far, and `drain(app, until=…)` moves the time on."""
 
 from ..application.working import drain
 

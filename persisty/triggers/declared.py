@@ -4,6 +4,7 @@
 @action(triggers=…) ─► declared_triggers ─► WEB      operations of REST, GraphQL and the clients
                                             BEFORE   the change path, before a write
                                             AFTER    the workers, by the outbox
+                                            TIMER, SCHEDULED, QUEUE   the workers, by the outbox of the app's own engine
 ```
 
 A type without a row stops the start, because nothing would ever run its triggers.
@@ -12,7 +13,7 @@ A type without a row stops the start, because nothing would ever run its trigger
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -27,12 +28,21 @@ class Runner(enum.Enum):
     WEB = "web"
     BEFORE = "before"
     AFTER = "after"
+    TIMER = "timer"
+    SCHEDULED = "scheduled"
+    QUEUE = "queue"
 
 
+DETACHED = (Runner.TIMER, Runner.SCHEDULED, Runner.QUEUE)
+"""The runners of triggers that no change of an item causes."""
 RUNNERS: dict[str, Runner] = {
     "servey.trigger.web_trigger.WebTrigger": Runner.WEB,
     "persisty.triggers.changes.BeforeChange": Runner.BEFORE,
     "persisty.triggers.changes.AfterChange": Runner.AFTER,
+    "persisty.triggers.timed.Timer": Runner.TIMER,
+    "servey.trigger.fixed_rate_trigger.FixedRateTrigger": Runner.TIMER,
+    "persisty.triggers.timed.Scheduled": Runner.SCHEDULED,
+    "persisty.triggers.timed.Queue": Runner.QUEUE,
 }
 """Type of trigger, or a base of it, by its qualified name → what runs it. A name loads nothing: servey and modules of triggers that an app does not use."""
 EXPECTED = "a WebTrigger, or a trigger of persisty"
@@ -61,6 +71,11 @@ class DeclaredTriggers(Struct, frozen=True):
     def of(self, runner: Runner) -> Sequence[Declared]:
         """Return the triggers that a runner runs."""
         return self.by_runner.get(runner, ())
+
+    def handled(self) -> Iterator[Declared]:
+        """Yield the triggers whose events workers handle."""
+        for runner in (Runner.AFTER, *DETACHED):
+            yield from self.of(runner)
 
 
 def triggers_of(action: Any) -> tuple[Any, ...]:

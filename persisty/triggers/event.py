@@ -48,7 +48,8 @@ def event_of(stored: OutboxEvent, meta: StoreMeta[Any] | None) -> Event[Any]:
     Raises one of `model.unreadable_items.FAULTS` if an image does not fit the declaration.
     """
     payload = _PAYLOADS.decode(stored.payload)
-    before = after = None
+    before = None
+    after: Any = None if payload.after == NONE else payload.after
     if meta is not None:
         before = None if payload.before == NONE else image_of(meta, payload.before)
         after = None if payload.after == NONE else image_of(meta, payload.after)

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidQuery
 from ..model.expressions import ALL, Filter
 from ..model.meta import StoreMeta
@@ -34,8 +35,9 @@ from ..store.change_feed import Change
 from ..store.context import StoreContext
 from ..store.trigger_registry import AfterTrigger, Handler
 from .calls import handle
-from .changes import AfterChange, ChangeTrigger, Condition
-from .declared import Declared, DeclaredTriggers, Runner
+from .changes import ChangeTrigger, Condition
+from .declared import DETACHED, Declared, DeclaredTriggers, Runner
+from .detached_triggers import NONE_DETACHED, Detached
 from .event import Event
 from .handlers import handler_faults, takes_event
 from .trigger import Retry
@@ -58,9 +60,12 @@ class Registry:
         before: Mapping[Place, Sequence[BeforeTrigger]],
         handlers: Mapping[str, Handler],
         context_of: ContextOf,
+        *,
+        detached: bool = False,
     ) -> None:
+        """`detached`: some handlers are for events without an item, whose store is empty."""
         self._after, self._before, self._handlers, self._context_of = after, before, handlers, context_of
-        self.stores: Collection[str] = frozenset(store for store, _ in after)
+        self.stores: Collection[str] = frozenset((*(store for store, _ in after), *(("",) if detached else ())))
         self.before_stores: Collection[str] = frozenset(store for store, _ in before)
 
     def after(self, store: str, kind: str) -> Sequence[AfterTrigger]:
@@ -90,6 +95,7 @@ class _Row(Struct, frozen=True):
 def compiled(declared: DeclaredTriggers, metas: Metas, context_of: ContextOf) -> Registry:
     """Return the triggers of these items. `InvalidDeclaration` lists every fault."""
     rows, faults = _compiled(declared, metas)
+    detached = _detached(declared)
     faults = [*declared.faults, *faults]
     if faults:
         raise InvalidDeclaration("The triggers of the app are not valid", faults=faults)
@@ -105,7 +111,15 @@ def compiled(declared: DeclaredTriggers, metas: Metas, context_of: ContextOf) ->
         for place, by_action in wanted.items()
     }
     handlers = {one.name: _handler(one, declared) for one in declared.of(Runner.AFTER)}
-    return Registry(after, before, handlers, context_of)
+    return Registry(after, before, {**handlers, **detached.handlers}, context_of, detached=bool(detached.handlers))
+
+
+def _detached(declared: DeclaredTriggers) -> Detached:
+    """Return the compiled timers, scheduled calls and queues, whose module is loaded only if there are any."""
+    if not any(map(declared.of, DETACHED)):
+        return NONE_DETACHED
+    found: Detached = deferred("persisty.triggers.detached").detached_of(declared)
+    return found
 
 
 def trigger_faults(declared: DeclaredTriggers, metas: Metas) -> list[Fault]:
@@ -122,6 +136,7 @@ def _compiled(declared: DeclaredTriggers, metas: Metas) -> tuple[dict[Runner, li
                 of_runner.extend(_rows(one, metas))
             except InvalidDeclaration as error:
                 faults |= dict.fromkeys(error.faults)
+    faults |= dict.fromkeys(_detached(declared).faults)
     faults |= dict.fromkeys(_duplicate_names(declared))
     faults |= dict.fromkeys(_different_retries(declared))
     return rows, list(faults)
@@ -238,14 +253,15 @@ def _handler(declared: Declared, of_app: DeclaredTriggers) -> Handler:
 
 def _retries(action: str, declared: DeclaredTriggers) -> Iterator[Retry]:
     """Yield the retries that the triggers of an action declare."""
-    for one in declared.of(Runner.AFTER):
-        if one.name == action and isinstance(one.trigger, AfterChange) and one.trigger.retry is not None:
-            yield one.trigger.retry
+    for one in declared.handled():
+        retry = getattr(one.trigger, "retry", None)
+        if one.name == action and retry is not None:
+            yield retry
 
 
 def _different_retries(declared: DeclaredTriggers) -> Iterator[Fault]:
     """Yield a fault for each action whose triggers declare different retries: its events have one policy."""
-    for name in dict.fromkeys(one.name for one in declared.of(Runner.AFTER)):
+    for name in dict.fromkeys(one.name for one in declared.handled()):
         found = set(_retries(name, declared))
         if len(found) > 1:
             yield Fault(f"/actions/{name}/triggers", "Its triggers declare different retries", "one Retry for all")
@@ -254,7 +270,6 @@ def _different_retries(declared: DeclaredTriggers) -> Iterator[Fault]:
 def _duplicate_names(declared: DeclaredTriggers) -> Iterator[Fault]:
     """Yield a fault for each action that has the name of another one: events name their action."""
     functions: dict[str, Any] = {}
-    for runner in (Runner.BEFORE, Runner.AFTER):
-        for one in declared.of(runner):
-            if functions.setdefault(one.name, one.function) is not one.function:
-                yield Fault(f"/actions/{one.name}", "Another action has this name", "@action(name=…)", one.name)
+    for one in (*declared.of(Runner.BEFORE), *declared.handled()):
+        if functions.setdefault(one.name, one.function) is not one.function:
+            yield Fault(f"/actions/{one.name}", "Another action has this name", "@action(name=…)", one.name)

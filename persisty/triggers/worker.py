@@ -29,7 +29,7 @@ from ..errors import BackendUnavailable, PersistyError
 from ..model.meta import StoreMeta
 from ..model.unreadable_items import FAULTS
 from ..store.outbox import Chain, Changed, Outbox, OutboxEvent, State, lane_of
-from ..store.trigger_registry import Triggers
+from ..store.trigger_registry import Triggers, UnfitEvent
 from .cursors import Cursors
 from .event import event_of
 from .handler_threads import SUCCESS, Failure, HandlerThreads, Outcome, Result
@@ -49,9 +49,19 @@ Metas = Callable[[], Mapping[str, StoreMeta[Any]]]
 
 
 class Worker:
-    """`metas`: the current items of the app. `threads`: the most handlers that run at a time."""
+    """`metas`: the current items of the app. `threads`: the most handlers that run at a time. `clock`: seconds since 1970."""
 
-    def __init__(self, outbox: Outbox, triggers: Triggers, metas: Metas, *, threads: int = 8, **times: float) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        triggers: Triggers,
+        metas: Metas,
+        *,
+        threads: int = 8,
+        clock: Callable[[], float] = time,
+        **times: float,
+    ) -> None:
+        self._clock = clock
         self._outbox, self._triggers, self._metas = outbox, triggers, metas
         self._threads = HandlerThreads(threads, self._call, self._timeout, self._notify)
         self._lanes = Lanes(outbox, self._forget, **times)
@@ -224,7 +234,7 @@ class Worker:
 
     def _fail(self, result: Result, failure: Failure) -> None:
         event = result.event
-        changed = after_failure(event, failure, self._triggers.handler(event.action), time())
+        changed = after_failure(event, failure, self._triggers.handler(event.action), self._clock())
         self._changed[event.position] = changed
         for one in result.waiting:
             self._hold(one)
@@ -233,7 +243,7 @@ class Worker:
             self._resume.add(event.chain)
         else:
             log.warning("Event %s of %s has failed: %s", event.position, event.action, failure.reason.rstrip()[-200:])
-            self._due_at = min(self._due_at, monotonic() + max(0.0, (changed.due or 0.0) - time()))
+            self._due_at = min(self._due_at, monotonic() + max(0.0, (changed.due or 0.0) - self._clock()))
 
     def _finish(self) -> None:
         """Store the results. If the session was lost, drop them: another worker handles the events."""
@@ -258,7 +268,7 @@ class Worker:
                 self._resume.discard(chain)
                 continue
             events = list(self._outbox.waiting(chain, RESUMED))
-            if any(one.due is not None and one.due > time() for one in events[:1]):
+            if any(one.due is not None and one.due > self._clock() for one in events[:1]):
                 self._resume.discard(chain)  # another failure: it goes on at its time
                 continue
             fresh = [one for one in events if one.position not in self._known]
@@ -272,7 +282,9 @@ class Worker:
         """Handle the held events whose time has come."""
         if not self._lanes.reading:
             return
-        for event in self._outbox.due(self._lanes.reading, time(), MAX_EVENTS - min(len(self._known), MAX_EVENTS - 1)):
+        for event in self._outbox.due(
+            self._lanes.reading, self._clock(), MAX_EVENTS - min(len(self._known), MAX_EVENTS - 1)
+        ):
             if event.position in self._known:
                 continue
             blocked = self._threads.is_blocked(event.chain)
@@ -331,6 +343,8 @@ class Worker:
             return Failure(f"The event does not fit the declaration of {stored.store}: {error}", unfit=True)
         try:
             handler.call(event)
+        except UnfitEvent as error:
+            return Failure(str(error), unfit=True)
         except BaseException:  # a handler that calls sys.exit has failed, too
             return Failure(traceback.format_exc())
         return SUCCESS

@@ -42,7 +42,9 @@ SEVERAL: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
 }
 """Page whose code stands in several modules → the name of each, and its blocks. The code of any other page is one module."""
 UNTYPED = {
-    **dict.fromkeys(("docs/actions.md", "docs/servey.md", "docs/triggers.md"), "servey has no types"),
+    **dict.fromkeys(
+        ("docs/actions.md", "docs/servey.md", "docs/timers-and-queues.md", "docs/triggers.md"), "servey has no types"
+    ),
     "docs/deploying.md": "the types of aws_cdk take minutes to read",
 }
 """Page whose code no checker can check → why."""

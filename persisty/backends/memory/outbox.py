@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from heapq import heappop, heappush
 from itertools import islice
 from time import monotonic
 from typing import Any
@@ -24,6 +25,9 @@ class MemoryOutbox:
         self._lanes: list[dict[int, None]] = [{} for _ in range(LANES)]
         """The positions of the ready events of each lane."""
         self._held: set[int] = set()
+        self._scheduled: dict[Chain, int] = {}
+        self._times: list[tuple[float, int]] = []
+        """The times of scheduled events, as a heap. Those of cancelled events are dropped when they come."""
         self._owners: dict[int, str] = {}
         self._sessions: dict[str, float] = {}
         self._wakes: tuple[Callable[[], None], ...] = ()
@@ -34,9 +38,23 @@ class MemoryOutbox:
     def append(self, events: Sequence[NewEvent]) -> None:
         with self._lock:
             for one in events:
-                self._last += 1
-                lane = lane_of(one.store, one.key)
-                self._put(OutboxEvent(self._last, lane, one.store, one.kind, one.key, one.action, one.payload))
+                self._put(self._stored(one))
+
+    def schedule(self, event: NewEvent, due: float) -> bool:
+        with self._lock:
+            if (event.store, event.key, event.action) in self._scheduled:
+                return False
+            stored = structs.replace(self._stored(event), state=State.SCHEDULED, due=due)
+            self._put(stored)
+            heappush(self._times, (due, stored.position))
+        return True
+
+    def cancel(self, chain: Chain) -> bool:
+        with self._lock:
+            position = self._scheduled.get(chain)
+            if position is not None:
+                self._remove(position)
+        return position is not None
 
     def appended(self) -> None:
         for wake in self._wakes:
@@ -90,6 +108,11 @@ class MemoryOutbox:
 
     def due(self, lanes: Collection[int], now: float, limit: int) -> Sequence[OutboxEvent]:
         with self._lock:
+            while self._times and self._times[0][0] <= now:  # held events of lanes that belong to others are due there
+                position = heappop(self._times)[1]
+                event = self._events.get(position)
+                if event is not None and event.state is State.SCHEDULED:
+                    self._put(structs.replace(event, state=State.HELD))
             return list(islice((one for one in self._of(lanes) if one.due is not None and one.due <= now), limit))
 
     def held_chains(self, lanes: Collection[int]) -> Mapping[Chain, float | None]:
@@ -156,8 +179,18 @@ class MemoryOutbox:
         """Yield the held events of lanes in order."""
         return (self._events[one] for one in sorted(self._held) if self._events[one].lane in lanes)
 
+    def _stored(self, event: NewEvent) -> OutboxEvent:
+        """Return an event with the next position."""
+        self._last += 1
+        lane = lane_of(event.store, event.key)
+        return OutboxEvent(self._last, lane, event.store, event.kind, event.key, event.action, event.payload)
+
     def _put(self, event: OutboxEvent) -> None:
         self._events[event.position] = event
+        if event.state is State.SCHEDULED:
+            self._scheduled[event.chain] = event.position
+        elif self._scheduled.get(event.chain) == event.position:
+            del self._scheduled[event.chain]
         if event.state is State.READY:
             self._lanes[event.lane][event.position] = None
         else:
@@ -169,3 +202,5 @@ class MemoryOutbox:
         if event is not None:
             self._lanes[event.lane].pop(position, None)
             self._held.discard(position)
+            if self._scheduled.get(event.chain) == position:
+                del self._scheduled[event.chain]

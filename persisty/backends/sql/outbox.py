@@ -2,7 +2,7 @@
 
 ```
 persisty_event     position (identity), lane, store, kind, key, action, payload: the ready events
-persisty_held      the same, state, attempt, due, error: the events that are held or parked
+persisty_held      the same, state, attempt, due, error: the events that are held, parked or scheduled
 persisty_lane      lane, owner: the session that it belongs to
 persisty_session   id, until: a session of a worker lives until then
 ```
@@ -31,16 +31,17 @@ from msgspec.structs import replace
 from sqlalchemy import MetaData, Table
 
 from ...naming import RESERVED
-from ...store.outbox import Beat, Chain, Changed, Fetched, NewEvent, OutboxEvent, State, lane_of
+from ...store.outbox import Beat, Chain, Changed, Fetched, NewEvent, OutboxEvent, State
 from .columns import table_text
 from .dialect import Connection, Dialect
 from .outbox_dialect import ALL_LANES, HELD, READY, TABLES, OutboxDialect, Signals
+from .scheduled_events import INDEXES, ScheduledEvents
 
 MOST_ROWS = 64
 """Most events of an INSERT."""
 
 
-class SqlOutbox:
+class SqlOutbox(ScheduledEvents):
     """`append`: runs an INSERT in the transaction of this thread. `preparing`: a transaction that creates tables; returns the names of existing tables and
     indexes."""
 
@@ -67,7 +68,7 @@ class SqlOutbox:
         if self._prepared:
             return
         with self._preparing() as existing:
-            for name, text in (*TABLES, *self._own.tables):
+            for name, text in (*TABLES, *INDEXES, *self._own.tables):
                 if f"{RESERVED}{name}" not in existing:
                     self._connection.rows(text.format(**self._names, prefix=RESERVED))
             if f"{RESERVED}lane" not in existing:
@@ -91,15 +92,6 @@ class SqlOutbox:
     def events_table(self) -> str:
         """The name of the table of events in SQL."""
         return self._names["event"]
-
-    def values(self, events: Sequence[NewEvent]) -> list[Any]:
-        """Return the values of the columns `NEW`, event after event."""
-        text = self._own.text
-        return [
-            value
-            for one in events
-            for value in (lane_of(one.store, one.key), one.store, one.kind, text(one.key), one.action, one.payload)
-        ]
 
     def appended(self) -> None:
         for wake in self._wakes:
@@ -165,10 +157,16 @@ class SqlOutbox:
 
     def due(self, lanes: Collection[int], now: float, limit: int) -> Sequence[OutboxEvent]:
         text = (
-            f"SELECT {HELD} FROM {{held}} WHERE state = 1 AND due <= ? AND {self._own.among('lane')} "
+            f"SELECT {HELD} FROM {{held}} WHERE state IN (1, 3) AND due <= ? AND {self._own.among('lane')} "
             "ORDER BY due, position LIMIT ?"
         )
-        return self._events(self._rows(text, now, self._own.listed(lanes), limit))
+        events = self._events(self._rows(text, now, self._own.listed(lanes), limit))
+        started = self._started([one.position for one in events if one.state is State.SCHEDULED])
+        return [
+            replace(one, state=State.HELD) if one.position in started else one
+            for one in events
+            if one.position in started or one.state is State.HELD
+        ]
 
     def held_chains(self, lanes: Collection[int]) -> Mapping[Chain, float | None]:
         text = (

@@ -32,11 +32,16 @@ ALL_LANES = (
 )
 
 
+Rows = Callable[..., list[tuple[Any, ...]]]
+"""(statement, *arguments) → its rows."""
+
+
 class OutboxDialect(Struct, frozen=True):
     """The differences between SQL engines. `tables`: those that differ. A position is never used twice. `now`: the server's time in seconds since 1970.
     `among`: (column) → a condition with one placeholder, whose value is a list as `listed` writes it. `insert`: (number of events) → the statement that
     appends them. `fetch`: (number of lanes) → the statement; its rows begin with the snapshot that it saw, as text. `finish`: (events that are done, changed ones) → a statement that returns the
-    number of live sessions, and its arguments after the session; None if it takes a transaction. `locking`: the end of a query that locks its rows. `text`: a text in its stored form, and
+    number of live sessions, and its arguments after the session; None if it takes a transaction. `locking`: the end of a query that locks its rows. `next_position`: (run a statement, name of the table of events) → the SQL of a position that
+    no other event has or will have, and its arguments. `text`: a text in its stored form, and
     `plain` the original.
     """
 
@@ -51,6 +56,7 @@ class OutboxDialect(Struct, frozen=True):
     finish: Callable[[Sequence[OutboxEvent], Sequence[Changed]], tuple[str, list[Any]]] | None
     locking: str
     numbered: bool
+    next_position: Callable[[Rows, str], tuple[str, Sequence[Any]]]
     text: Callable[[str], str] = str
     plain: Callable[[str], str] = str
 

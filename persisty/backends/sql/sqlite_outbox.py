@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from .outbox_dialect import NEW, READY, TEXTS, OutboxDialect
+from .outbox_dialect import NEW, READY, TEXTS, OutboxDialect, Rows
 
 WATCH = 0.05
 """Seconds between two looks at the version of the file."""
@@ -22,6 +22,11 @@ TABLES = (
         "event",
         "CREATE TABLE IF NOT EXISTS {event} "
         f"(position INTEGER PRIMARY KEY AUTOINCREMENT, lane smallint NOT NULL, {TEXTS})",
+    ),
+    (
+        "event_sequence",
+        "INSERT INTO sqlite_sequence (name, seq) "
+        "SELECT '{prefix}event', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = '{prefix}event')",
     ),
     ("event_lane", "CREATE INDEX IF NOT EXISTS {prefix}event_lane ON {event} (lane, position)"),
 )
@@ -39,6 +44,13 @@ def _fetch(lanes: int) -> str:
     return " UNION ALL ".join([one] * lanes)
 
 
+def _next_position(rows: Rows, table: str) -> tuple[str, Sequence[Any]]:
+    """Take a number of the table's sequence (https://www.sqlite.org/autoinc.html: it can be changed by ordinary statements)."""
+    name = table.strip('"')
+    [taken] = rows("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = ? RETURNING seq", name)
+    return "?", taken
+
+
 SQLITE_OUTBOX = OutboxDialect(
     tables=TABLES,
     now="((julianday('now') - 2440587.5) * 86400.0)",
@@ -51,6 +63,7 @@ SQLITE_OUTBOX = OutboxDialect(
     finish=None,
     locking="",
     numbered=False,
+    next_position=_next_position,
 )
 
 

@@ -125,7 +125,7 @@ def test_events_are_listed_shown_replayed_and_dropped(
     dropped = persisty("events", "drop", "all", *options)
     assert (dropped.code, dropped.out) == (0, "1 event dropped\n")
     again = persisty("events", "drop", second[0], *options)
-    assert (again.code, again.err) == (1, "1 not found among those that are parked or held\n")
+    assert (again.code, again.err) == (1, "1 not found among those that are parked, held or scheduled\n")
     assert persisty("events", "show", second[0], *options).code == 1
     assert persisty("events", "replay", *options).code == 2
     assert persisty("events", "show", "seven", *options).code == 2

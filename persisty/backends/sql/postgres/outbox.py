@@ -107,6 +107,7 @@ POSTGRES_OUTBOX = OutboxDialect(
     finish=_finish,
     locking=" FOR UPDATE",
     numbered=True,
+    next_position=lambda rows, table: ("nextval(pg_get_serial_sequence(CAST(? AS text), 'position'))", [table]),
     text=escaped,
     plain=unescaped,
 )
