@@ -239,5 +239,5 @@ def test_after_triggers_cost_a_write_on_dynamodb_nothing(url: str, observed: boo
     """Only an engine with an outbox reads items before a change and appends events."""
     app = App("shop", items=[Parcel], url=url, idempotency=None)
     app.triggers = Registry("parcel")
-    assert context_of(app.store(Parcel)).backend.is_observed is observed
+    assert context_of(app.store(Parcel)).path.is_observed is observed
     app.close()
