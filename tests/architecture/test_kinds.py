@@ -53,7 +53,10 @@ LACKING: dict[str, tuple[str, str]] = {
     "persisty/backends/sql/columns.py:PYTHON": ("DATETIME DATE DECIMAL ENUM JSON", "an engine decodes these"),
     "persisty/backends/sql/postgres/dialect.py:COLUMNS": ("ENUM", "stored as its values"),
     "persisty/backends/sql/sqlite.py:COLUMNS": ("ENUM", "stored as its values"),
-    "persisty/backends/sql/postgres/nested_values.py:CASTS": ("ENUM", "stored as its values"),
+    "persisty/backends/sql/postgres/nested_values.py:VALUES": (
+        "STRING ENUM JSON",
+        "texts and JSON need no pattern, enums are stored as their values",
+    ),
     "persisty/backends/sql/postgres/nested_values.py:COMMON": (
         "STRING INTEGER FLOAT BOOLEAN UUID ENUM BYTES JSON",
         "the pattern of each value takes little time",

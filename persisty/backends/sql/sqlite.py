@@ -19,6 +19,7 @@ from ...model.types import DATETIME_WIDTH, Kind, datetime_text
 from ...model.value_conversions import INEXACT, convert, kind_of_form
 from ...query.aggregate import add_up
 from .columns import json_text
+from .computed_once import VALUES
 from .dialect import Column, ColumnKind, Dialect, EnginePlan, Search
 from .sqlite_nested_values import DECIMAL_COLLATION, ZERO, add_nested_functions, is_json_null, lacks, nested
 
@@ -104,9 +105,13 @@ _PLAN = re.compile(
 )
 
 
+COMPUTING = ("SCAN CONSTANT ROW", f"SCAN {VALUES}")
+"""Lines of a plan that compute a nested value: see `computed_once`."""
+
+
 def _read_plan(lines: Sequence[str], firsts: Mapping[str, str]) -> EnginePlan:
     """Source of the format: "EXPLAIN QUERY PLAN" in SQLite's documentation."""
-    accesses = [found for line in lines if (found := _PLAN.match(line))]
+    accesses = [found for line in lines if line not in COMPUTING and (found := _PLAN.match(line))]
     scans = any(one["how"] == "SCAN" for one in accesses)
     named = next((one["index"] for one in accesses if one["index"]), None)
     index = None if named is None or named.startswith("sqlite_autoindex_") else named

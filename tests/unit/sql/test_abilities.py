@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from persisty import App, Attr, Conflict, Index, Store, Unique, add, append, stored
 from persisty.backends.sql.postgres.session import Session
 from persisty.model.types import INTEGER_MAX, INTEGER_MIN
 from persisty.store.store import context_of
+
+
+class Inner(Struct):
+    at: datetime | None = None
+    day: date | None = None
+    price: Decimal | None = None
 
 
 @stored(key="id", indexes=[Index("topic", "rank"), Unique("email"), Index("rank")])
@@ -24,6 +32,7 @@ class Paper:
     price: Decimal | None = None
     notes: list[Any] = Attr(factory=list)
     maybe: list[int] | None = None
+    inner: Inner | None = None
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -46,6 +55,14 @@ def test_an_index_is_explained(papers: Store[Paper], engine: str) -> None:
     assert found.advice is None
     assert found.detail
     assert papers.explain(Paper.email == "x").index == "unique-email"
+
+
+def test_a_nested_value_does_not_hide_the_index_of_another_comparison(papers: Store[Paper]) -> None:
+    at: Any = Paper.inner.at  # type: ignore[attr-defined]
+    nested = at > datetime(2026, 1, 1, tzinfo=UTC)
+    found = papers.explain((Paper.topic == "a") & nested)  # type: ignore[operator]
+    assert (found.access, found.index) == ("index", "by-topic-rank")
+    assert papers.explain(nested).access == "scan"
 
 
 def test_orders_that_an_index_gives_and_one_that_is_sorted(papers: Store[Paper]) -> None:

@@ -6,7 +6,7 @@ to the kind and PostgreSQL casts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Boolean, Date, Double, Numeric, Text, Uuid, and_, case, cast, collate, func, literal_column
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 from ....model.meta import Attribute
 from ....model.stored_members import stored_kind
 from ....model.types import Kind
+from ..computed_once import COMPUTED, ComputedOnce
 from ..dialect import Column
 
 BY_CODE_POINT = "C"
@@ -48,46 +49,50 @@ PATTERNS: dict[Kind, str] = {
 }
 """Kind → the pattern of its JSON. Its syntax means the same in Python and in PostgreSQL, which evaluates it several times faster without captures, lookahead and
 large bounds."""
-_COMMON_DAY = "[0-9]{3}[1-9]-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-COMMON: dict[Kind, str] = {
-    Kind.DATE: f'"{_COMMON_DAY}"',
-    Kind.DATETIME: f'"{_COMMON_DAY}T(?:0[0-9]|1[0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"',
-    Kind.DECIMAL: '"[0-9]+"',
-}
-"""Kind → the pattern of most of its JSON, which takes less time."""
 _LONGEST: Column = literal_column("300")
 """Digits of a number that are cast: more than any value that a write accepts. More digits could be too many for the cast."""
 _WITHOUT_ZONE: Column = literal_column("'[Tt ][^-+zZ]*$'")
 _IN_UTC: Column = literal_column(r"E'\\&Z'")
 """Pattern of the time in a nested datetime without a zone, and its replacement. The session's time zone may be that of another client of a pooler."""
-CASTS: dict[Kind, Callable[[Column], Column]] = {
-    Kind.STRING: lambda text: collate(text, BY_CODE_POINT),
-    Kind.INTEGER: lambda text: cast(func.left(text, _LONGEST), Numeric),  # a nested value may be larger than a column's
-    Kind.FLOAT: lambda text: cast(func.left(text, _LONGEST), Double),
-    Kind.BOOLEAN: lambda text: cast(text, Boolean),
-    Kind.DATE: lambda text: cast(text, Date),
-    Kind.DATETIME: lambda text: cast(func.regexp_replace(text, _WITHOUT_ZONE, _IN_UTC), TIMESTAMP(timezone=True)),
-    Kind.UUID: lambda text: cast(text, Uuid),
-    Kind.DECIMAL: lambda text: cast(func.left(text, _LONGEST), Numeric),
-    Kind.BYTES: lambda text: func.decode(text, literal_column("'base64'")),
-    Kind.JSON: lambda text: text,
+_PLAIN: Column = func.btrim(COMPUTED, literal_column("'\"'"))
+"""The text of a value whose JSON fits a pattern, so it has no escapes."""
+VALUES: dict[Kind, Column] = {
+    Kind.INTEGER: cast(func.left(COMPUTED, _LONGEST), Numeric),  # a nested value may be larger than a column's
+    Kind.FLOAT: cast(func.left(COMPUTED, _LONGEST), Double),
+    Kind.BOOLEAN: cast(COMPUTED, Boolean),
+    Kind.DATE: cast(_PLAIN, Date),
+    Kind.DATETIME: cast(func.regexp_replace(_PLAIN, _WITHOUT_ZONE, _IN_UTC), TIMESTAMP(timezone=True)),
+    Kind.UUID: cast(_PLAIN, Uuid),
+    Kind.DECIMAL: cast(func.left(_PLAIN, _LONGEST), Numeric),
+    Kind.BYTES: func.decode(_PLAIN, literal_column("'base64'")),
 }
-"""Kind → the function from the text of a value of the kind to the value of a column."""
+"""Kind → the value of a column, from JSON that fits the kind's pattern."""
+_COMMON_DAY = "[0-9]{3}[1-9]-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+COMMON: dict[Kind, tuple[str, Column]] = {
+    Kind.DATE: (f'"{_COMMON_DAY}"', VALUES[Kind.DATE]),
+    Kind.DATETIME: (
+        f'"{_COMMON_DAY}T(?:0[0-9]|1[0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"',
+        cast(_PLAIN, TIMESTAMP(timezone=True)),
+    ),
+    Kind.DECIMAL: ('"[0-9]+"', VALUES[Kind.DECIMAL]),
+}
+"""Kind → the pattern of most of its JSON, which takes less time, and the value of a column."""
 
 
 def nested(column: Column, attribute: Attribute) -> Column:
     """Return the expression of a nested value in a column of JSON."""
     kind, at = stored_kind(attribute), _path(attribute.path)
-    value = CASTS[kind](cast(column, JSON).op("#>>", return_type=Text())(at))
     json = cast(column, JSON).op("#>", return_type=JSON())(at)
-    if kind is Kind.STRING:
-        return case((func.json_typeof(json) == literal_column("'string'"), value))
-    if kind is Kind.JSON:
-        return value
-    patterns = [COMMON[kind], PATTERNS[kind]] if kind in COMMON else [PATTERNS[kind]]
-    text = cast(json, Text)
-    fits = [text.op("~", is_comparison=True)(literal_column(f"'^(?:{pattern})$'")) for pattern in patterns]
-    return case(*((one, value) for one in fits))
+    if kind in (Kind.STRING, Kind.JSON):
+        text = cast(column, JSON).op("#>>", return_type=Text())(at)
+        is_text = func.json_typeof(json) == literal_column("'string'")
+        return text if kind is Kind.JSON else case((is_text, collate(text, BY_CODE_POINT)))
+    fits = [COMMON[kind], (PATTERNS[kind], VALUES[kind])] if kind in COMMON else [(PATTERNS[kind], VALUES[kind])]
+    return ComputedOnce(cast(json, Text), case(*((_matches(pattern), value) for pattern, value in fits)))
+
+
+def _matches(pattern: str) -> Column:
+    return COMPUTED.op("~", is_comparison=True)(literal_column(f"'^(?:{pattern})$'"))
 
 
 def is_json_null(column: Column, path: tuple[str, ...]) -> Column:
