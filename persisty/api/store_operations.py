@@ -78,6 +78,7 @@ def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> 
 
 
 def _search(store: Store[Any], arguments: Arguments) -> Any:
+    """Return a page. `select`: its items are dicts of these attributes. `partly`: its items have these attributes, and perhaps others."""
     order = arguments.get("order") or None
     limit = DEFAULT_LIMIT if arguments.get("limit") is None else arguments["limit"]
     faults = Faults()
@@ -87,6 +88,10 @@ def _search(store: Store[Any], arguments: Arguments) -> Any:
         faults.gather(lambda: resolve_order(store.meta, order, view=context_of(store).guard.view))
         faults.settle()
     selected, cursor = arguments.get("select"), arguments.get("cursor")
+    if (partly := arguments.get("partly")) is not None:
+        here = context_of(store)
+        matches, total = here.preparation.matches("search", where), here.preparation.order(order)
+        return here.page(matches, total, limit, cursor, here.attributes_to_read(partly))
     if selected is None:
         return store.search(where, order=order, limit=limit, cursor=cursor)
     return store.select(selected, where, order=order, limit=limit, cursor=cursor)

@@ -170,6 +170,23 @@ def test_graphql_returns_the_other_items_and_an_error_for_each_unreadable_one(ap
     assert answer["errors"][0]["extensions"]["written"] is True
 
 
+def test_a_search_of_graphql_returns_the_items_whose_selected_attributes_can_be_read(app: App) -> None:
+    answer = graphql(app, "{ dressSearch(order: [id_asc]) { items { id size } } }")
+    assert "errors" not in answer
+    assert [one["id"] for one in answer["data"]["dressSearch"]["items"]] == ["d0", "d1", "d2", "d3"]
+    answer = graphql(
+        app, "{ dressSearch(order: [id_asc], limit: 2) { cursor items { ...f } } } fragment f on Dress { c: color }"
+    )
+    assert [one["extensions"]["key"] for one in answer["errors"]] == ["d1"]
+    assert answer["data"]["dressSearch"]["cursor"]
+    assert graphql(app, "{ dressSearch { cursor } }") == {"data": {"dressSearch": {"cursor": None}}}
+    selection, listed = "{ items { id size } }", ["items", "items/id", "items/size"]
+    event = {"fieldName": "dressSearch", "arguments": {"order": ["id_asc"]}, "parentTypeName": "Query"}
+    envelope = AppSync(app).handle({**event, "selectionSetGraphQL": selection, "selectionSetList": listed}, ANONYMOUS)
+    assert "errors" not in envelope
+    assert [one["id"] for one in envelope["data"]["items"]] == ["d0", "d1", "d2", "d3"]
+
+
 def test_appsync_returns_the_other_items_and_an_error_for_each_unreadable_one(app: App) -> None:
     function = AppSync(app)
     selection = "{ items { id color shop { id } } }"

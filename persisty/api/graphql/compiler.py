@@ -6,7 +6,7 @@ AppSync checks and serializes scalars itself, accepts structures for AWSJSON, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -17,7 +17,7 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind, identity
 from ...naming import pascal
 from ...store.page_bytes import SIZES
-from ..operations import ActionOperation, Operation
+from ..operations import ActionOperation, Operation, StoreOperation
 from .described_types import attribute_ref
 from .executor import Items, Member, Node, Objects, Value, Whole
 from .links import load, most
@@ -49,6 +49,16 @@ class Planner:
         ref = result_ref(operation)
         stored = not isinstance(operation, ActionOperation)
         return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, stored=stored))
+
+    def needed(self, operation: Operation, selected: Selected) -> tuple[str, ...] | None:
+        """Return the attributes that the items of a search need to have. None for all of them, and for other operations."""
+        if not isinstance(operation, StoreOperation) or operation.verb != "search":
+            return None
+        fields = [one for page in selected.below if page.name == "items" for one in page.below]
+        if any(one.get is not None for one in fields):
+            return None
+        names = self._named(operation.meta, self.links(operation.meta), fields)
+        return None if len(names) == len(operation.meta.attributes) else names or operation.meta.key.attributes
 
     def event(self, meta: StoreMeta[Any], selected: Selected, parent: str) -> Node:
         """Return the plan of the item of an event, with the attributes that the caller may read."""
@@ -117,9 +127,13 @@ class Planner:
         fields = selected.below
         if link.link.kind == "has_many":
             fields = tuple(one for page in fields if page.name == "items" for one in page.below)
-        links = self.links(link.target)
+        return self._named(link.target, self.links(link.target), fields)
+
+    @staticmethod
+    def _named(meta: StoreMeta[Any], links: Mapping[str, LinkField], fields: Sequence[Selected]) -> tuple[str, ...]:
+        """Return the attributes that fields of an item show, and those that its links use."""
         names = {links[one.name].link.ends.local if one.name in links else one.name for one in fields}
-        return tuple(name for name in link.target.attributes if name in names)
+        return tuple(name for name in meta.attributes if name in names)
 
     def _whole(self, attribute: Attribute, leaf: Leaf) -> Whole | None:
         """Return the function that converts a column at once, or None if values need no conversion."""

@@ -41,10 +41,17 @@ LISTED = frozenset({"oneof"})
 """Operators whose operand is a list."""
 
 
-def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
-    """Call the operation. The result has the members of its GraphQL type. Raises `PersistyError` with every fault."""
+def call(
+    operation: Operation,
+    arguments: Arguments,
+    caller: Caller = ANONYMOUS,
+    partly: tuple[str, ...] | None = None,
+) -> Any:
+    """Call the operation. The result has the members of its GraphQL type. Raises `PersistyError` with every fault. `partly`: the attributes that the items
+    of a search need to have."""
     try:
-        found = operation.call(_called_with(operation, arguments), caller)
+        given = _called_with(operation, arguments)
+        found = operation.call(given if partly is None else {**given, "partly": partly}, caller)
         if operation.result != "results":
             return found
         for result in found:

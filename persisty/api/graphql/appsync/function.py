@@ -126,7 +126,7 @@ class AppSync:
         check_complexity([weight], MOST)
         run = Run(stores, picker.variables, as_error)
         try:
-            found = call(operation, arguments, caller)
+            found = call(operation, arguments, caller, self._planner.needed(operation, selected))
         except UnreadableItem as error:
             if not error.others:
                 raise

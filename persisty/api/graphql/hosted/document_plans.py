@@ -28,11 +28,12 @@ SCALAR = frozenset({str, int, float, bool})
 
 
 class RootField(Struct, frozen=True):
-    """A root field of a plan."""
+    """A root field of a plan. `needed`: the attributes that the items of a search need to have, None for all of them."""
 
     selected: Selected
     operation: Operation
     node: Node
+    needed: tuple[str, ...] | None = None
 
 
 class DocumentPlan(Struct, frozen=True):

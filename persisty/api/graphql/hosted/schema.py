@@ -197,7 +197,7 @@ class GraphqlSchema:
     ) -> Any:
         if isinstance(field, RootField):
             try:
-                found = call(field.operation, field.selected.arguments(run.variables), caller)
+                found = call(field.operation, field.selected.arguments(run.variables), caller, field.needed)
             except UnreadableItem as error:
                 if not error.others:
                     run.rejected[key] = error
@@ -248,7 +248,8 @@ class GraphqlSchema:
                 name = nodes[0].name.value
                 if name in root.fields and name in self._operations:
                     selected, known = collector.selected(root, key, nodes), self._operations[name]
-                    fields[key] = RootField(selected, known, self._planner.root(known, selected, root.name))
+                    node, needed = self._planner.root(known, selected, root.name), self._planner.needed(known, selected)
+                    fields[key] = RootField(selected, known, node, needed)
                 elif name == TYPENAME:
                     fields[key] = root.name
                 else:
