@@ -62,7 +62,7 @@ def command(
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
-    """List, show, replay or drop events: changes, fires of timers, scheduled calls and messages."""
+    """List, show, replay or drop the events of triggers."""
     loaded = load_app(app_of(app))
     if stage is not None:
         dead_letters.run(what.value, loaded.name, stage, profile, numbers or (), store, action)

@@ -49,7 +49,7 @@ def check_actions(app: App, offered: Mapping[str, ActionOperation], own: Actions
 
 
 RUN_ON_AWS = (Runner.WEB, Runner.BEFORE, Runner.AFTER)
-"""What runs the triggers of a deployment."""
+"""The runners of triggers in a deployment."""
 
 
 def check_triggers(app: App) -> None:
