@@ -20,8 +20,9 @@ DEFERRED: dict[str, str] = {
     "persisty.backends.sql.postgres.foreseen": "is needed by plans of revision files alone",
     "persisty.backends.sql.postgres.migrator": "is needed by migrations alone",
     "persisty.backends.sql.sqlite_migrator": "is needed by migrations alone",
-    "persisty.triggers.detached": "is needed by apps with timers, scheduled calls or queues alone",
+    "persisty.store.absent_nulls": "is needed where an index is completed",
     "persisty.store.applied_schemas": "compares declarations, which functions do only where an index may be incomplete",
+    "persisty.triggers.detached": "is needed by apps with timers, scheduled calls or queues alone",
     "persisty.triggers.declared": "is needed by apps with actions alone",
     "persisty.triggers.registry": "is needed at the first change of an app with actions",
 }

@@ -60,6 +60,14 @@ def table_name(app: str, stage: str, store: str) -> str:
     return shortened(_separator(app, stage).join((kebab(app), stage, kebab(store))), MAX_TABLE)
 
 
+def is_table_of(name: str, app: str, stage: str) -> bool:
+    """Return whether a DynamoDB table has a name of this app and stage. Tables of other apps and stages never have one."""
+    separator = _separator(app, stage)
+    begin = separator.join((kebab(app), stage, ""))
+    store = name.removeprefix(begin) if name.startswith(begin) else ""
+    return name == system_table_name(app, stage) or (store != "" and not store.startswith("-"))
+
+
 def _separator(app: str, stage: str) -> str:
     return "--" if "-" in kebab(app) or "-" in stage else "-"
 

@@ -11,7 +11,7 @@ from ..errors import Fault, InvalidDeclaration
 from ..model.indexes import Index
 from ..model.meta import StoreMeta
 from ..naming import STAGE
-from ..store.backend import Engine, SparselyIndexing, StoringFirstNames
+from ..store.backend import AbsentNulls, Engine, SparselyIndexing, StoringFirstNames
 from ..store.change_feed import Feed
 from ..store.connection import Connection
 from ..store.index_completeness import IncompleteIndexes
@@ -35,6 +35,7 @@ class Engines:
         self._connecting = threading.Lock()
         self.connect: Callable[..., Engine] = connect
         self.incomplete_indexes: IncompleteIndexes = lambda meta: ()
+        self.absent_nulls: Callable[[], AbsentNulls | None] = lambda: None
         """Returns the indexes of a store that may miss stored items."""
 
     @property
@@ -73,7 +74,7 @@ class Engines:
                     url = self.url if place is None else self.further[place]
                     engine = self.connect(url, app=self._name, stage=self.stage)
                     if isinstance(engine, SparselyIndexing):
-                        engine.check_indexes_with(self.incomplete_indexes)
+                        engine.check_indexes_with(self.incomplete_indexes, self.absent_nulls)
                     connection = self.connections[place] = Connection(engine, self._feed, cached=self.cached)
         return connection
 

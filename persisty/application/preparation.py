@@ -11,7 +11,7 @@ from ..deferred import deferred
 from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.stored_names import stored_names_of
-from ..store.backend import Engine
+from ..store.backend import AbsentNulls, Engine
 from ..store.index_completeness import IndexCompleteness, Indexes
 from ..store.schema_records import AppliedSchema
 from ..store.store import Store
@@ -35,7 +35,7 @@ class Preparation:
         self._app, self._engines, self._records = app, engines, records
         self._done: WeakSet[StoreMeta[Any]] = WeakSet()
         self._completeness = IndexCompleteness(app, records)
-        engines.incomplete_indexes = self._incomplete
+        engines.incomplete_indexes, engines.absent_nulls = self._incomplete, self._absent_nulls
 
     @cached_property
     def applied(self) -> AppliedSchemas:
@@ -117,6 +117,13 @@ class Preparation:
     def _incomplete(self, meta: StoreMeta[Any]) -> Indexes:
         """Return the indexes of a store that may miss stored items. Without records, no index is known to."""
         return self._completeness.incomplete(meta) if self._engines.outlive_the_process else ()
+
+    def _absent_nulls(self) -> AbsentNulls | None:
+        """Return what knows the attributes that are None where stored items lack them. None without records."""
+        if not self._engines.outlive_the_process:
+            return None
+        found: AbsentNulls = deferred("persisty.store.absent_nulls").RecordedNulls(self.applied)
+        return found
 
     def _engine(self, name: str | None) -> Engine:
         """Return the engine of a name."""

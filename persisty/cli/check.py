@@ -68,7 +68,7 @@ def _found(spec: str, stage: str | None, configured: settings.Settings, *, liste
     if stage is not None:
         loaded.stage = stage
     try:
-        deployed = deployed_settings(loaded.stage, _declared_settings())
+        deployed = deployed_settings(loaded.name, loaded.stage, _declared_settings())
     except PersistyError as error:
         deployed = Deployed(configured, {})
         wrong = [Finding("deployment", "mistake", fault) for fault in faults_of(error)]

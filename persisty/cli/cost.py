@@ -19,7 +19,7 @@ from ..deploy.options import NAMES, options_of
 from ..deploy.plan_from_options import planned
 from ..deploy.prices import AS_OF, prices_of
 from ..errors import InvalidDeclaration
-from .cdk_options import StageOption
+from .cdk_options import StageOption, stage_of
 from .project import AppArgument, app_of
 from .tables import print_table
 
@@ -34,7 +34,8 @@ def command(
     context = configuration(Path.cwd()).get("context")
     declared = {name: value for name, value in context.items() if name in NAMES} if isinstance(context, dict) else {}
     spec = declared.get("app") if app is None and "app" in declared else app_of(app)
-    given = {**declared, "app": spec, **({} if stage is None else {"stage": stage})}
+    chosen = stage_of(stage, declared)
+    given = {**declared, "app": spec, **({} if chosen is None else {"stage": chosen})}
     options = options_of(given)
     loaded = load_app(options.app)
     month = load_of(_read(load), loaded.metas)

@@ -25,14 +25,18 @@ from ..deploy.deployed_changes import deployed_changes
 from ..deploy.deployed_tables import read_deployed
 from ..deploy.evolution import Stored, evolutions_of, unrecorded_stores
 from ..deploy.migration import refused_changes
+from ..deploy.regions import regions_of
 from ..deploy.revision_files import FOLDER, Revision, has_revisions, revisions_in
 from ..deploy.revisions import pending
 from ..drivers import driver
+from ..errors import Fault, InvalidDeclaration
 from ..model.schema_changes import Change, Effect
 from ..store.engine_urls import read_url
-from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, run
+from .cdk_options import ContextOption, ProfileOption, TargetOption, cdk_words
+from .cdk_runs import CdkRuns
 from .project import AppArgument, app_of
 from .tables import print_table
+from .terminal import plain_console
 
 STYLES = {Effect.SAFE: "green", Effect.SLOW: "yellow", Effect.WAVES: "yellow", Effect.DESTRUCTIVE: "bold red"}
 
@@ -47,7 +51,10 @@ def command(
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one object for each change")] = False,
     deployed: Annotated[bool, typer.Option("--deployed", help="Compare with the tables on AWS")] = False,
-    stage: StageOption = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="Stage; default: PERSISTY_STAGE, else with --deployed that of cdk.json, else the app's"),
+    ] = None,
     target: TargetOption = None,
     profile: ProfileOption = None,
     context: ContextOption = None,
@@ -55,11 +62,12 @@ def command(
 ) -> None:
     """Print the changes that stored items need to fit the declarations."""
     waiting, unrecorded = list[Revision](), list[str]()
+    _check_options({"--target": target, "--profile": profile, "--context": context}, {"--url": url}, deployed=deployed)
     if deployed:
         changes, refused = _deployed(cdk_words(Path.cwd(), app, stage, target, context), profile)
         unchanged = "Nothing to change: the deployed tables fit the declarations"
     else:
-        loaded, _ = load(app, url, reading=True)
+        loaded, _ = load(app, url, stage, reading=True)
         stored = Stored(loaded)
         evolutions = evolutions_of(loaded, stored=stored)
         changes = [change for evolution in evolutions for change in evolution.changes]
@@ -83,27 +91,45 @@ def command(
         raise typer.Exit(1)
 
 
+def _check_options(aws: Mapping[str, object], opened: Mapping[str, object], *, deployed: bool) -> None:
+    """Raise `InvalidDeclaration` for an option that would have no effect. `aws`: options that need `--deployed`; `opened`: those that it replaces."""
+    faults = [
+        Fault("", f"{option} has no effect {'with' if deployed else 'without'} --deployed")
+        for option, value in (opened if deployed else aws).items()
+        if value is not None
+    ]
+    if faults:
+        raise InvalidDeclaration("The call is not valid", faults=faults)
+
+
 def _deployed(words: list[str], profile: str | None) -> tuple[list[Change], dict[Change, str]]:
     """Return the changes of the tables on AWS, and why some are refused. `words`: the arguments of the CDK."""
     with TemporaryDirectory(prefix="persisty-diff-") as assembly:
-        run(Path.cwd(), ["synth", "--quiet", "--no-staging", "--output", assembly, *words], quiet=True, checked=False)
+        CdkRuns(Path.cwd(), plain_console()).synth(Path(assembly), words, checked=False, staged=False)
         stacks = stacks_of(Path(assembly))
-    deployed = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
-    return deployed_changes(
-        {table.name: table for one in stacks for table in one.tables}, deployed.tables, deployed.stacked
-    )
+    boto3 = driver("boto3")
+    changes, refused = list[Change](), dict[Change, str]()
+    for region in regions_of(stacks, boto3.Session(profile_name=profile)):
+        deployed = read_deployed(region.stacks, boto3.Session(profile_name=profile, region_name=region.name))
+        declared = {table.name: table for one in region.stacks for table in one.tables}
+        found, reasons = deployed_changes(declared, deployed.tables, deployed.stacked)
+        changes += [one for one in found if one not in changes]  # regions have the same changes, as a rule
+        refused |= reasons
+    return changes, refused
 
 
 IN_MEMORY = "sqlite://"
 
 
-def load(app: str | None, url: str | None, *, reading: bool = False) -> tuple[App, str]:
-    """Return the app of the argument or the settings, and its name as `module:attribute`.
+def load(app: str | None, url: str | None, stage: str | None = None, *, reading: bool = False) -> tuple[App, str]:
+    """Return the app of the argument or the settings, and its name as `module:attribute`. `url`, `stage`: instead of the app's.
 
     `reading`: the command changes nothing, so a SQLite file that does not exist is not created. The app then has an empty database in memory.
     """
     spec = app_of(app)
     loaded = load_app(spec)
+    if stage is not None:
+        loaded.stage = stage
     if url:
         loaded.use(url)
     if reading and not loaded.engine_urls and _is_missing(loaded.url):

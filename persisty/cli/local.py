@@ -22,7 +22,7 @@ from ..deploy.options import TARGET
 from ..errors import InvalidDeclaration
 from ..local.server import Front, application
 from ..local.session import Project, Session, running
-from .cdk_options import ContextOption, StageOption, cdk_words
+from .cdk_options import ContextOption, StageOption, cdk_words, stage_of
 from .listening import listen
 from .project import AppArgument, app_of
 from .terminal import plain_console
@@ -99,6 +99,6 @@ def _options(folder: Path, app: str | None, stage: str | None, context: list[str
     found |= dict(one.split("=", 1) for one in context or () if "=" in one)
     if app is not None or "app" not in found:
         found["app"] = app_of(app)
-    if stage is not None:
-        found["stage"] = stage
+    if (chosen := stage_of(stage)) is not None:
+        found["stage"] = chosen
     return {**found, "target": MACHINE}

@@ -71,6 +71,9 @@ def command(
         float | None,
         typer.Option(min=1, metavar="ITEMS", help="Items per second that a backfill does at most. Default: no limit"),
     ] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Stage of the tables on DynamoDB; default: PERSISTY_STAGE, else the app's")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Folder of the revision files")] = Path(FOLDER),
 ) -> None:
     """Change what is stored until it fits the declarations."""
@@ -86,7 +89,7 @@ def command(
             "--back-to": back_to is not None,
         }
     )
-    loaded, _ = load(app, url, reading=plan or history or merge or squash or revision is not None)
+    loaded, _ = load(app, url, stage, reading=plan or history or merge or squash or revision is not None)
     files, allowed = revisions_in(folder), allow or []
     if merge:
         _write_merge(files, folder)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -18,13 +19,16 @@ from ..errors import InvalidDeclaration
 
 VERSION = "2.1148.1"
 OWN = Path("node_modules/.bin/cdk")
-CONFIGURATION = Path("cdk.json")
+CONFIGURATION = "cdk.json"
 APP = "persisty_cdk"
 """The module that synthesises the app of a project without its own CDK app."""
 APPS = (f"python3 -m {APP}", f"python -m {APP}")
 """Values of `app` in `cdk.json` that mean that module. It runs in the Python of the command."""
-SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "CDK_DISABLE_CLI_TELEMETRY": "1"}
-"""Variables of the CDK: no banner about Node 20, which works, and no telemetry."""
+SILENT = {
+    "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+    "NODE_NO_WARNINGS": "1", "CDK_DISABLE_CLI_TELEMETRY": "1",
+}  # fmt: skip
+"""Variables of the CDK: no banner and no warning about Node 20, which works, and no telemetry."""
 UNCHECKED = {"CDK_VALIDATION": "false"}
 """Variables of a synth without the CDK's own check of the templates, which takes longer than the rest of a synth. For templates that are not deployed to AWS,
 or that were checked before."""
@@ -47,16 +51,16 @@ def app_words(declared: Mapping[str, object]) -> list[str]:
     return ["--app", f'"{sys.executable}" -m {APP}'] if declared.get("app", APPS[0]) in APPS else []
 
 
-def configuration(folder: Path) -> dict[str, object]:
-    """Return the content of `cdk.json`, empty without one. `InvalidDeclaration` if it is not a JSON object."""
+def configuration(folder: Path, name: str = CONFIGURATION) -> dict[str, object]:
+    """Return the content of `cdk.json`, or of another file, empty without one. `InvalidDeclaration` if it is not a JSON object."""
     try:
-        found = msgspec.json.decode((folder / CONFIGURATION).read_bytes())
+        found = msgspec.json.decode((folder / name).read_bytes())
     except FileNotFoundError:
         return {}
     except msgspec.DecodeError as error:
-        raise InvalidDeclaration(f"{CONFIGURATION} is not JSON: {error}") from error
+        raise InvalidDeclaration(f"{name} is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InvalidDeclaration(f"{CONFIGURATION} is not a JSON object")
+        raise InvalidDeclaration(f"{name} is not a JSON object")
     return found
 
 
@@ -65,15 +69,20 @@ def context_words(context: Mapping[str, str | None]) -> list[str]:
     return [word for name, value in context.items() if value is not None for word in ("--context", f"{name}={value}")]
 
 
-def run_cdk(folder: Path, words: Sequence[str], *, quiet: bool = False, checked: bool = True) -> int:
-    """Run the CDK's command line and return its exit code. Its output is shown immediately; if `quiet`, only when it fails. `checked`: the CDK checks the
-    templates of a synth."""
-    output = subprocess.PIPE if quiet else None
-    done = subprocess.run(
-        [*cdk_command(folder), *words],
-        cwd=folder, env=settings.environment(**SILENT, **({} if checked else UNCHECKED)), stdout=output, stderr=output, check=False,
-    )  # fmt: skip
-    if quiet and done.returncode:
-        sys.stderr.buffer.write(done.stdout + done.stderr)
-        sys.stderr.flush()
-    return done.returncode
+def run_cdk(
+    folder: Path, words: Sequence[str], log: IO[bytes] | None, line: Callable[[str], None], *, checked: bool = True
+) -> int:
+    """Run the CDK's command line and return its exit code. Its output goes to `log`, and each line of it to `line`; without a log, to this process's own.
+    `checked`: the CDK checks the templates of a synth."""
+    command = [*cdk_command(folder), *words]
+    environment = settings.environment(**SILENT, **({} if checked else UNCHECKED))
+    if log is None:
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    with subprocess.Popen(
+        command, cwd=folder, env=environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as running:  # fmt: skip
+        for raw in running.stdout or ():
+            log.write(raw)
+            line(raw.decode(errors="replace").rstrip())
+    return running.returncode

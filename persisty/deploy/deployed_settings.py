@@ -6,7 +6,7 @@
     }
 
 A stage takes the variables under `*`, then its own. An empty text unsets a variable. All other variables are the app's own: every
-function that loads the app gets them, and the shell does not replace them.
+function that loads the app gets them, and the shell does not replace them. A token secret of another app or stage is never taken from the shell.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from .. import settings
 from ..errors import Fault, InvalidDeclaration
+from ..naming import kebab
 
 EVERY_STAGE = "*"
 HTTP = ("rest", "graphql_http", "action")
@@ -44,7 +45,10 @@ PREFIX = "PERSISTY_"
 DECLARABLE = tuple(f"{PREFIX}{name.upper()}" for name in RECEIVERS)
 RESERVED = re.compile(r"(AWS_|LAMBDA_|_)|(PYTHONPATH|PATH|TZ|LD_LIBRARY_PATH)$")
 """Names that Lambda reserves or that its runtime needs. Source: "Working with Lambda environment variables" in the AWS Lambda Developer Guide."""
+SECRET = "PERSISTY_TOKEN_SECRET_ARN"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
+_GENERATED = re.compile(r"arn:.+:secret:persisty/(?P<app>[^/]+)/(?P<stage>[^/]+)/tokens(-\w{6})?")
+"""The ARN of a secret that a deployment has generated, see `naming.secret_name`."""
 
 
 class Deployed(Struct, frozen=True):
@@ -55,11 +59,20 @@ class Deployed(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def deployed_settings(stage: str, declared: Any = None, shell: Mapping[str, str] | None = None) -> Deployed:
-    """Return the settings of a stage. `declared`: `settings` of `cdk.json`; `shell`: the variables of the deploying shell. `InvalidDeclaration` lists every fault."""
+def deployed_settings(app: str, stage: str, declared: Any = None, shell: Mapping[str, str] | None = None) -> Deployed:
+    """Return the settings of a stage of an app. `declared`: `settings` of `cdk.json`; `shell`: the variables of the deploying shell. `InvalidDeclaration` lists
+    every fault."""
     given = _of_stage(stage, {} if declared is None else declared)
     variables = {name: value for name, value in given.items() if name.startswith(PREFIX)}
     here = settings.present(DECLARABLE, shell)
+    if here.get(SECRET) != variables.get(SECRET) and (owner := _owner(here.get(SECRET), app, stage, declared)):
+        message = (
+            f"It is set in this shell, and is the secret of {owner}: tokens of {owner} would be accepted in the stage {stage}. Unset it, or declare it under "
+            f"`settings` of {stage} in cdk.json"
+        )
+        raise InvalidDeclaration(
+            "The token secret is of another deployment", faults=[Fault(f"/{SECRET}", message, found=here[SECRET])]
+        )
     notes = [
         f"{name} is {value!r} in this shell and {variables[name]!r} in cdk.json: this deployment uses the value of the shell"
         if variables.get(name)
@@ -79,6 +92,16 @@ def variables_of(function: str, configured: settings.Settings) -> dict[str, str]
         for variable, (name, functions) in zip(DECLARABLE, RECEIVERS.items(), strict=True)
         if function in functions and (value := getattr(configured, name)) != getattr(unset, name)
     }
+
+
+def _owner(arn: str | None, app: str, stage: str, declared: Any) -> str | None:
+    """Return the stage, or the app and stage, that a token secret belongs to, None for this one or an unknown one."""
+    found = _GENERATED.fullmatch(arn or "")
+    if found is not None and found["app"] != kebab(app):
+        return f"{found['app']} in the stage {found['stage']}"
+    stages = [found["stage"]] if found is not None else []
+    stages += [name for name, variables in (declared or {}).items() if arn and variables.get(SECRET) == arn]
+    return next((f"the stage {one}" for one in stages if one not in (stage, EVERY_STAGE)), None)
 
 
 def _of_stage(stage: str, declared: Any) -> dict[str, str]:

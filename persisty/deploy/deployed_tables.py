@@ -1,15 +1,19 @@
-"""Read the deployed resources: tables with their indexes from DynamoDB, stacks with their tables from CloudFormation, secrets that no stack has."""
+"""Read the deployed resources: tables with their indexes from DynamoDB, stacks with their tables from CloudFormation, secrets that no stack has.
+
+The resources of one region: a session of boto3 has one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from msgspec import Struct
 
 from ..drivers import driver
 from ..errors import BackendUnavailable, InvalidDeclaration
+from ..naming import is_table_of
 from .assembly import NESTED, SECRET, TABLE, StackShape, table_shape
 from .waves import TableShape
 
@@ -41,13 +45,12 @@ def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
     `InvalidDeclaration` for a stack that is stuck, and for missing credentials or permissions; `BackendUnavailable` if AWS cannot be reached, or if another
     deployment changes a stack.
     """
-    errors = driver("botocore.exceptions")
-    try:
+    with aws_errors():
         cloud = session.client("cloudformation")
         statuses = {one.name: _status(cloud, one.name) for one in stacks}
         for name, status in statuses.items():
             if status in BLOCKED:
-                raise InvalidDeclaration(f"The stack {name} is in {status}: {BLOCKED[status].format(stack=name)}")
+                raise InvalidDeclaration(_blocked(name, status))
             if status is not None and status not in ABSENT and status.endswith(RUNNING):
                 raise BackendUnavailable(f"The stack {name} is in {status}: wait until the other deployment has ended")
         existing = [name for name, status in statuses.items() if status not in ABSENT]
@@ -57,6 +60,47 @@ def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
         return Deployed(
             _tables(session.client("dynamodb"), names), stacked, new, _retained(stacks, existing, session, cloud)
         )
+
+
+def stuck_stacks(stacks: Iterable[StackShape], session: Any) -> list[str]:
+    """Return a sentence with the remedy for each stack that blocks a deployment. Raises what `read_deployed` raises if AWS cannot be asked."""
+    with aws_errors():
+        cloud = session.client("cloudformation")
+        statuses = {one.name: _status(cloud, one.name) for one in stacks}
+    return [_blocked(name, status) for name, status in statuses.items() if status in BLOCKED]
+
+
+def _blocked(name: str, status: str) -> str:
+    return f"The stack {name} is in {status}: {BLOCKED[status].format(stack=name)}"
+
+
+def existing_stacks(stacks: Iterable[StackShape], session: Any) -> tuple[StackShape, ...]:
+    """Return the stacks that exist, in any state. Raises what `read_deployed` raises if AWS cannot be asked."""
+    with aws_errors():
+        cloud = session.client("cloudformation")
+        return tuple(one for one in stacks if _status(cloud, one.name) not in (None, "DELETE_COMPLETE"))
+
+
+def remaining(stacks: Iterable[StackShape], apps: Iterable[tuple[str, str]], session: Any) -> tuple[str, ...]:
+    """Return the names of the tables and secrets that exist after a deletion of these stacks: those that the stacks declare, and every other table of
+    `apps`, pairs of an app's name and a stage, such as the tables that `persisty migrate` creates."""
+    declared = [table.name for one in stacks for table in one.tables]
+    pairs = list(apps)
+    with aws_errors():
+        pages = session.client("dynamodb").get_paginator("list_tables").paginate()
+        names = [name for page in pages for name in page["TableNames"]]
+        client = session.client("secretsmanager")
+        secrets = [name for one in stacks for name in one.secrets if _has_secret(client, name)]
+    tables = [name for name in names if name in declared or any(is_table_of(name, *pair) for pair in pairs)]
+    return (*tables, *secrets)
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Raise the errors of boto3 as `InvalidDeclaration` for missing credentials or permissions, and `BackendUnavailable` if AWS cannot be reached."""
+    errors = driver("botocore.exceptions")
+    try:
+        yield
     except (
         errors.NoCredentialsError,
         errors.PartialCredentialsError,

@@ -157,7 +157,7 @@ def _evolution(
             )
         )
     if (name, table) != (meta.name, meta.table):
-        changes.insert(0, place_change(make, name, table, meta, migrator, found.records))
+        changes.insert(0, place_change(make, name, (table, stored), meta, migrator, found.records))
     if table == meta.table:
         changes += _left_before(meta, stored, migrator, make, dropped)
     return Evolution(

@@ -68,7 +68,7 @@ class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def load_of(given: Mapping[str, Any], stores: Collection[str]) -> Load:
     """Return the load that a document declares for these stores. `InvalidDeclaration` lists every mistake with its path."""
-    faults: list[Fault] = []
+    faults = [_unknown(name, Load, "") for name in given if name not in Load.__struct_fields__]
     for name in given.get("stores", {}) if isinstance(given.get("stores"), Mapping) else ():
         if name not in stores:
             faults.append(Fault(f"/stores{pointer(name)}", "Not a store of the app", "one of " + ", ".join(stores)))
@@ -90,7 +90,14 @@ def _check(given: Any, kind: type[Struct], path: str, faults: list[Fault]) -> No
         faults.append(Fault(path, "Not a table of numbers"))
         return
     for name, value in given.items():
+        if name not in kind.__struct_fields__:
+            faults.append(_unknown(name, kind, path))
+            continue
         try:
             msgspec.convert({name: value}, kind)
         except msgspec.ValidationError as error:
             faults.append(fault_of(error, path, kind))
+
+
+def _unknown(name: str, kind: type[Struct], path: str) -> Fault:
+    return Fault(f"{path}{pointer(name)}", "Unknown member", "one of " + ", ".join(kind.__struct_fields__))

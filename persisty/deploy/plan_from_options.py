@@ -14,7 +14,7 @@ def planned(options: Options) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan of the app that the options name, and warnings about settings of the deploying shell."""
     app = load_app(options.app)
     app.stage = options.stage
-    deployed = deployed_settings(options.stage, options.settings)
+    deployed = deployed_settings(app.name, options.stage, options.settings)
     plan = plan_of(
         app,
         options.app,

@@ -12,6 +12,7 @@ from ..model.schema_differences import hidden_values
 from ..store.migration import Evolution
 from .evolution import evolutions_of, migrator_of
 from .migration import Migration
+from .stored_places import PLACED
 
 BUILT_AT_START = frozenset({"index_added", "unique_added"})
 """Kinds of changes that `App.prepare` makes by itself on every engine with columns."""
@@ -72,7 +73,7 @@ def _local(app: App, engine: str | None) -> bool:
 
 def _safe(evolution: Evolution) -> bool:
     return all(
-        one.blocked is None and (one.effect in (Effect.SAFE, Effect.DESTRUCTIVE) or one.kind in BUILT_AT_START)
+        one.blocked is None and (one.effect in (Effect.SAFE, Effect.DESTRUCTIVE) or one.kind in BUILT_AT_START | PLACED)
         for one in evolution.changes
     )
 

@@ -6,7 +6,8 @@ record of a former name     the table of the former name                     @st
 neither                     its own table
 ```
 
-SQL engines rename the table. DynamoDB cannot, so the items are copied to a new one, unless the renamed item keeps its table.
+SQL engines rename the table. DynamoDB cannot, so the items are copied to a new one, unless the renamed item keeps its table. SQLite cannot rename an index, so
+it builds the indexes of a renamed table again.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ Records = dict[str, Record]
 
 PLACED = frozenset({"item_renamed", "table_changed"})
 """Kinds of changes of the store or the table that has the items."""
+REBUILDING = frozenset({"sqlite"})
+"""Engines that rename a table but not its indexes."""
 SWITCH = "switch:"
 """Prefix of the value of `--allow` that switches to the copy of an item's items."""
 
@@ -79,9 +82,15 @@ def stored_place(
 
 
 def place_change(
-    make: Changes, former: str, table: str, declared: StoreMeta[Any], migrator: Migrator, records: Records
+    make: Changes,
+    former: str,
+    stored: tuple[str, Schema],
+    declared: StoreMeta[Any],
+    migrator: Migrator,
+    records: Records,
 ) -> Change:
-    """Return the change of the name of an item, or of its table."""
+    """Return the change of the name of an item, or of its table. `stored`: the table that has the items, and its schema."""
+    table, schema = stored
     name = declared.name
     if table == declared.table:
         change = make.make(
@@ -98,7 +107,10 @@ def place_change(
         )
     blocked = _taken(declared, records)
     if not migrator.copies:
-        return make.make(kind, said, before=before, after=after, blocked=blocked)
+        change = make.make(kind, said, before=before, after=after, blocked=blocked)
+        if migrator.engine in REBUILDING and schema.indexes:
+            return structs.replace(change, effect=Effect.SLOW, message=f"{said}: its indexes are built again")
+        return change
     message = f"{said}: its items are copied to another table. Older code may write meanwhile, but not during the switch. Stop it before you allow that"
     return make.make(kind, message, before=before, after=after, allow=f"{SWITCH}{name}", blocked=blocked)
 

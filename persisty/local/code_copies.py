@@ -1,14 +1,17 @@
-"""The code of functions that runs: copies of the assembly's folders, into which changed files of the app are copied without a new deployment."""
+"""The code of functions that runs: copies of the assembly's folders, into which changed files of the app are copied without a new deployment.
+
+The files of the app are those that were loaded without a mistake. A file that is saved later, for example while an assembly is made, does not run before it was loaded too.
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import structs
 
 from ..deploy.resources import HANDLERS
-from .declaration import Declaration
 from .functions import FunctionCode
 
 
@@ -37,21 +40,20 @@ class CodeCopies:
             self._copies[task] = copy
         return structs.replace(function, paths=(self._copies[task], *function.paths[1:]))
 
-    def update(self, declaration: Declaration) -> int:
-        """Copy the files of the app that have changed, and delete those that are gone. Return their number."""
+    def update(self, contents: Mapping[Path, bytes]) -> int:
+        """Write the files of the app that have changed, and delete those that are gone. `contents`: all of them, by their places. Return the number of changes."""
         changed = 0
-        sources = {Path(file): Path(declaration.root, file) for file in declaration.files}
         for copy in self._copies.values():
             if not (copy / HANDLERS).is_dir():
                 continue
             copied = {file.relative_to(copy) for file in copy.rglob("*") if file.is_file()}
             outdated = {
                 file
-                for file in copied - sources.keys()
+                for file in copied - contents.keys()
                 if file.parts[0] != HANDLERS and "__pycache__" not in file.parts
             }
-            for file, source in sources.items():
-                target, content = copy / file, source.read_bytes()
+            for file, content in contents.items():
+                target = copy / file
                 if not target.is_file() or target.read_bytes() != content:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)

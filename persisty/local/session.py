@@ -17,12 +17,14 @@ from typing import Any
 from msgspec import Struct, structs
 from watchfiles import DefaultFilter, watch
 
+from ..deploy.assembly import stacks_of
 from ..errors import InvalidDeclaration, PersistyError
 from .appsync import AppSync
 from .assemblies import Assemblies
 from .bootstrap import bootstrap
 from .code_copies import CodeCopies
-from .declaration import Declaration, read_declaration
+from .completion import complete
+from .declaration import Declaration, contents_of, read_declaration
 from .deployed import Deployed, read_assembly, read_deployed
 from .deployment import Cdk, digest_of
 from .emulator import Emulator, emulator, installed
@@ -77,7 +79,14 @@ class Session:
         self._resolvers: Resolvers | None = None
         self._streams: Streams | None = None
         self._declaration: Declaration | None = None
-        self._digest = ""
+        self._contents: dict[Path, bytes] = {}
+        """The files of the app that were loaded last without a mistake."""
+        self._plan = self._digest = ""
+        """Hashes of the plan that is deployed, and of its templates."""
+        self._completes = True
+        """True if an index of the last deployment may miss items."""
+        self._is_outdated = False
+        """True while the stacks are to be updated: a synth is due, or was not completed."""
         self.deployed: Deployed | None = None
 
     def start(self) -> None:
@@ -90,44 +99,63 @@ class Session:
                 preparing.result()  # its synth may look up resources of the account
             assembly = self._first_assembly(reading, begun)
             preparing.result()
-            self._declaration = reading.result()
+            found = reading.result()
+        self._plan = found.plan
+        contents = contents_of(found)
+        while contents is None:  # saved meanwhile
+            found = self._read_declaration()
+            contents = contents_of(found)
+        self._declaration, self._contents = found, contents
         self._deploy(assembly)
-        self._warm()
 
     def follow(self, stop: Event) -> None:
-        """Follow the project's files until `stop` is set."""
+        """Follow the project's files until `stop` is set. First, run what was saved during the start."""
+        self._cdk.start_ahead()
+        found = self._declaration
+        if found is not None and (found.plan != self._plan or contents_of(found) is None):
+            self._try([])
         for changes in watch(self._project.folder, watch_filter=_filter(), stop_event=stop, debounce=200, step=50):
             files = [Path(path) for _, path in changes]
-            if not any(map(self._concerns, files)):
-                continue
-            try:
-                self.changed(files)
-            except PersistyError as error:
-                self._log(f"Not reloaded: {error}")
+            if any(map(self._concerns, files)):
+                self._try(files)
+
+    def _try(self, files: Sequence[Path]) -> None:
+        try:
+            self.changed(files)
+        except PersistyError as error:
+            self._log(f"Not reloaded: {error}")
+        self._cdk.start_ahead()
 
     def changed(self, files: Sequence[Path]) -> None:
         """Run the new code at once. Deploy again if the declaration, or a file of the infrastructure, has changed."""
         begun, started = time.monotonic(), time.time()
-        before = self._declaration
+        self._is_outdated |= any(map(self._of_infrastructure, files))
         found = self._read_declaration()
-        self._declaration = found
-        changed = before is None or before.plan != found.plan
-        if self._copies.update(found):
+        contents = contents_of(found)
+        if contents is None:
+            return  # saved again meanwhile: that change follows
+        self._declaration, self._contents = found, contents
+        changed = found.plan != self._plan
+        self._is_outdated |= changed
+        if self._copies.update(contents):
             for name, function in self._running.items():
                 if not (changed and self._publishes(name)):
                     function.replace(function.code)
             self._warm()
             self._log(f"Reloaded in {time.monotonic() - begun:.1f} s")
-        if changed or any(map(self._of_infrastructure, files)):
+        if self._is_outdated:
             assembly = self._synth()
+            if contents_of(found) is None:
+                return  # it may contain what was not loaded yet
             self._record(assembly, found, started)
             if digest_of(assembly) != self._digest:
                 self._deploy(assembly)
-                self._warm()
                 self._log(f"Stacks updated in {time.monotonic() - begun:.1f} s")
+            self._plan, self._is_outdated = found.plan, False
 
     def close(self) -> None:
-        """End the functions, the streams and the resolvers."""
+        """End the functions, the streams, the resolvers, and what was started ahead."""
+        self._cdk.close()
         self._retire(self._running, self._streams, self._resolvers)
 
     def _publishes(self, function: str) -> bool:
@@ -178,22 +206,43 @@ class Session:
         return assembly
 
     def _deploy(self, assembly: Path) -> None:
+        """Deploy, start an instance of each function, and complete the indexes meanwhile."""
         digest, last = digest_of(assembly), self._project.place / "aws" / "deployed"
         unchanged = last.is_file() and last.read_text() == digest
         with self._phases.phase("deployment"):
             if not (unchanged and self._cdk.is_deployed(read_assembly(assembly))):
                 self._cdk.deploy(assembly, self._project.place / "outputs.json")
                 last.write_text(digest)
-        with self._phases.phase("functions and routes"):
-            self._run_deployed(assembly, digest)
+        with ThreadPoolExecutor(1) as pool:
+            completing = pool.submit(self._complete, assembly, digest)
+            with self._phases.phase("functions and routes"):
+                self._run_deployed(assembly, digest)
+            self._warm()
+            completing.result()
+
+    def _complete(self, assembly: Path, digest: str) -> None:
+        """Complete the indexes of what is deployed, if that was not done for the same templates before."""
+        last = self._project.place / "aws" / "completed"
+        found = self._declaration
+        before, self._completes = self._completes, found is None or found.completes_indexes
+        needed = before or self._completes or self._project.own_cdk_app
+        if not needed or (last.is_file() and last.read_text() == digest):
+            return
+        with self._phases.phase("indexes"):
+            apps = dict.fromkeys(app for stack in stacks_of(assembly) for app in stack.apps)
+            left = list(complete(self._project.folder, self._aws, apps))
+        for line in left:
+            self._log(line)
+        if not left:
+            last.write_text(digest)
 
     def _run_deployed(self, assembly: Path, digest: str) -> None:
         """Answer by what is deployed, and end what ran before."""
         deployed = read_deployed(assembly, self._aws)
         self._copies.begin()
         codes = {name: self._adapted(self._copies.of(code)) for name, code in deployed.functions.items()}
-        if self._declaration is not None:
-            self._copies.update(self._declaration)
+        if self._contents:
+            self._copies.update(self._contents)
         old = self._running, self._streams, self._resolvers
         self._running = {name: RunningFunction(code) for name, code in codes.items()}
         self.deployed, self._digest = deployed, digest

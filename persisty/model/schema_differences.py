@@ -91,7 +91,7 @@ def differences(
             elif columns is None and _none_reads_as_default(stored, stored_attribute, declared, one):
                 yield Fault(path, NONE_CHANGES)
             elif columns is None and one.name not in schema.key:
-                before_default, default = _absent(stored, stored_attribute), _absent(schema, one)
+                before_default, default = absent_default(stored, stored_attribute), absent_default(schema, one)
                 if before_default is not None and canonical(before_default) != canonical(default):
                     yield Fault(path, DEFAULT_CHANGES, _shown(default), _shown(before_default))
         elif former is not None:
@@ -106,7 +106,7 @@ def differences(
             yield Fault(path, f"Stored items have no value for it: {remedy(one)}{renaming}")
 
 
-def _absent(schema: Schema, one: AttributeSchema) -> Default | None:
+def absent_default(schema: Schema, one: AttributeSchema) -> Default | None:
     """Return the default with which items that lack an attribute are read, None if they read as None. An index takes no stored null, so None is absent there."""
     is_indexed = any(one.name in index.attributes for index in schema.indexes)
     return None if one.optional and is_indexed else default_before(one)

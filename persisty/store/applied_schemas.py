@@ -24,7 +24,7 @@ from ..model.schema import IndexSchema, Schema
 from ..model.schema_changes import changes_of
 from ..model.schema_differences import differences, hidden_values, is_similar
 from .key_references import EngineOf, recorded_key_faults
-from .recorded_schemas import Recorded, recorded
+from .recorded_schemas import Recorded, change_record, recorded
 from .schema_records import LEFT, TABLE, AppliedSchema
 from .store import Store
 
@@ -234,21 +234,19 @@ class AppliedSchemas:
 
     def doubt_indexes(self, record: AppliedSchema, doubted: Callable[[Schema], Collection[IndexSchema]]) -> None:
         """Remove from a record the indexes that `doubted` returns for its schema, so that they count as not complete."""
-        one: AppliedSchema | None = record
-        while one is not None and one.hash != LEFT:
-            schema, leftovers = recorded(one.schema)
-            indexes = doubted(schema)
-            if not indexes:
-                return
-            rest = structs.replace(schema, indexes=tuple(each for each in schema.indexes if each not in indexes))
-            changes = {"hash": rest.hash, "schema": Recorded(rest, leftovers).text()}
-            try:
-                self._records.update((one.app, one.store), changes, when=AppliedSchema.hash == one.hash)
-            except PreconditionFailed:  # another process has recorded its schema since: its record is read again
-                one = self._records.read((one.app, one.store))
-            else:
-                self.forget()
-                return
+
+        def without(found: Recorded) -> Recorded:
+            indexes = doubted(found.schema)
+            rest = tuple(each for each in found.schema.indexes if each not in indexes)
+            return Recorded(structs.replace(found.schema, indexes=rest), found.leftovers)
+
+        self.change(record, without)
+
+    def change(self, record: AppliedSchema, changed: Callable[[Recorded], Recorded]) -> None:
+        """Change a record."""
+        written = change_record(self._records, record, changed)
+        if written is not None and self._read is not None:
+            self._read[record.store] = written
 
     def adopt(self, schema: Schema, engine: str | None) -> None:
         """Record the schema of a store that has no record, as that of one which a deployment has created."""

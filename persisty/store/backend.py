@@ -255,6 +255,18 @@ class StoringFirstNames(Protocol):
         ...
 
 
+class AbsentNulls(Protocol):
+    """Tells which attributes are None where stored items lack them, see `store.absent_nulls`."""
+
+    def is_null(self, meta: StoreMeta[Any], attribute: str) -> bool:
+        """Return whether an attribute is None where stored items lack it."""
+        ...
+
+    def note(self, meta: StoreMeta[Any], attribute: str) -> None:
+        """Note that an attribute is None where stored items lack it, before a null is removed."""
+        ...
+
+
 @runtime_checkable
 class SparselyIndexing(Protocol):
     """An engine whose indexes contain only items that have all attributes of the index."""
@@ -264,8 +276,11 @@ class SparselyIndexing(Protocol):
         store that are found to miss items of older code."""
         ...
 
-    def check_indexes_with(self, incomplete: Callable[[StoreMeta[Any]], Collection[Index]]) -> None:
-        """Do not query an index that `incomplete` returns for its store, unless no match can lack an attribute of the index."""
+    def check_indexes_with(
+        self, incomplete: Callable[[StoreMeta[Any]], Collection[Index]], nulls: Callable[[], AbsentNulls | None]
+    ) -> None:
+        """Do not query an index that `incomplete` returns for its store, unless no match can lack an attribute of the index. `nulls`: returns what knows the
+        attributes that are None where items lack them, None without records."""
         ...
 
 

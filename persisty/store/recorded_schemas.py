@@ -8,22 +8,27 @@ recorded                       declared                  recorded then
 note: str | None = None        without note (rollback)   leftover note: str | None = None
 leftover note: … = None        note: str | None = "n"    a default that has changed: `persisty migrate` stores the former value, None, where note is absent
 ```
+
+A record is changed on the condition that no other process has written it since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import msgspec
 from msgspec import structs
 
+from ..errors import PreconditionFailed
 from ..model import nesting
 from ..model.former_schemas import stored_form
 from ..model.missing_values import default_before
 from ..model.schema import AttributeSchema, Schema, canonical
 from ..model.schema_json import read
 from ..model.stored_names import stored_names
+from .schema_records import LEFT, AppliedSchema
+from .store import Store
 
 LEFTOVERS = "leftovers"
 """The member of the text with the leftovers."""
@@ -52,6 +57,17 @@ class Recorded(NamedTuple):
         left = (one for place, one in found.items() if place not in now and one.name not in dropped)
         return Recorded(declared, tuple(filter(_has_value, left)))
 
+    def null_where_absent(self, place: str) -> Recorded:
+        """Return the record of items in which an optional attribute is None where it is absent. `place`: the name under which its values are stored."""
+        names = stored_names(self.schema)
+
+        def changed(one: AttributeSchema, stored: str) -> AttributeSchema:
+            return structs.replace(one, default=None) if stored == place and one.optional else one
+
+        attributes = tuple(changed(one, names[one.name]) for one in self.schema.attributes)
+        leftovers = tuple(changed(one, one.id) for one in self.leftovers)
+        return Recorded(structs.replace(self.schema, attributes=attributes), leftovers)
+
     def text(self) -> str:
         """Return the text of the record."""
         found = canonical(self.schema)
@@ -65,6 +81,24 @@ def recorded(text: str) -> Recorded:
     found = nesting.decode(text)
     leftovers = found.pop(LEFTOVERS, ()) if isinstance(found, dict) else ()
     return Recorded(read(Schema, found), tuple(read(AttributeSchema, one) for one in leftovers))
+
+
+def change_record(
+    records: Store[AppliedSchema], record: AppliedSchema, changed: Callable[[Recorded], Recorded]
+) -> AppliedSchema | None:
+    """Change a record, and return it as it is now. If another process writes it at the same time, read it again and change that. None if it was deleted."""
+    one: AppliedSchema | None = record
+    while one is not None and one.hash != LEFT:
+        before = recorded(one.schema)
+        now = changed(before)
+        if now == before:
+            return one
+        changes = {"hash": now.schema.hash, "schema": now.text()}
+        try:
+            return records.update((one.app, one.store), changes, when=AppliedSchema.hash == one.hash)
+        except PreconditionFailed:
+            one = records.read((one.app, one.store))
+    return one
 
 
 def _leftover(one: AttributeSchema, place: str, indexed: Collection[str]) -> AttributeSchema:

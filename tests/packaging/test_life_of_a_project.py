@@ -1,4 +1,5 @@
-"""The life of a project, from the wheel alone: init, run, test, change, migrate on three engines, deploy, change in waves, refuse a loss, roll back."""
+"""The life of a project, from the wheel alone: init, run, test, change, migrate on three engines, deploy, change in waves, refuse a loss, get stuck, be
+deleted, roll back."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.dynamodb_local import dynamodb_local
 from tests.e2e.emulators import REGION, ministack_server
+from tests.e2e.stack_statuses import StackStatuses, stack_statuses
 from tests.postgres import postgres_server, schema_in
 
 from .project import LOCAL, Project, call
@@ -40,10 +42,15 @@ SHOWN = "print(sorted((one.{text}, {stars}) for one in note.search_all()))"
 
 
 @pytest.fixture
-def project(python: Path, tmp_path: Path) -> Iterator[Project]:
-    with ministack_server() as url:
-        Project(tmp_path, python, url).persisty("init", "my-shop")
-        yield Project(tmp_path / "my-shop", python, url)
+def aws() -> Iterator[StackStatuses]:
+    with ministack_server() as url, stack_statuses(url) as found:
+        yield found
+
+
+@pytest.fixture
+def project(aws: StackStatuses, python: Path, tmp_path: Path) -> Project:
+    Project(tmp_path, python, aws.url).persisty("init", "my-shop")
+    return Project(tmp_path / "my-shop", python, aws.url)
 
 
 @pytest.fixture
@@ -57,7 +64,9 @@ def urls() -> Iterator[dict[str, str]]:
         }
 
 
-def test_a_project_is_run_changed_migrated_deployed_and_rolled_back(project: Project, urls: dict[str, str]) -> None:
+def test_a_project_is_run_changed_migrated_deployed_and_rolled_back(
+    project: Project, urls: dict[str, str], aws: StackStatuses
+) -> None:
     before = (project.folder / APP).read_text()
     serve_and_call(project)
     assert "3 passed" in project.run("pytest", "-p", "no:cacheprovider")
@@ -65,6 +74,7 @@ def test_a_project_is_run_changed_migrated_deployed_and_rolled_back(project: Pro
     first_deployment(project)
     waves(project)
     refused_losses(project)
+    stuck_stack(project, aws)
     destroy_and_deploy_again(project)
     roll_back(project, urls, before)
 
@@ -158,12 +168,37 @@ def refused_losses(project: Project) -> None:
     assert project.indexes(TABLE) == {"by-stars", "by-version"}
 
 
+def stuck_stack(project: Project, aws: StackStatuses) -> None:
+    """An update fails, and its rollback fails too. The command names the remedy, and so does each command until the stack is rolled back."""
+    remedy = (
+        "The stack MyShop-dev-Api is in UPDATE_ROLLBACK_FAILED: its last update failed, and its rollback failed too"
+    )
+    aws.updated["MyShop-dev-Api"] = "UPDATE_ROLLBACK_FAILED"
+    project.edit({"max_length=2000": "max_length=3000"}, APP)
+    printed = project.deploy(code=1)
+    assert "DeploymentError: The stack named MyShop-dev-Api failed to deploy: UPDATE_ROLLBACK_FAILED" in printed
+    assert remedy in printed
+    assert "`cdk rollback MyShop-dev-Api`" in printed
+    assert "UPDATE_ROLLBACK_FAILED" in (project.folder / ".persisty/cdk.log").read_text()
+    assert remedy in project.deploy(code=2)
+    aws.statuses["MyShop-dev-Api"] = "UPDATE_ROLLBACK_COMPLETE"
+    assert "wave 1 of 1: functions and APIs" in project.deploy("--plan")
+    aws.statuses.clear()
+
+
 def destroy_and_deploy_again(project: Project) -> None:
     """Delete the stacks. The next deployment adopts the tables with their items, and leaves the secret as it is."""
     secrets = project.client("secretsmanager")
     [before] = secrets.list_secrets()["SecretList"]
     printed = project.persisty("destroy", "--yes", *LOCAL)
-    assert TABLE in printed
+    for stack in ("MyShop-dev-Data", "MyShop-dev-Api"):
+        assert f"{stack}: deleted" in printed
+    remaining = next(line for line in printed.splitlines() if line.startswith("These tables and secrets remain: "))
+    made = {"my-shop--dev--persisty-schema", "my-shop--dev--persisty-migration", "persisty/my-shop/dev/tokens"}
+    assert {TABLE, *made} <= {*remaining.partition(": ")[2].split(", ")}
+    printed = project.persisty("destroy", "--yes", *LOCAL)
+    assert "Nothing to delete: no stack MyShop-dev-Data or MyShop-dev-Api exists" in printed
+    assert remaining in printed
     printed = project.deploy()
     assert project.indexes(TABLE) == {"by-stars", "by-version"}
     found = call("GET", f"{project.api(printed)}/api/note")[1]["items"]

@@ -113,13 +113,18 @@ def test_memory_architecture_and_alarms_count() -> None:
 def test_every_mistake_of_a_load_is_named_with_its_path() -> None:
     wrong = {
         "stores": {"ordre": {}, "order": {"reads": -1, "rows": 3}, "customer": 5},
-        "requests": {"rest": "many"},
+        "requests": {"rest": "many", "rset": 3},
+        "request": {"rest": 1},
     }
     with pytest.raises(InvalidDeclaration) as refused:
         load_of(wrong, APP.metas)
-    assert [fault.path for fault in refused.value.faults] == [
-        "/stores/ordre", "/stores/order/reads", "/stores/order/rows", "/stores/customer", "/requests/rest"
+    faults = {fault.path: fault.expected or "" for fault in refused.value.faults}
+    assert [*faults] == [
+        "/request", "/stores/ordre", "/stores/order/reads", "/stores/order/rows", "/stores/customer", "/requests/rest", "/requests/rset"
     ]  # fmt: skip
+    assert faults["/request"] == "one of stores, requests, prices"
+    assert faults["/requests/rset"].startswith("one of rest, graphql, appsync")
+    assert faults["/stores/order/rows"].startswith("one of items, bytes, reads")
     with pytest.raises(InvalidDeclaration, match="Unknown price"):
         prices_of({"dynamodb": 1})
     with pytest.raises(InvalidDeclaration, match="Not a price"):

@@ -36,7 +36,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def environments(stage: str, shell: dict[str, str]) -> dict[str, dict[str, str]]:
-    deployed = deployed_settings(stage, DECLARED, shell)
+    deployed = deployed_settings("notes", stage, DECLARED, shell)
     app = App("notes", items=[Note], url="memory://", stage=stage)
     plan = plan_of(app, "notes:app", configured=deployed.settings, variables=deployed.variables)
     events = events_of(plan)
@@ -93,7 +93,7 @@ def test_the_shell_replaces_what_is_declared_and_a_note_says_so() -> None:
         "PERSISTY_DRAIN_DELAY": "7",
         "PAYMENTS": "of this laptop",
     }
-    deployed = deployed_settings("prod", DECLARED, shell)
+    deployed = deployed_settings("notes", "prod", DECLARED, shell)
     assert (deployed.settings.cors_origins, deployed.settings.log_level) == ("https://new.example.com", "DEBUG")
     assert (deployed.settings.drain_delay, deployed.variables) == ("0", {"PAYMENTS": "live"})
     assert deployed.notes == (
@@ -104,8 +104,38 @@ def test_the_shell_replaces_what_is_declared_and_a_note_says_so() -> None:
     )
 
 
+SECRET = "PERSISTY_TOKEN_SECRET_ARN"
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+OF_DEV = {"dev": {SECRET: f"{ARN}mine-AbCdEf"}, "*": {SECRET: f"{ARN}all-AbCdEf"}}
+
+
+@pytest.mark.parametrize(
+    ("arn", "owner"),
+    [
+        (f"{ARN}persisty/notes/dev/tokens-AbCdEf", "the stage dev"),
+        (f"{ARN}persisty/notes/dev/tokens", "the stage dev"),
+        (f"{ARN}persisty/other/prod/tokens-AbCdEf", "other in the stage prod"),
+        (f"{ARN}mine-AbCdEf", "the stage dev"),
+    ],
+)
+def test_the_token_secret_of_another_deployment_is_not_taken_from_the_shell(arn: str, owner: str) -> None:
+    with pytest.raises(InvalidDeclaration, match=f"is the secret of {owner}") as refused:
+        deployed_settings("notes", "prod", OF_DEV, {SECRET: arn})
+    assert [(fault.path, fault.found) for fault in refused.value.faults] == [(f"/{SECRET}", arn)]
+    declared = {"prod": {SECRET: arn}}
+    assert deployed_settings("notes", "prod", declared, {}).settings.token_secret_arn == arn
+    assert deployed_settings("notes", "prod", declared, {SECRET: arn}).notes == ()
+
+
+@pytest.mark.parametrize("name", ["persisty/notes/prod/tokens-AbCdEf", "all-AbCdEf", "another-AbCdEf"])
+def test_a_token_secret_that_may_be_of_this_stage_is_taken_from_the_shell(name: str) -> None:
+    assert deployed_settings("notes", "prod", OF_DEV, {SECRET: ARN + name}).settings.token_secret_arn == ARN + name
+
+
 def test_an_empty_text_unsets_a_variable_of_every_stage() -> None:
-    deployed = deployed_settings("qa", {"*": DECLARED["*"], "qa": {"PERSISTY_LOG_LEVEL": "", "PAYMENTS": ""}}, {})
+    deployed = deployed_settings(
+        "notes", "qa", {"*": DECLARED["*"], "qa": {"PERSISTY_LOG_LEVEL": "", "PAYMENTS": ""}}, {}
+    )
     assert (deployed.settings.log_level, deployed.variables) == ("INFO", {})
 
 
@@ -124,7 +154,7 @@ def test_an_empty_text_unsets_a_variable_of_every_stage() -> None:
 )
 def test_a_mistake_stops_the_synth_with_its_place(declared: Any, path: str) -> None:
     with pytest.raises(InvalidDeclaration) as refused:
-        deployed_settings("prod", declared, {})
+        deployed_settings("notes", "prod", declared, {})
     assert [fault.path for fault in refused.value.faults] == [path]
     assert "x" * 40 not in str(refused.value)
 

@@ -11,6 +11,7 @@ from persisty.naming import (
     STAGE,
     camel,
     index_name,
+    is_table_of,
     kebab,
     pascal,
     snake,
@@ -85,3 +86,19 @@ def test_long_names_are_shortened_and_stay_distinct() -> None:
     assert len({stack_prefix(long, stage) for stage in ("dev", "prod")}) == 2
     assert len(stack_prefix(long, "dev")) + len("-Events") <= 128
     assert table_name("shop", "dev", long) == table_name("shop", "dev", long)
+
+
+def test_the_tables_of_an_app_and_stage_are_known_by_their_names() -> None:
+    places = [(app, stage) for app in ("shop", "shop-dev", "sho") for stage in ("dev", "dev-x", "p")]
+    names = {
+        name: place
+        for place in places
+        for name in (
+            system_table_name(*place),
+            *(table_name(*place, store) for store in ("note", "dev", "persisty_schema")),
+        )
+    }
+    for name, owner in names.items():
+        assert [place for place in places if is_table_of(name, *place)] == [owner], name
+    assert not is_table_of("shop-dev-", "shop", "dev")
+    assert not is_table_of("shop-dev", "shop", "dev")

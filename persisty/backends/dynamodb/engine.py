@@ -26,7 +26,7 @@ from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...model.stored_names import stored_index, stored_names_of
 from ...naming import system_table_name, table_name
-from ...store.backend import Backend, Write, WriteResult
+from ...store.backend import AbsentNulls, Backend, Write, WriteResult
 from ...store.engine_urls import is_origin, read_url
 from ...store.migration import Migrator, Report
 from ...store.write_results import relocated
@@ -35,7 +35,7 @@ from .codec import WireCodec
 from .index_completion import complete, complete_late
 from .system_table import definition
 from .table_checks import key_faults, names_to_find, scan_of_names, table_faults, values_found
-from .table_definitions import definitions, gsi, index_names, key_schema
+from .table_definitions import definitions, expire, gsi, index_names, key_schema
 from .transport import CONDITION_FAILED, Transport, as_error
 from .transport_opening import STREAMS, TABLES, open_transport
 
@@ -71,6 +71,7 @@ class DynamoDbEngine:
         self._system = system_table_name(app, stage)
         self._completed: set[tuple[str, str]] = set()
         self._incomplete: Callable[[StoreMeta[Any]], Collection[Index]] = lambda meta: ()
+        self._nulls: Callable[[], AbsentNulls | None] = lambda: None
 
     def open(self, meta: StoreMeta[T]) -> DynamoDbBackend[T]:
         def incomplete() -> Collection[str]:
@@ -90,7 +91,7 @@ class DynamoDbEngine:
         for meta, table in tables:
             self._add_indexes(meta, table)
             if meta.expires is not None:
-                self._expire(meta, stored_names_of(meta)[meta.expires])
+                expire(self._call, self._table(meta), stored_names_of(meta)[meta.expires])
 
     def table(self, name: str) -> None:
         """Return None: a DynamoDB table has no columns."""
@@ -204,8 +205,7 @@ class DynamoDbEngine:
         self, meta: StoreMeta[Any], index: Index, table: Mapping[str, Any], report: Report | None = None
     ) -> Mapping[str, Any]:
         """Complete the items for an index and create it. Wait until it is active, without a limit, and return the description of the table."""
-        complete(self.send, table, meta, WireCodec(meta), index, report)
-        self._completed.add((meta.name, index.name))
+        self._complete(meta, index, table, report)
         payload = {
             "TableName": self._table(meta),
             "AttributeDefinitions": definitions(meta, WireCodec(meta), self.options),
@@ -233,12 +233,17 @@ class DynamoDbEngine:
         if stored_index(meta, index) not in index_names(table):
             self._add_index(meta, index, table, report)
         else:  # a deployment has created it
-            complete(self.send, table, meta, WireCodec(meta), index, report)
-            self._completed.add((meta.name, index.name))
+            self._complete(meta, index, table, report)
 
-    def check_indexes_with(self, incomplete: Callable[[StoreMeta[Any]], Collection[Index]]) -> None:
-        """Do not query an index that `incomplete` returns, unless no match can lack an attribute of the index."""
-        self._incomplete = incomplete
+    def _complete(self, meta: StoreMeta[Any], index: Index, table: Mapping[str, Any], report: Report | None) -> None:
+        complete(self.send, table, meta, index, self._nulls(), report)
+        self._completed.add((meta.name, index.name))
+
+    def check_indexes_with(
+        self, incomplete: Callable[[StoreMeta[Any]], Collection[Index]], nulls: Callable[[], AbsentNulls | None]
+    ) -> None:
+        """Do not query an index that `incomplete` returns, unless no match can lack an attribute of the index. `nulls`: knows the nulls that are absent."""
+        self._incomplete, self._nulls = incomplete, nulls
 
     def remove_index(self, table: str, name: str) -> None:
         """Delete an index, and wait until it is deleted."""
@@ -269,7 +274,9 @@ class DynamoDbEngine:
 
     def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
         late = [one for one in indexes if (meta.name, one.name) not in self._completed]
-        complete_late(self.send, lambda: self._wait(self._table(meta)), meta, late, self.options.max_scan)
+        complete_late(
+            self.send, lambda: self._wait(self._table(meta)), meta, late, self.options.max_scan, self._nulls()
+        )
 
     def send(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Call an operation with a condition. Return an empty response if the condition is false."""
@@ -290,14 +297,6 @@ class DynamoDbEngine:
                 raise as_error(error) from error
             return False
         return True
-
-    def _expire(self, meta: StoreMeta[Any], attribute: str) -> None:
-        """Turn on DynamoDB's deletion of expired items."""
-        table = {"TableName": self._table(meta)}
-        status = self._call("DescribeTimeToLive", table)["TimeToLiveDescription"]["TimeToLiveStatus"]
-        if status not in ("ENABLED", "ENABLING"):
-            specification = {"AttributeName": attribute, "Enabled": True}
-            self._call("UpdateTimeToLive", {**table, "TimeToLiveSpecification": specification})
 
     def _wait(self, name: str, *, patient: bool = False) -> Mapping[str, Any]:
         """Wait until a table and its indexes are active, and return its description. `patient`: wait without a limit; an index may take hours."""

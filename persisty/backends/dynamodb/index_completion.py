@@ -2,18 +2,21 @@
 
 An index contains only items that have all its attributes. Items stored before such an attribute was declared therefore get its default first
 (see `model.missing_values`); otherwise a query of the index would not find them. An optional attribute without an index may also be a NULL, which
-no index takes. Such NULLs are removed after all items that lack the attribute have its default.
+no index takes. Such NULLs are removed after all items that lack the attribute have its default, and after the record of the schema says that the attribute
+is None where it is absent (see `store.absent_nulls`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...model.missing_values import late_indexes, value_before
 from ...model.stored_names import stored_index
+from ...store.backend import AbsentNulls
 from ...store.migration import Report
 from .codec import WireCodec
 from .parallel import in_parallel
@@ -26,29 +29,40 @@ def complete(
     call: Call,
     table: Mapping[str, Any],
     meta: StoreMeta[Any],
-    codec: WireCodec,
     index: Index,
+    nulls: AbsentNulls | None,
     report: Report | None = None,
 ) -> None:
     """Give the items the values that they lack for an index. `table`: the description of the table without the index."""
-    scans = ResumableScans(call, report or Report(lambda items: None))
+    scans, codec = ResumableScans(call, report or Report(lambda items: None)), WireCodec(meta)
     indexed = {key["AttributeName"] for one in table.get("GlobalSecondaryIndexes", ()) for key in one["KeySchema"]}
-    name = table["TableName"]
+    name, optional = table["TableName"], list[str]()
     for attribute in index.attributes:
-        if attribute in meta.key.attributes:
+        declared = meta.attributes[attribute]
+        value = value_before(declared)
+        if attribute in meta.key.attributes or value is None:
             continue
-        optional = meta.attributes[attribute].optional
-        value = value_before(meta.attributes[attribute])
-        if value is None or (optional and codec.stored[attribute] in indexed):
-            continue  # an absent attribute is null
+        if declared.optional:
+            if codec.stored[attribute] in indexed:
+                continue  # an absent attribute is null
+            optional.append(attribute)
+        if declared.optional and nulls is not None and nulls.is_null(meta, attribute):
+            scans.skip()
+            continue
         wire = codec.value(attribute, value())
         _change(call, scans, name, codec, attribute, "attribute_not_exists(#0)", "SET #0 = :0", wire)
-        if optional:
-            _change(call, scans, name, codec, attribute, "#0 = :0", "REMOVE #0", NULL)
+    for attribute in optional:
+        note = partial(nulls.note, meta, attribute) if nulls is not None else None
+        _change(call, scans, name, codec, attribute, "#0 = :0", "REMOVE #0", NULL, note)
 
 
 def complete_late(
-    call: Call, described: Callable[[], Mapping[str, Any]], meta: StoreMeta[Any], late: Collection[Index], limit: int
+    call: Call,
+    described: Callable[[], Mapping[str, Any]],
+    meta: StoreMeta[Any],
+    late: Collection[Index],
+    limit: int,
+    nulls: AbsentNulls | None,
 ) -> None:
     """Complete the items of the `late` indexes, which a deployment has added: CloudFormation builds an index of the items as they are. An index with another
     number of items than the table is completed too, if it misses one of the first `limit` items. `described`: returns the description of the table."""
@@ -62,7 +76,7 @@ def complete_late(
         if one not in late and counts.get(stored_index(meta, one), -1) != table.get("ItemCount")
     ]
     for index in (*late, *indexes_with_gaps(call, table, meta, others, limit)):
-        complete(call, table, meta, WireCodec(meta), index)
+        complete(call, table, meta, index, nulls)
 
 
 def indexes_with_gaps(
@@ -114,8 +128,9 @@ def _change(
     condition: str,
     update: str,
     value: dict[str, Any],
+    before: Callable[[], None] | None = None,
 ) -> None:
-    """Update all items that meet a condition, each only if it still does."""
+    """Update all items that meet a condition, each only if it still does. `before`: called before the first of them is updated."""
     stored = codec.stored[attribute]
     names = {"#0": stored, **{f"#{place}": name for place, name in enumerate(codec.stored_key, 1)}}
     values = {":0": value}
@@ -143,4 +158,7 @@ def _change(
     if ":0" in condition:
         scan["ExpressionAttributeValues"] = values
     for keys in scans.pages(scan):
+        if keys and before is not None:
+            before()
+            before = None
         in_parallel(run, keys)

@@ -31,6 +31,10 @@ class ResumableScans:
         self.noted: Any = noted
         self._next, self._done = 0, report.done
 
+    def skip(self) -> None:
+        """Count a scan that is not needed, so that the others keep their numbers."""
+        self._next += 1
+
     def pages(self, scan: Mapping[str, Any]) -> Iterator[Sequence[Wire]]:
         """Yield the items of each page of a scan. A page counts as done when the next one is requested."""
         number = self._next

@@ -1,4 +1,4 @@
-"""Find the items that would share the values of a new unique index, before a migration changes anything.
+"""Find the items that would share the values of a new unique index, or of a new key, before a migration changes anything.
 
 The values are those after the migration: converted, and with the default where a required attribute has none. One pass over the table collects a hash of
 each value, 8 bytes an item. Only if two are equal, a second pass reads the keys of their items.
@@ -13,7 +13,6 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
-from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import Schema
@@ -53,10 +52,10 @@ class FutureValue:
 
 
 class SharedValues:
-    """The values of one unique index after a migration."""
+    """The values of a unique index or a key, over these attributes, after a migration."""
 
-    def __init__(self, stored: Schema, applied: Schema, declared: StoreMeta[Any], index: Index) -> None:
-        self._values = [FutureValue(stored, applied, declared, name) for name in index.attributes]
+    def __init__(self, stored: Schema, applied: Schema, declared: StoreMeta[Any], attributes: Iterable[str]) -> None:
+        self._values = [FutureValue(stored, applied, declared, name) for name in attributes]
 
     @property
     def places(self) -> list[str]:

@@ -31,6 +31,7 @@ KEYED = (
     "with a key of the new attribute, and the items are copied to it"
 )
 SHARED = "These items share values that have to be unique"
+SAME_KEY = "These items would have the same key"
 DECIDED_BY_TYPE = frozenset({"attribute_retyped", "members_removed", "nested_narrowed"})
 """Kinds of changes that a value survives if the declared type allows it."""
 LACKS = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
@@ -96,10 +97,15 @@ class StoredItems:
             message = "These items have a value that is no longer declared. Give them another one first"
             yield from self._refused(change, place, name, check, message, shown_cell)
         if change.kind == "unique_added":
-            yield from self._shared(change, name, SharedValues(stored, applied, declared, _unique(declared, change)))
+            values = SharedValues(stored, applied, declared, _unique(declared, change).attributes)
+            yield from self._shared(change, name, values, SHARED)
+        if copied:
+            yield from self._shared(
+                change, name, SharedValues(stored, applied, declared, declared.key.attributes), SAME_KEY
+            )
 
-    def _shared(self, change: Change, name: str, values: SharedValues) -> Iterator[Fault]:
-        """Yield a fault with the keys of the items that would share the values of a unique index, by their values."""
+    def _shared(self, change: Change, name: str, values: SharedValues, message: str) -> Iterator[Fault]:
+        """Yield a fault with the keys of the items that would share the values of a unique index or of a new key, by their values."""
         keys = self._keys(name)
         places = [one for one in values.places if one not in keys.values()]
         names = {**{f"#u{number}": place for number, place in enumerate(places)}, **keys}
@@ -113,7 +119,7 @@ class StoredItems:
         )
         texts = [f"{key} ({text})" for text, key in found[:LISTED]]
         more = " and more" if len(found) > LISTED else ""
-        yield Fault(change.path, SHARED, found=", ".join(texts) + more)
+        yield Fault(change.path, message, found=", ".join(texts) + more)
 
     def _refused(
         self,

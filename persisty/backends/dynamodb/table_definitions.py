@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -39,3 +39,11 @@ def key_schema(names: Sequence[str]) -> list[dict[str, str]]:
 def index_names(table: Mapping[str, Any]) -> set[str]:
     """Return the names of the indexes of a described table."""
     return {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
+
+
+def expire(call: Callable[[str, dict[str, Any]], Mapping[str, Any]], name: str, attribute: str) -> None:
+    """Turn on DynamoDB's deletion of expired items in a table."""
+    status = call("DescribeTimeToLive", {"TableName": name})["TimeToLiveDescription"]["TimeToLiveStatus"]
+    if status not in ("ENABLED", "ENABLING"):
+        specification = {"AttributeName": attribute, "Enabled": True}
+        call("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": specification})

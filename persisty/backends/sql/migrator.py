@@ -190,17 +190,22 @@ class SqlMigrator:
         """Return the names of persisty's indexes that are not declared or unfinished, and the declared ones that are missing."""
         names = {source: name for name, source in values.sources.items()}
         declared = {str(one.name): one for one in by_name(target.indexes)}
-        stale: list[str] = []
+        renamed, stale = self.renamed_indexes(former, target), list[str]()
         for one in self.indexes(former):
             if not one.name.startswith(f"{former}-"):
                 continue
-            index = declared.get(one.name)
+            new_name = renamed.get(one.name, one.name)
+            index = declared.get(new_name)
             columns = tuple(names.get(column, column) for column in one.columns)
             if index is not None and one.valid and columns == tuple(column.name for column in index.columns):
-                del declared[one.name]
+                del declared[new_name]
             else:
                 stale.append(one.name)
         return stale, [*declared.values()]
+
+    def renamed_indexes(self, former: str, target: Table) -> dict[str, str]:
+        """Return the indexes that get new names together with their table, with these names."""
+        return {}
 
     def _removal(self, evolution: Evolution, allowed: Collection[str]) -> Iterator[Step]:
         """Yield the step that drops the table of an item that is no longer declared, if that is allowed."""

@@ -12,6 +12,7 @@ import pytest
 from persisty.cli import local
 from persisty.cli.main import main
 from persisty.errors import InvalidDeclaration
+from persisty.local import deployment
 from persisty.local.deployment import Cdk
 from persisty.local.emulator import Emulator
 from persisty.local.server import Front
@@ -76,14 +77,29 @@ def test_an_interruption_before_the_server_runs_ends_the_command() -> None:
     assert session.ended
 
 
-@pytest.mark.parametrize("copies", [False, True])
-def test_a_synth_for_this_machine_skips_the_checks_of_templates(copies: bool, tmp_path: Path) -> None:
-    """It copies code only for a CDK app of the project's own, whose assets may exclude files."""
+def test_a_synth_of_a_cdk_app_of_its_own_skips_the_checks_of_templates(tmp_path: Path) -> None:
+    """It copies code, because the assets may exclude files."""
     program = tmp_path / "node_modules" / ".bin" / "cdk"
     program.parent.mkdir(parents=True)
     program.write_text('#!/bin/sh\necho "$CDK_VALIDATION $*" > called\n')
     program.chmod(0o755)
-    Cdk(tmp_path, ["--context", "app=shop:app"], Emulator("http://localhost:1"), copies=copies).synth(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    Cdk(tmp_path, ["--context", "app=shop:app"], Emulator("http://localhost:1"), copies=True).synth(tmp_path / "out")
     called = (tmp_path / "called").read_text()
     assert called.startswith("false synth ")
-    assert ("--no-staging" in called) == (not copies)
+    assert "--no-staging" not in called
+
+
+def test_the_app_of_persisty_gets_the_context_that_the_cli_would_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".cdk.json").write_text('{"context": {"of_the_user": 1, "stage": "x", "app": "y"}}')
+    (tmp_path / "cdk.json").write_text('{"context": {"stage": "dev", "memory": 512, "app": "shop:app"}}')
+    monkeypatch.setattr(deployment, "USER", tmp_path / "home")
+    monkeypatch.setattr(deployment, "cdk_command", lambda folder: ["cdk"])
+    words = ["--app", "x", "--context", "stage=qa", "--context", "tag=a=b"]
+    found = Cdk(tmp_path, words, Emulator("http://localhost:1"), copies=False)._context()
+    assert {name: value for name, value in found.items() if not name.startswith("aws:cdk:")} == {
+        "of_the_user": 1, "stage": "qa", "memory": 512, "app": "shop:app", "tag": "a=b"
+    }  # fmt: skip

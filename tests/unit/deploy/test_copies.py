@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
-from persisty.backends.dynamodb import table_copy
+from persisty.backends.dynamodb import shared_values, table_copy
 from persisty.cli.migrate import command
-from persisty.deploy.migration import Migration
+from persisty.deploy.evolution import evolutions_of
+from persisty.deploy.migration import Migration, refused_changes
 from persisty.deploy.revision_files import revisions_in
 from persisty.deploy.revision_writing import write_revision
 from persisty.deploy.revisions import pending, upgrade
@@ -157,7 +158,9 @@ def test_a_key_that_changes_in_the_same_table_is_refused_with_what_to_declare(ta
     assert any('@stored(table="car_2")' in fault.message for fault in caught.value.faults)
 
 
-def test_items_that_would_have_the_same_key_are_named_and_none_is_lost(tables: Tables) -> None:
+def test_items_that_would_have_the_same_key_are_named_and_none_is_lost(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @stored(name="vehicle", former_names="car", key="odometer")
     class ByOdometer:
         odometer: int
@@ -167,8 +170,18 @@ def test_items_that_would_have_the_same_key_are_named_and_none_is_lost(tables: T
         note: str | None = None
 
     tables.filled(Car, *ROWS[:3], {"id": "twin", "plate": "T", "odometer": 1})
-    with pytest.raises(Conflict, match="same key") as caught:
-        Migration(tables.app(ByOdometer), [SWITCH]).apply()
+    app = tables.app(ByOdometer)
+    [evolution] = evolutions_of(app)
+    refused = {change.kind: why for change, why in refused_changes(app, evolution).items()}
+    assert refused == {"key_changed": "These items would have the same key (found 001 (1), twin (1))"}
+    for migrate in (Migration(app, [SWITCH]).plan, Migration(app, [SWITCH]).apply):
+        with pytest.raises(SchemaMismatch, match="/vehicle: These items would have the same key"):
+            migrate()
+    # an item that older code creates during the copy
+    with monkeypatch.context() as unnoticed:
+        unnoticed.setattr(shared_values.SharedValues, "repeated", lambda values, pages: frozenset())
+        with pytest.raises(Conflict, match="same key") as caught:
+            Migration(tables.app(ByOdometer), [SWITCH]).apply()
     assert sorted(caught.value.details["keys"]) == ["001", "twin"]
     before = older(tables)
     assert len(cars(before)) == 4
@@ -289,7 +302,7 @@ def test_the_command_says_that_a_copy_waits_for_its_switch(
     tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
     tables.filled(Car, *ROWS[:3])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("persisty.cli.migrate.load", lambda app, url, reading: (tables.app(Vehicle), "shop:app"))
+    monkeypatch.setattr("persisty.cli.migrate.load", lambda app, url, stage, reading: (tables.app(Vehicle), "shop:app"))
     command()
     out = capsys.readouterr().out
     assert "--allow switch:vehicle" in out

@@ -12,7 +12,7 @@ import pytest
 from persisty import App, Attr, Index, ScanNotAllowed, stored
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.table_definitions import definitions, gsi
-from persisty.cli import deploy
+from persisty.cli import regional_deployment
 from persisty.deploy.assembly import PlacedApp
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.index_completion import complete_indexes, doubt_indexes, has_defaulted_indexes
@@ -354,7 +354,7 @@ def test_a_deployment_whose_indexes_cannot_be_completed_says_so(
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_endpoint)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     placed = PlacedApp(f"{__name__}:app", f"c{next(STAGES)}")
-    assert deploy._complete(placed, None, Console(highlight=False))
+    assert regional_deployment.complete(placed, None, None, Console(highlight=False))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
-    assert not deploy._complete(placed, None, Console(highlight=False, width=200))
+    assert not regional_deployment.complete(placed, None, None, Console(highlight=False, width=200))
     assert "completed: Deployed, but its indexes are not completed" in capsys.readouterr().out

@@ -72,7 +72,7 @@ class PostgresMigrator(RenamingMigrator):
         values = self.values(former, stored, declared)
         target, items = self.target(declared, values), self.count(former)
         if former != name:
-            yield self._renaming(former, name)
+            yield self._renaming(former, target)
         mirrored = self.mirrored(former, name)
         yield from self._without_defaults(name, former, mirrored)
         yield from self._taken_back(values, target, mirrored)
@@ -181,13 +181,29 @@ class PostgresMigrator(RenamingMigrator):
         found = [one for one in self.indexes(former) if one.name in stale and one.name not in made]
         return [one.name for one in found if not older_code_needs(one)]
 
-    def _renaming(self, former: str, name: str) -> Step:
+    def _renaming(self, former: str, target: Table) -> Step:
         """Return the step that renames a table and its indexes. An empty table that already has the new name is dropped."""
-        statements = []
+        name, statements = target.name, list[str]()
         if self.columns(name):
             statements.append(f"DROP TABLE {self.place(name)}")
         statements.append(self._alter(lambda op: op.rename_table(former, name, schema=self._schema)))
+        statements += [
+            f"ALTER INDEX {self._in_schema}{self.quoted(old)} RENAME TO {self.quoted(new)}"
+            for old, new in self.renamed_indexes(former, target).items()
+        ]
         return self.step(f"Rename the table {former} to {name}", statements)
+
+    def renamed_indexes(self, former: str, target: Table) -> dict[str, str]:
+        if former == target.name:
+            return {}
+        declared = {
+            (tuple(column.name for column in one.columns), bool(one.unique)): str(one.name) for one in target.indexes
+        }
+        return {
+            one.name: declared[one.columns, one.unique]
+            for one in self.indexes(former)
+            if one.valid and one.name.startswith(f"{former}-") and (one.columns, one.unique) in declared
+        }
 
     def _concurrent(self, title: str, statements: Sequence[str], items: int | None = None) -> Step:
         """Return a step whose statements run outside of a transaction."""
