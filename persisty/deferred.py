@@ -14,6 +14,7 @@ DEFERRED: dict[str, str] = {
     "persisty.api.authorization": "needs servey",
     "persisty.api.idempotency": "is needed by requests with a key alone",
     "persisty.api.openapi.document": "describes every operation, for requests of the document",
+    "persisty.application.shared_changes": "is needed by apps that share their changes alone",
     "persisty.backends.dynamodb.boto3_transport": "needs boto3",
     "persisty.backends.dynamodb.migrator": "is needed by migrations alone",
     "persisty.backends.sql.foreseen_sqlite": "is needed by plans of revision files alone",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakSet
 
@@ -19,7 +18,7 @@ from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
 from ..security.policy import looks_at_caller
 from ..store.catalogue import Catalogue
-from ..store.change_feed import Changes, Compiled, Feed, Listener
+from ..store.change_feed import Compiled, Feed
 from ..store.change_path import ChangePath
 from ..store.context import StoreContext
 from ..store.edits import Edit, EditResult
@@ -55,7 +54,8 @@ class App(DefersCalls):
     `url`: the engine (see `persisty.backends`); default: `PERSISTY_URL`, else a SQLite file named after the app. `engines`: the URLs of further engines
     by name, for items that name one (`@stored(engine="cache")`). Declaring an app opens nothing. `cache`: this process caches items according to their `Cache`,
     unless `PERSISTY_CACHE` is set. `idempotency`: how long the response to a `POST` with an `Idempotency-Key` is stored; None ignores
-    the header. `abandoned`: former items, and attributes such as `car.odometer`, whose stored values are no longer needed. Without them, the app does not
+    the header. `feed`: how long the engines keep changes for other processes, so that listeners, subscriptions and caches of all processes see every
+    change; None: each process sees its own. `abandoned`: former items, and attributes such as `car.odometer`, whose stored values are no longer needed. Without them, the app does not
     start with a new item or attribute that looks like a renamed one.
     """
 
@@ -71,12 +71,13 @@ class App(DefersCalls):
         cache: bool = False,
         idempotency: timedelta | None = timedelta(days=1),
         abandoned: Iterable[str] = (),
+        feed: timedelta | None = None,
     ) -> None:
         metas, further = [declared(item) for item in items], dict(engines or {})
-        check_arguments(name, metas, further, idempotency)
+        check_arguments(name, metas, further, idempotency, feed)
         self.name, self.idempotency = name, idempotency
         self._actions = tuple(actions)
-        configured, feed = settings.load(), Feed()
+        configured, changes = settings.load(), Feed()
         self._before_triggers = configured.before_triggers != "off"
         super().__init__(
             Engines(
@@ -84,9 +85,10 @@ class App(DefersCalls):
                 url or configured.url or f"sqlite:///{name}.db",
                 further,
                 stage or configured.stage,
-                feed,
+                changes,
                 cached=cache if configured.cache is None else configured.cache == "on",
             ),
+            changes,
             feed,
         )
         self._authenticator: Authenticator | None = None
@@ -161,6 +163,8 @@ class App(DefersCalls):
         self._catalogue = now
         if self._actions:
             self._feed.compile_with(self._compiled_triggers, at_first_change=self._before_triggers)
+        if self._shared is not None:
+            self._feed.shared = now.metas
         self._engines.forget(one for name, one in before.metas.items() if now.metas.get(name) is not one)
 
     def _open(self, meta: StoreMeta[T]) -> ChangePath[T]:
@@ -174,6 +178,8 @@ class App(DefersCalls):
             and (self.records_schemas or meta.name in self._changed)
         ):
             self._preparation.apply([meta], self.metas.keys(), self.abandoned)
+        if self._shared is not None and meta.name in self.metas:
+            self._shared.follow(meta.name)
         return connection.open(meta)
 
     def system_store(self, meta: StoreMeta[T]) -> Store[T]:
@@ -199,19 +205,8 @@ class App(DefersCalls):
 
         return edit_stores(context, list(batch), atomic=atomic)
 
-    def listen(
-        self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False
-    ) -> Callable[[], None]:
-        """Call a function with each later `Change` of these items through this app. Returns a function that unsubscribes.
-
-        The thread that wrote calls it after the write is committed, so the listener must not block. `before`: changes contain the item
-        before an update, too, which costs a read of each updated item.
-        """
-        return self._feed.listen([self.store(item).meta.name for item in items], listener, before=before)
-
-    def changes(self, *items: type[Any] | str, timeout: float | None = None) -> Changes:
-        """Return an iterator over later changes of these items; see `Changes`."""
-        return Changes(partial(self.listen, items), timeout)
+    def _names(self, items: Iterable[type[Any] | str]) -> list[str]:
+        return [self.store(item).meta.name for item in items]
 
     @property
     def looks_at_callers(self) -> bool:
@@ -320,6 +315,8 @@ class App(DefersCalls):
     def close(self) -> None:
         """Close the engines. The next call opens them again."""
         self._preparation.forget()
+        if self._shared is not None:
+            self._shared.stop()
         with self._changing:
             for context in self._handed_out:
                 context.disconnect()

@@ -17,6 +17,8 @@ from ..naming import RESERVED, kebab
 
 LONGEST = timedelta(days=30)
 """The longest time for which responses of requests with an idempotency key are stored."""
+SHORTEST_FEED = timedelta(minutes=1)
+"""The shortest time for which changes are kept."""
 Action = Callable[..., Any] | str
 """A function marked by servey's `@action`, or the name of a module with such functions, imported at the first use."""
 
@@ -58,13 +60,19 @@ def table_faults(metas: Iterable[StoreMeta[Any]]) -> Iterable[Fault]:
 
 
 def check_arguments(
-    name: str, metas: Sequence[StoreMeta[Any]], engines: Collection[str], idempotency: timedelta | None
+    name: str,
+    metas: Sequence[StoreMeta[Any]],
+    engines: Collection[str],
+    idempotency: timedelta | None,
+    feed: timedelta | None,
 ) -> None:
-    """Raise `InvalidDeclaration` with every fault of an app's name, items, engines and `idempotency`."""
+    """Raise `InvalidDeclaration` with every fault of an app's name, items, engines, `idempotency` and `feed`."""
     faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
     faults += item_faults(metas, engines)
     if idempotency is not None and not timedelta(0) < idempotency <= LONGEST:
         faults.append(Fault("/idempotency", "Not a valid time to store responses", f"up to {LONGEST.days} days"))
+    if feed is not None and not SHORTEST_FEED <= feed <= LONGEST:
+        faults.append(Fault("/feed", "Not a valid time to keep changes", f"a minute to {LONGEST.days} days"))
     if faults:
         raise InvalidDeclaration("The app contradicts itself", faults=faults)
 

@@ -40,8 +40,8 @@ class DefersCalls(StoredBy):
 
     _actions: tuple[Action, ...]
 
-    def __init__(self, engines: Engines, feed: Feed) -> None:
-        super().__init__(engines, feed)
+    def __init__(self, engines: Engines, feed: Feed, keep: timedelta | None) -> None:
+        super().__init__(engines, feed, keep)
         self._detached: Detached | None = None
         self._used_queues: set[str] = set()
 

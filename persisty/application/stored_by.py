@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration
 from ..model.meta import StoreMeta
 from ..store.backend import Engine
-from ..store.change_feed import Feed
+from ..store.change_feed import Changes, Feed, Listener, resumed
 from ..store.connection import Connection
 from ..store.outbox import Outbox
 from ..store.trigger_registry import Triggers
 from .engines import Engines
 
+if TYPE_CHECKING:
+    from .shared_changes import SharedChanges
+
 
 class StoredBy:
     name: str
 
-    def __init__(self, engines: Engines, feed: Feed) -> None:
+    def __init__(self, engines: Engines, feed: Feed, keep: timedelta | None) -> None:
         self._engines, self._feed = engines, feed
+        self._shared: SharedChanges | None = None
+        if keep is not None:
+            module = deferred("persisty.application.shared_changes")
+            self._shared = module.SharedChanges(engines, feed, lambda: self.metas, keep.total_seconds())
 
     @property
     def metas(self) -> Mapping[str, StoreMeta[Any]]:
@@ -58,6 +68,35 @@ class StoredBy:
         if engine is not None and engine not in self._engines.names:
             raise InvalidDeclaration(f"{engine} is not an engine of {self.name}")
         return self._engines.connected(self._engines.place_of(engine)).transaction()
+
+    def _names(self, items: Iterable[type[Any] | str]) -> list[str]:
+        """Return the names of items of this app."""
+        raise NotImplementedError
+
+    def listen(
+        self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False
+    ) -> Callable[[], None]:
+        """Call a function with each later `Change` of these items through this app. Returns a function that unsubscribes.
+
+        The thread that wrote calls it after the write is committed, so the listener must not block. `before`: changes contain the item
+        before an update, too, which costs a read of each updated item.
+
+        If the app shares its changes (`feed`), a thread of its own calls the listener with the changes of all processes.
+        """
+        names = self._names(items)
+        stop = self._feed.listen(names, listener, before=before)
+        if self._shared is not None:
+            self._shared.start(names or self.metas)
+        return stop
+
+    def changes(self, *items: type[Any] | str, timeout: float | None = None, after: str | None = None) -> Changes:
+        """Return an iterator over later changes of these items; see `Changes`. `after`: the `position` of a change, to go on after it. The changes of the moments
+        before it may come again. Raises `SubscriptionOverrun` if changes after it are no longer kept."""
+        if after is None:
+            return Changes(partial(self.listen, items), timeout)
+        if self._shared is None:
+            raise InvalidDeclaration("The app keeps no changes: declare App(feed=timedelta(minutes=10))")
+        return resumed(partial(self._shared.resume, self._names(items), after), timeout)
 
     @property
     def own_engine(self) -> Connection:

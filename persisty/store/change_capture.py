@@ -23,6 +23,7 @@ from ..model.meta import StoreMeta
 from ..security.caller import Caller
 from .backend import BulkWrite, Delete, Outcome, Patch, Put, Write, WriteResult
 from .change_feed import Change
+from .change_log import NewChange
 from .event_images import image_json
 from .outbox import NONE, NewEvent, Payload
 from .trigger_registry import Triggers
@@ -83,13 +84,15 @@ def write_of(bulk: BulkWrite, key: KeyValues) -> Write:
     return Delete(key, bulk.where) if bulk.changes is None else Patch(key, bulk.changes, bulk.where)
 
 
-def events_of(meta: StoreMeta[Any], changes: Sequence[Change], triggers: Triggers) -> list[NewEvent]:
-    """Return the events of the changes that actions want, in order."""
-    found: list[NewEvent] = []
+def events_of(
+    meta: StoreMeta[Any], changes: Sequence[Change], triggers: Triggers, *, shared: bool
+) -> list[NewEvent | NewChange]:
+    """Return the events of the changes that actions want, in order. `shared`: and each change for the change log."""
+    found: list[NewEvent | NewChange] = []
     for change in changes:
         before = None if change.before is UNSET else change.before
         actions = [one.action for one in triggers.after(change.store, change.kind) if one.wants(before, change.after)]
-        if not actions:
+        if not actions and not shared:
             continue
         payload = _json(
             Payload(
@@ -101,6 +104,8 @@ def events_of(meta: StoreMeta[Any], changes: Sequence[Change], triggers: Trigger
             )
         ).decode()
         found += [NewEvent(change.store, change.kind, change.key, action, payload) for action in actions]
+        if shared:
+            found.append(NewChange(change.store, change.kind, change.key, payload))
     return found
 
 

@@ -36,6 +36,7 @@ class Change(Struct, frozen=True):
     for a created item, UNSET for an updated item unless a listener needs before images. `after` is the item after the change, None for a
     deleted item. `caller` is the subject on whose behalf the change was made, None for trusted code and anonymous callers. `at` is the time in UTC.
     `sequence` numbers the changes of a feed in the order of delivery, from 1. `id` is that of the event, if a before trigger has seen the change.
+    `position` is the place in the change log after this change, None if the app does not share its changes.
     """
 
     store: str
@@ -47,6 +48,7 @@ class Change(Struct, frozen=True):
     at: datetime | None = None
     sequence: int = 0
     id: UUID | None = None
+    position: str | None = None
 
     @property
     def item(self) -> Any:
@@ -77,6 +79,7 @@ class Feed:
         self._before_triggers: BeforeTriggers = NoBeforeTriggers()
         self._compile: Callable[[], Compiled] | None = None
         self._at_first_change = True
+        self._shared: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._numbers = count(1)
 
@@ -104,13 +107,24 @@ class Feed:
             self._compile, self._at_first_change = make, at_first_change
             self._observe()
 
+    @property
+    def shared(self) -> frozenset[str]:
+        """The stores whose changes are in the change log of their engine. Its reader delivers them, in all processes."""
+        return self._shared
+
+    @shared.setter
+    def shared(self, stores: Iterable[str]) -> None:
+        with self._lock:
+            self._shared = frozenset(stores)
+            self._observe()
+
     def is_watched(self, store: str) -> bool:
-        """Return whether a listener or any trigger concerns the changes of this store."""
+        """Return whether a listener, another process or any trigger concerns the changes of this store."""
         return store in self._watched
 
     def watched_stores(self) -> frozenset[str]:
-        """Return the stores with a listener or any trigger."""
-        return frozenset((*self._listeners, *self.triggers.stores, *self.before_triggers.before_stores))
+        """Return the stores that a listener, another process or any trigger concerns."""
+        return frozenset((*self._listeners, *self._shared, *self.triggers.stores, *self.before_triggers.before_stores))
 
     def has_listeners(self, store: str) -> bool:
         """Return whether a listener receives the changes of this store."""
@@ -164,7 +178,7 @@ class Feed:
         elif self._at_first_change:
             self._watched = _Undecided(self.watched_stores)
         else:
-            self._watched = frozenset(self._listeners)
+            self._watched = frozenset((*self._listeners, *self._shared))
 
     def _compiled(self) -> None:
         """Compile the triggers unless they are. Takes no lock meanwhile, because modules that are imported may write."""
@@ -190,17 +204,35 @@ class _Undecided:
         return store in self._decide()
 
 
+def resumed(resume: Callable[[Callable[[], None], Listener], Callable[[], None]], timeout: float | None) -> Changes:
+    """Return an iterator over the changes of a reader of its own. `resume`: (function to call when changes were lost, listener) → a function that ends the reader."""
+    made: list[Changes] = []
+
+    def lost() -> None:
+        for one in made:
+            one.lose()
+
+    made.append(Changes(partial(resume, lost), timeout, patient=True))
+    return made[0]
+
+
 class Changes:
     """An iterator over the changes from now on: `with app.changes(Message) as changes: for change in changes: ...`.
 
     Iteration waits for the next change. It ends after `timeout` seconds without a change, if there is a timeout, and when any thread calls
-    `close`. Raises `SubscriptionOverrun` if the queue overflowed.
+    `close`. Raises `SubscriptionOverrun` if the queue overflowed. `patient`: a thread of its own calls the listener, and waits for room in the queue.
     """
 
     def __init__(
-        self, listen: Callable[[Listener], Callable[[], None]], timeout: float | None, waiting: int = MAX_WAITING
+        self,
+        listen: Callable[[Listener], Callable[[], None]],
+        timeout: float | None,
+        waiting: int = MAX_WAITING,
+        *,
+        patient: bool = False,
     ) -> None:
         self._waiting: queue.Queue[Change | None] = queue.Queue(waiting)
+        self._patient = patient
         self._timeout, self._overrun, self._closed = timeout, False, False
         self._stop = listen(self._note)
 
@@ -223,11 +255,20 @@ class Changes:
 
     def close(self) -> None:
         """Stop listening. Queued changes can still be read."""
-        self._stop()
         self._closed = True
+        self._stop()
+        self._wake()
+
+    def lose(self) -> None:
+        """End the iteration after the queued changes with `SubscriptionOverrun`, because later ones were lost."""
+        self._overrun = True
         self._wake()
 
     def _note(self, change: Change) -> None:
+        while self._patient and not self._closed:
+            with suppress(queue.Full):
+                self._waiting.put(change, timeout=0.1)
+                return
         try:
             self._waiting.put_nowait(change)
         except queue.Full:  # a change after the gap would hide that changes were lost

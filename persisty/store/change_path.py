@@ -64,6 +64,7 @@ from .change_capture import (
     write_of,
 )
 from .change_feed import Change, Feed
+from .change_log import NewChange
 from .item_cache import ItemCache, Keys
 from .limits import MAX_BATCH
 from .observed_writes import CreatingWithEvents, LockingReads, WritingWithBefore
@@ -91,14 +92,24 @@ class ChangePath(Generic[T]):
 
     @property
     def is_observed(self) -> bool:
-        """Return whether a listener or an after trigger sees the changes of this store. Without an outbox, something else reads the changes for after
-        triggers: a table's stream."""
-        return self._feed.has_listeners(self._name) or self.is_triggered
+        """Return whether a listener, an after trigger or another process sees the changes of this store. Without an outbox, something else reads the
+        changes for after triggers: a table's stream."""
+        return self._feed.has_listeners(self._name) or self.is_stored
 
     @property
     def is_triggered(self) -> bool:
         """Return whether changes of this store are events of after triggers."""
         return self.transactions.outbox is not None and self._name in self._feed.triggers.stores
+
+    @property
+    def is_shared(self) -> bool:
+        """Return whether changes of this store are in the change log. Its reader delivers them."""
+        return self._name in self._feed.shared and self.transactions.log is not None
+
+    @property
+    def is_stored(self) -> bool:
+        """Return whether changes of this store are stored in its transaction, as events or in the change log."""
+        return self.is_triggered or self.is_shared
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begin a transaction of this thread. `Unsupported` if the engine has none."""
@@ -179,7 +190,7 @@ class ChangePath(Generic[T]):
             return [self._create_observed(writes[0], by, seen)]
         keys = self.before_images(writes, seen)
         alone = len(writes) == 1 and not self.transactions.active
-        with self.unit(brief=alone) if keys or self.is_triggered else nullcontext():
+        with self.unit(brief=alone) if keys or self.is_stored else nullcontext():
             if alone and keys and self._write_with_before is not None:
                 before, results = self._written_with_before(keys[0], writes[0], self._write_with_before)
             else:
@@ -187,7 +198,7 @@ class ChangePath(Generic[T]):
                 results = self._write(writes, atomic)
             changes = self.captured(writes, results, before, by, seen)
             self.transactions.append(self.events(changes))
-        self.transactions.deliver(changes)
+        self.deliver(changes)
         return results
 
     def _written_with_before(
@@ -215,7 +226,7 @@ class ChangePath(Generic[T]):
                 if result.outcome is Outcome.DONE:
                     self.transactions.append(events)
         if result.outcome is Outcome.DONE:
-            self.transactions.deliver(changes)
+            self.deliver(changes)
         return result
 
     def write_all(self, bulk: BulkWrite, by: Caller | None = None) -> Bulk:
@@ -259,12 +270,26 @@ class ChangePath(Generic[T]):
         by: Caller | None,
         seen: Seen = UNSEEN,
     ) -> list[Change]:
-        """Return the changes for the listeners and the after triggers of this store."""
+        """Return the changes for the listeners, the after triggers and the change log of this store."""
         return changes_of_writes(self.meta, writes, results, before, by, seen.ids) if self.is_observed else []
 
-    def events(self, changes: Sequence[Change]) -> list[NewEvent]:
-        """Return the events of changes of this store, for the actions that want them."""
-        return events_of(self.meta, changes, self._feed.triggers) if changes and self.is_triggered else []
+    def events(self, changes: Sequence[Change]) -> list[NewEvent | NewChange]:
+        """Return the events of changes of this store, for the actions that want them, and for the change log."""
+        if not changes or not self.is_stored:
+            return []
+        return events_of(self.meta, changes, self._feed.triggers, shared=self.is_shared)
+
+    def deliver(self, changes: list[Change]) -> None:
+        """Deliver changes of this store at the end of the transaction, unless the reader of the change log does."""
+        if not self.is_shared:
+            self.transactions.deliver(changes)
+
+    def forget(self, key: KeyValues | None) -> None:
+        """Remove an item that another process has written from the cache, None for all items."""
+        if self._cache is not None:
+            keys = None if key is None else [key]
+            self._cache.writing(keys)
+            self._cache.written(keys)
 
     def key_of(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key

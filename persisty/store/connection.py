@@ -56,6 +56,17 @@ class Connection:
         """Check that the tables exist and match the declarations."""
         self.engine.verify(metas)
 
+    def forget_item(self, store: str, key: str) -> None:
+        """Remove an item that another process has written from the caches of its store."""
+        path = self._paths.get(store)
+        if path is not None:
+            path.forget(path.meta.key_codec.parse(key))
+
+    def forget_items(self) -> None:
+        """Remove all items from the caches."""
+        for path in list(self._paths.values()):
+            path.forget(None)
+
     def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
         """Drop the change paths of outdated or removed items. Stores that have opened one continue to use it."""
         with self._opening:
@@ -96,7 +107,7 @@ class Connection:
 
     def append(self, events: list[NewEvent]) -> None:
         """Append events at the end of the transaction of this thread, or in one of its own."""
-        self._transactions.append(events)
+        self._transactions.append([*events])
 
     def close(self) -> None:
         self.engine.close()

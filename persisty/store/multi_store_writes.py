@@ -46,7 +46,7 @@ def _written_together(writes: Sequence[Placed], by: Caller | None, seen: Mapping
         path: path.before_images([write for _, write in some], seen_of[path]) for path, some in writes_of.items()
     }
     with ExitStack() as stages:
-        if any(keys_of.values()) or any(path.is_triggered for path in paths):
+        if any(keys_of.values()) or any(path.is_stored for path in paths):
             stages.enter_context(paths[0].unit())
         before = {path: path.images(keys, seen_of[path]) for path, keys in keys_of.items()}
         for path, some in writes_of.items():
@@ -56,6 +56,7 @@ def _written_together(writes: Sequence[Placed], by: Caller | None, seen: Mapping
         for place, (path, write) in enumerate(writes):
             changes = path.captured([write], [results[place]], before[path], by, seen_of[path])
             transactions.append(path.events(changes))
-            captured += changes
+            if not path.is_shared:
+                captured += changes
     transactions.deliver(captured)
     return results

@@ -25,6 +25,9 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
+from .change_log import ChangeLog, NewChange
+from .positions import Fetched
+
 LANES = 64
 """Number of lanes of an engine. It is part of the stored format."""
 TIMER, SCHEDULED, MESSAGE = "timer", "scheduled", "message"
@@ -102,15 +105,6 @@ class Changed(Struct, frozen=True):
     error: str | None = None
 
 
-class Fetched(Struct, frozen=True):
-    """Ready events in the order of their positions. `running`: the transactions that may still commit events with lower positions than those of
-    this answer; see `triggers.cursors`. `below`: every transaction with a lower number has ended, unless it is in `running`. An engine with one writer at a time has none."""
-
-    events: Sequence[OutboxEvent]
-    running: frozenset[int] = frozenset()
-    next_transaction: int = 0
-
-
 class Beat(Struct, frozen=True):
     """The answer to a heartbeat. `workers`: the number of live sessions. `lanes`: the lanes that belong to this session."""
 
@@ -130,13 +124,15 @@ class Outbox(Protocol):
     """
 
     writing: AbstractContextManager[Any] | None
+    log: ChangeLog | None
+    """The change log. None in memory, which no other process shares."""
 
     def prepare(self) -> None:
         """Create the tables that are missing."""
         ...
 
-    def append(self, events: Sequence[NewEvent]) -> None:
-        """Store events in the transaction of this thread. Memory stores them at once."""
+    def append(self, events: Sequence[NewEvent | NewChange]) -> None:
+        """Store events and changes in the transaction of this thread. Memory stores them at once."""
         ...
 
     def schedule(self, event: NewEvent, due: float) -> bool:
@@ -172,7 +168,7 @@ class Outbox(Protocol):
         """End a session. All of its lanes are free."""
         ...
 
-    def fetch(self, wanted: Sequence[tuple[int, int, int]]) -> Fetched:
+    def fetch(self, wanted: Sequence[tuple[int, int, int]]) -> Fetched[OutboxEvent]:
         """Return the ready events of some lanes. `wanted`: of each lane, the position to start after and the most events to return."""
         ...
 

@@ -19,6 +19,7 @@ from ..backoff import ATTEMPTS, backoff
 from ..errors import BackendUnavailable
 from .backend import Backend, Engine, Write, WriteResult
 from .change_feed import Change, Feed
+from .change_log import ChangeLog, NewChange
 from .item_cache import ItemCache, Keys
 from .observed_writes import BriefTransactions
 from .outbox import NewEvent, Outbox, StoringEvents
@@ -36,7 +37,7 @@ class _Level:
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
-        self.events: list[NewEvent] = []
+        self.events: list[NewEvent | NewChange] = []
 
 
 class _Open(threading.local):
@@ -56,6 +57,11 @@ class Transactions:
         self._brief = engine if isinstance(engine, BriefTransactions) else None
 
     @property
+    def log(self) -> ChangeLog | None:
+        """The change log of the engine, None if no other process shares its items."""
+        return None if self.outbox is None else self.outbox.log
+
+    @property
     def active(self) -> bool:
         """Return whether this thread is in a transaction."""
         return bool(self._open.levels)
@@ -65,7 +71,12 @@ class Transactions:
         """Begin a transaction of this thread. Inside another transaction, it is part of that one. Raises `Unsupported` if the engine has no
         transactions. `brief`: it has one write."""
         here = self._open
-        if self.outbox is not None and not here.levels and self._engine.embedded and self._feed.triggers.stores:
+        if (
+            self.outbox is not None
+            and not here.levels
+            and self._engine.embedded
+            and (self._feed.triggers.stores or self._feed.shared)
+        ):
             self.outbox.prepare()  # before the transaction, whose end may be a rollback
         level = _Level()
         here.levels.append(level)
@@ -113,7 +124,7 @@ class Transactions:
         else:
             self._feed.deliver(changes)
 
-    def append(self, events: list[NewEvent]) -> None:
+    def append(self, events: list[NewEvent | NewChange]) -> None:
         """Append events to the outbox, at the end of the transaction of this thread, or in one of their own. An engine without transactions does it now."""
         levels = self._open.levels
         if levels:
@@ -126,11 +137,11 @@ class Transactions:
             self.outbox.append(events)
             self.appended(events)
 
-    def _append_alone(self, events: list[NewEvent]) -> None:
+    def _append_alone(self, events: list[NewEvent | NewChange]) -> None:
         with self.begin():
             self.append(events)
 
-    def appended(self, events: list[NewEvent]) -> None:
+    def appended(self, events: list[NewEvent | NewChange]) -> None:
         """Wake the workers of appended events now, or after the transaction of this thread. The write is done, so an error is only logged: workers also
         find events without a signal."""
         if not events or self.outbox is None:

@@ -31,8 +31,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from time import monotonic
+from typing import Any
 
-from ..store.outbox import Fetched
+from ..store.positions import Fetched
 
 RECENT = 1.0
 """Seconds in which a transaction is assumed to have ended: reading a little more is cheaper than a second read."""
@@ -52,10 +53,19 @@ class Cursors:
         """Lane → the position up to which all events were seen, except those of transactions that were listed."""
         self._wrote = False
 
-    def add(self, lanes: Iterable[int]) -> None:
-        """Read these lanes from the start."""
+    def add(self, lanes: Iterable[int], after: int = 0) -> None:
+        """Read these lanes after a position, the first by default."""
         for lane in lanes:
-            self._low[lane] = self._floor[lane] = 0
+            self._low[lane] = self._floor[lane] = after
+
+    def floor(self, lane: int) -> int:
+        """Return the position up to which all events were seen, except those of transactions that were listed."""
+        return self._floor[lane]
+
+    def complete(self, lane: int) -> int:
+        """Return the position up to which all events were seen, and none can be committed late."""
+        starts = [since[lane] for since, _ in self._running.values() if lane in since]
+        return min([self._floor[lane], self._again.get(lane, self._floor[lane]), *starts])
 
     def remove(self, lanes: Iterable[int]) -> None:
         """Stop reading these lanes."""
@@ -74,10 +84,10 @@ class Cursors:
         found = []
         for lane, limit in most.items():
             starts = [since[lane] for since in recent if lane in since]
-            found.append((lane, min(self._floor[lane], self._again.get(lane, self._floor[lane]), *starts), limit))
+            found.append((lane, min([self._floor[lane], self._again.get(lane, self._floor[lane]), *starts]), limit))
         return found
 
-    def seen(self, wanted: Iterable[Wanted], fetched: Fetched) -> bool:
+    def seen(self, wanted: Iterable[Wanted], fetched: Fetched[Any]) -> bool:
         """Record the answer to a read. Returns whether to read again at once."""
         for number in [one for one in self._running if one not in fetched.running and one < fetched.next_transaction]:
             for lane, since in self._running.pop(number)[0].items():

@@ -178,6 +178,7 @@ APP = {
     "stage": "stage of tables and deployments. By default `PERSISTY_STAGE`, else `dev`",
     "cache": "the process caches items as their `Cache` declares, unless `PERSISTY_CACHE` decides",
     "idempotency": "time for which the response to a request with an `Idempotency-Key` is stored. `None` ignores the header",
+    "feed": "how long the engines keep changes for [other processes](subscriptions.md#several-processes)",
     "abandoned": "former items, and attributes such as `car.odometer`, whose stored values stay",
 }
 

@@ -12,10 +12,14 @@ from typing import Any
 
 from msgspec import structs
 
-from ...store.outbox import LANES, Beat, Chain, Changed, Fetched, NewEvent, OutboxEvent, State, lane_of
+from ...store.change_log import ChangeLog, NewChange
+from ...store.outbox import LANES, Beat, Chain, Changed, NewEvent, OutboxEvent, State, lane_of
+from ...store.positions import Fetched
 
 
 class MemoryOutbox:
+    log: ChangeLog | None = None
+
     def __init__(self) -> None:
         self.writing: AbstractContextManager[Any] | None = threading.RLock()
         self._lock = threading.Lock()
@@ -35,10 +39,11 @@ class MemoryOutbox:
     def prepare(self) -> None:
         """Do nothing: no table is needed."""
 
-    def append(self, events: Sequence[NewEvent]) -> None:
+    def append(self, events: Sequence[NewEvent | NewChange]) -> None:
         with self._lock:
             for one in events:
-                self._put(self._stored(one))
+                if isinstance(one, NewEvent):
+                    self._put(self._stored(one))
 
     def schedule(self, event: NewEvent, due: float) -> bool:
         with self._lock:
@@ -97,7 +102,7 @@ class MemoryOutbox:
         with self._lock:
             self._sessions.pop(session, None)
 
-    def fetch(self, wanted: Sequence[tuple[int, int, int]]) -> Fetched:
+    def fetch(self, wanted: Sequence[tuple[int, int, int]]) -> Fetched[OutboxEvent]:
         with self._lock:
             found = [
                 self._events[position]

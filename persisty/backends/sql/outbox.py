@@ -1,8 +1,9 @@
-"""The outbox of SQL engines: four tables, beside the items.
+"""The outbox of SQL engines: five tables, beside the items.
 
 ```
 persisty_event     position (identity), lane, store, kind, key, action, payload: the ready events
 persisty_held      the same, state, attempt, due, error: the events that are held, parked or scheduled
+persisty_change    position (identity), at, store, kind, key, payload: the change log, see `change_log`
 persisty_lane      lane, owner: the session that it belongs to
 persisty_session   id, until: a session of a worker lives until then
 ```
@@ -31,10 +32,13 @@ from msgspec.structs import replace
 from sqlalchemy import MetaData, Table
 
 from ...naming import RESERVED
-from ...store.outbox import Beat, Chain, Changed, Fetched, NewEvent, OutboxEvent, State
+from ...store.change_log import ChangeLog, NewChange
+from ...store.outbox import Beat, Chain, Changed, NewEvent, OutboxEvent, State
+from ...store.positions import Fetched
+from .change_log import SqlChangeLog
 from .columns import table_text
 from .dialect import Connection, Dialect
-from .outbox_dialect import ALL_LANES, HELD, READY, TABLES, OutboxDialect, Signals
+from .outbox_dialect import ALL_LANES, CHANGES, EVENTS, HELD, READY, TABLES, Inserted, OutboxDialect, Signals
 from .scheduled_events import INDEXES, ScheduledEvents
 
 MOST_ROWS = 64
@@ -57,9 +61,10 @@ class SqlOutbox(ScheduledEvents):
         self.writing: AbstractContextManager[Any] | None = None
         self._own, self._connection, self._append, self._signals = own, connection, append, signals
         self._preparing = preparing
-        names = ("event", "held", "lane", "session")
+        names = ("event", "held", "change", "lane", "session")
         self._names = {name: table_text(Table(f"{RESERVED}{name}", MetaData()), dialect) for name in names}
-        self._texts: dict[tuple[str, int], str] = {}
+        self._texts: dict[tuple[Inserted | None, int], str] = {}
+        self.log: ChangeLog | None = SqlChangeLog(connection, own, self._placed)
         self._wakes: tuple[Callable[[], None], ...] = ()
         self._lock = threading.Lock()
         self._prepared = False
@@ -70,23 +75,38 @@ class SqlOutbox(ScheduledEvents):
         with self._preparing() as existing:
             for name, text in (*TABLES, *INDEXES, *self._own.tables):
                 if f"{RESERVED}{name}" not in existing:
-                    self._connection.rows(text.format(**self._names, prefix=RESERVED))
+                    self._connection.rows(text.format(**self._names, prefix=RESERVED, now=self._own.now))
             if f"{RESERVED}lane" not in existing:
                 self._connection.rows(ALL_LANES.format(**self._names))
         self._prepared = True
 
-    def append(self, events: Sequence[NewEvent]) -> None:
+    def append(self, events: Sequence[NewEvent | NewChange]) -> None:
         for text, values in self.statements(events):
             self._append(text, values)
 
-    def statements(self, events: Sequence[NewEvent]) -> list[tuple[str, list[Any]]]:
-        """Return the statements that append events, with their arguments. Each inserts a power of two, so that there are few texts."""
-        found, rest = [], events
-        while rest:
-            size = min(1 << (len(rest).bit_length() - 1), MOST_ROWS)
-            found.append((self._text("insert", size), self.values(rest[:size])))
-            rest = rest[size:]
+    def statements(self, events: Sequence[NewEvent | NewChange]) -> list[tuple[str, list[Any]]]:
+        """Return the statements that append events and changes, with their arguments. Each inserts a power of two, so that there are few texts."""
+        found = []
+        for rows, some in self.rows_of(events):
+            rest = some
+            while rest:
+                size = min(1 << (len(rest).bit_length() - 1), MOST_ROWS)
+                found.append((self._text(rows, size), self.values(rest[:size])))
+                rest = rest[size:]
         return found
+
+    @staticmethod
+    def rows_of(events: Sequence[NewEvent | NewChange]) -> list[tuple[Inserted, Sequence[NewEvent | NewChange]]]:
+        """Return the rows of each table."""
+        changes = [one for one in events if isinstance(one, NewChange)]
+        if not changes:
+            return [(EVENTS, events)]
+        others = [one for one in events if isinstance(one, NewEvent)]
+        return [(EVENTS, others), (CHANGES, changes)] if others else [(CHANGES, changes)]
+
+    def table(self, name: str) -> str:
+        """Return the name of a table in SQL."""
+        return self._names[name]
 
     @property
     def events_table(self) -> str:
@@ -146,10 +166,10 @@ class SqlOutbox(ScheduledEvents):
     def leave(self, session: str) -> None:
         self._changed("DELETE FROM {session} WHERE id = ?", session)
 
-    def fetch(self, wanted: Sequence[tuple[int, int, int]]) -> Fetched:
+    def fetch(self, wanted: Sequence[tuple[int, int, int]]) -> Fetched[OutboxEvent]:
         if not wanted:
             return Fetched(())
-        rows = self._connection.rows(self._text("fetch", len(wanted)), self._own.fetched(wanted))
+        rows = self._connection.rows(self._text(None, len(wanted)), self._own.fetched(wanted))
         running, following = self._own.snapshot(rows[0][0] if rows else None)
         events = self._events(row[1:] for row in rows if row[1] is not None)
         events.sort(key=_position)
@@ -243,12 +263,12 @@ class SqlOutbox(ScheduledEvents):
         self._signals.close()
         self._prepared = False
 
-    def _text(self, kind: str, size: int) -> str:
-        """Return the statement that appends so many events, or fetches those of so many lanes."""
-        text = self._texts.get((kind, size))
+    def _text(self, rows: Inserted | None, size: int) -> str:
+        """Return the statement that inserts so many rows, or, without rows, fetches the events of so many lanes."""
+        text = self._texts.get((rows, size))
         if text is None:
-            made = self._own.insert if kind == "insert" else self._own.fetch
-            text = self._texts[kind, size] = self._placed(made(size))
+            made = self._own.fetch(size) if rows is None else self._own.insert(rows, size)
+            text = self._texts[rows, size] = self._placed(made)
         return text
 
     def _placed(self, text: str) -> str:

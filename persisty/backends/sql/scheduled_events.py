@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from ...store.change_log import NewChange
 from ...store.outbox import Chain, NewEvent, lane_of
 from .outbox_dialect import NEW, OutboxDialect
 
@@ -53,14 +54,16 @@ class ScheduledEvents:
         position, given = self._own.next_position(self._rows, self.events_table)
         return bool(self._changed(SCHEDULE.format(position=position), *given, *values, due))
 
-    def values(self, events: Collection[NewEvent]) -> list[Any]:
-        """Return the values of the columns `NEW`, event after event."""
+    def values(self, events: Collection[NewEvent | NewChange]) -> list[Any]:
+        """Return the values of an INSERT, row after row."""
         text = self._own.text
-        return [
-            value
-            for one in events
-            for value in (lane_of(one.store, one.key), one.store, one.kind, text(one.key), one.action, one.payload)
-        ]
+        found: list[Any] = []
+        for one in events:
+            if isinstance(one, NewEvent):
+                found += (lane_of(one.store, one.key), one.store, one.kind, text(one.key), one.action, one.payload)
+            else:
+                found += (one.store, one.kind, text(one.key), one.payload)
+        return found
 
     def cancel(self, chain: Chain) -> bool:
         store, key, action = chain

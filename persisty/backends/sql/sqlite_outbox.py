@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from .outbox_dialect import NEW, READY, TEXTS, OutboxDialect, Rows
+from .outbox_dialect import CHANGE, READY, TEXTS, Inserted, OutboxDialect, Rows
 
 WATCH = 0.05
 """Seconds between two looks at the version of the file."""
@@ -28,12 +28,17 @@ TABLES = (
         "INSERT INTO sqlite_sequence (name, seq) "
         "SELECT '{prefix}event', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = '{prefix}event')",
     ),
+    (
+        "change",
+        f"CREATE TABLE IF NOT EXISTS {{change}} (position INTEGER PRIMARY KEY AUTOINCREMENT, {CHANGE})",
+    ),
     ("event_lane", "CREATE INDEX IF NOT EXISTS {prefix}event_lane ON {event} (lane, position)"),
 )
 
 
-def _insert(events: int) -> str:
-    return f"INSERT INTO {{event}} ({NEW}) VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?)"] * events)
+def _insert(rows: Inserted, count: int) -> str:
+    row = ", ".join("?" * len(rows.types))
+    return f"INSERT INTO {{{rows.table}}} ({rows.columns}) VALUES " + ", ".join([f"({row})"] * count)
 
 
 def _fetch(lanes: int) -> str:
@@ -57,6 +62,8 @@ SQLITE_OUTBOX = OutboxDialect(
     among=lambda column: f"{column} IN (SELECT value FROM json_each(?))",
     listed=lambda values: msgspec.json.encode(list(values)).decode(),
     insert=_insert,
+    seen="NULL",
+    note=None,
     fetch=_fetch,
     fetched=lambda wanted: list(chain.from_iterable(wanted)),
     snapshot=lambda text: (frozenset(), 0),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from persisty.store.outbox import Fetched, OutboxEvent
+from persisty.store.outbox import OutboxEvent
+from persisty.store.positions import Fetched
 from persisty.triggers import cursors as module
 from persisty.triggers.cursors import Cursors
 

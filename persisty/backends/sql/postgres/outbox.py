@@ -8,17 +8,19 @@ from typing import Any
 import msgspec
 
 from ....store.outbox import Changed, OutboxEvent, State
-from ..outbox_dialect import HELD, NEW, READY, TEXTS, OutboxDialect
+from ..outbox_dialect import CHANGE, HELD, READY, TEXTS, Inserted, OutboxDialect
 from .text import escaped, unescaped
 
-ROW = "(?::smallint, ?::text, ?::text, ?::text, ?::text, ?::text)"
-"""The placeholders of an event."""
 TABLES = (
     (
         "event",
         "CREATE TABLE IF NOT EXISTS {event} (position bigint GENERATED ALWAYS AS IDENTITY, lane smallint NOT NULL, "
         f"{TEXTS}, PRIMARY KEY (lane, position)) "
         "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)",
+    ),
+    (
+        "change",
+        f"CREATE TABLE IF NOT EXISTS {{change}} (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {CHANGE})",
     ),
 )
 ALIVE = "alive AS MATERIALIZED (SELECT id FROM {session} WHERE id = ? FOR KEY SHARE)"
@@ -59,10 +61,18 @@ def _finish(done: Sequence[OutboxEvent], changed: Sequence[Changed]) -> tuple[st
     return f"WITH {', '.join(parts)} SELECT count(*) FROM alive", arguments
 
 
-def _insert(events: int) -> str:
+def rows_text(rows: Inserted, count: int) -> str:
+    """Return the placeholders of rows."""
+    row = ", ".join(f"?::{kind}" for kind in rows.types)
+    return ", ".join([f"({row})"] * count)
+
+
+def _insert(rows: Inserted, count: int) -> str:
     """Return an INSERT that gives the transaction a number before positions are allotted, even if it has written nothing else."""
-    rows = ", ".join([ROW] * events)
-    return f"INSERT INTO {{event}} ({NEW}) SELECT * FROM (VALUES {rows}) AS v WHERE pg_current_xact_id() IS NOT NULL"
+    return (
+        f"INSERT INTO {{{rows.table}}} ({rows.columns}) SELECT * FROM (VALUES {rows_text(rows, count)}) AS v "
+        "WHERE pg_current_xact_id() IS NOT NULL"
+    )
 
 
 def _fetch(lanes: int) -> str:
@@ -101,6 +111,8 @@ POSTGRES_OUTBOX = OutboxDialect(
     among=lambda column: f"{column} = ANY(CAST(? AS bigint[]))",
     listed=_listed,
     insert=_insert,
+    seen="CAST(pg_current_snapshot() AS text)",
+    note="SELECT pg_current_xact_id()",
     fetch=_fetch,
     fetched=_fetched,
     snapshot=_snapshot,
