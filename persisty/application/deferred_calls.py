@@ -125,6 +125,8 @@ class DefersCalls(StoredBy):
 
     def queue(self, name: str) -> AppQueue:
         """Return a queue of the app. The start fails if no action has the trigger `Queue(name)`."""
+        if not isinstance(name, str):
+            raise InvalidDeclaration(f"{name!r:.80} is not the name of a queue")
         self._used_queues.add(name)
         return AppQueue(self, name)
 
@@ -239,14 +241,14 @@ def _due(at: datetime | None, delay: Delay | None, faults: list[Fault]) -> float
     elif at > datetime.now(UTC) + LONGEST:
         faults.append(Fault("/at", "Too late", f"within {LONGEST.days} days", str(at)[:80]))
     else:
-        return at.timestamp()
+        return max(0.0, at.timestamp())
     return 0.0
 
 
 def _is_delay(delay: Any) -> bool:
     if not isinstance(delay, timedelta) and type(delay) not in (int, float):
         return False
-    return 0 <= _seconds(delay) <= LONGEST.total_seconds()
+    return 0 <= (delay.total_seconds() if isinstance(delay, timedelta) else delay) <= LONGEST.total_seconds()
 
 
 def _seconds(delay: Delay) -> float:

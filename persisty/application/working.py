@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic, time
 
-from ..errors import InvalidDeclaration
+from ..errors import Fault, InvalidDeclaration, InvalidInput
 from ..store.outbox import Outbox, OutboxEvent, State
 from ..store.timer_records import TIMERS
 from ..triggers.timers import Timers
@@ -84,6 +84,9 @@ def drain(app: App, threads: int = THREADS, *, until: datetime | None = None) ->
     """
     if until is None:
         return _drain(app, threads, time)
+    if not isinstance(until, datetime) or until.tzinfo is None:
+        expected = "datetime.now(UTC) + …"
+        raise InvalidInput(faults=[Fault("/until", "Not a datetime with a time zone", expected, str(until)[:80])])
     handled, clock = 0, _MovedClock()
     timers = timers_of(app, clock)
     while clock.now <= until.timestamp():

@@ -38,6 +38,9 @@ def detached_of(declared: DeclaredTriggers) -> Detached:
     rows = [one for runner in DETACHED for one in declared.of(runner)]
     signatures: dict[str, Signature] = {}
     for one in rows:
+        retry = getattr(one.trigger, "retry", None)
+        if retry is not None and not isinstance(retry, Retry):
+            faults.append(Fault(f"{one.path}/retry", "Not retries", "Retry(attempts=…)", repr(retry)[:80]))
         if one.name not in signatures:
             signatures[one.name] = signature_of(one, faults)
     timed = [_timed(some, signatures[name], faults) for name, some in _by_action(declared.of(Runner.TIMER)).items()]
@@ -47,7 +50,7 @@ def detached_of(declared: DeclaredTriggers) -> Detached:
         queues.setdefault(one.trigger.name, QueueAction(one.name, signatures[one.name]))
     scheduled = {one.name: signatures[one.name] for one in declared.of(Runner.SCHEDULED)}
     handled = _by_action([*declared.handled()])
-    handlers = {name: _handler(handled[name], one) for name, one in signatures.items()}
+    handlers = {} if faults else {name: _handler(handled[name], one) for name, one in signatures.items()}
     return Detached([one for one in timed if one is not None], scheduled, queues, handlers, faults)
 
 

@@ -7,7 +7,8 @@ changed since can handle each message that was sent.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -53,6 +54,10 @@ class MessageType:
         if too_deep(given):
             faults.append(Fault(path, "Nested too deeply", f"at most {MAX_NESTING} levels"))
             return b""
+        infinite = [Fault(at, "Expected a finite number") for at in _infinite(value, path)] if b"null" in text else ()
+        if infinite:
+            faults += infinite
+            return b""
         unknown = undeclared_members(self._shapes, given, path)
         faults += unknown
         try:
@@ -66,6 +71,26 @@ class MessageType:
 
 def _converted(given: Any, annotation: Any) -> Any:
     return msgspec.convert(given, annotation, str_keys=True)
+
+
+def _infinite(value: Any, path: str) -> Iterator[str]:
+    """Yield the places of numbers that are not finite: JSON would make null of them."""
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield path
+    elif isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = enumerate(value)
+    elif isinstance(value, Struct):
+        parts = zip(
+            value.__struct_encode_fields__, (getattr(value, one) for one in value.__struct_fields__), strict=True
+        )
+    else:
+        parts = ((one, getattr(value, one, None)) for one in getattr(type(value), "__dataclass_fields__", ()))
+    for step, part in parts:
+        yield from _infinite(part, path + pointer(step))
 
 
 class Parameter(Struct, frozen=True):

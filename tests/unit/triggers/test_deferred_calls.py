@@ -77,8 +77,9 @@ def test_a_call_without_a_delay_is_made_at_once(app: App, delay: Any) -> None:
     assert called("remind") == [("a", None, 1)]
 
 
-def test_a_time_in_the_past_and_in_another_zone_is_due(app: App) -> None:
-    app.schedule(remind, {"letter": "a"}, at=datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=5))))
+@pytest.mark.parametrize("at", [datetime(2020, 1, 1), datetime(1, 1, 1)])
+def test_a_time_in_the_past_and_in_another_zone_is_due(app: App, at: datetime) -> None:
+    app.schedule(remind, {"letter": "a"}, at=at.replace(tzinfo=timezone(timedelta(hours=5))))
     drain(app)
     assert called("remind") == [("a", None, 1)]
 
@@ -248,6 +249,7 @@ def test_every_fault_of_a_scheduled_call_has_a_path(app: App) -> None:
         ({"delay": float("nan")}, "/delay"),
         ({"delay": float("inf")}, "/delay"),
         ({"delay": True}, "/delay"),
+        ({"delay": 10**400}, "/delay"),
         ({"delay": "1"}, "/delay"),
         ({"delay": 1, "key": ""}, "/key"),
         ({"delay": 1, "key": "x" * 513}, "/key"),
@@ -309,6 +311,24 @@ def test_every_fault_of_a_message_has_a_path_and_nothing_is_sent(app: App) -> No
             app.queue("emails").send(bad)
         assert caught.value.faults
     assert counts(app) == {}
+
+
+@action(access_control=nobody, triggers=Queue("any"))
+def anything(message: Any) -> None:
+    """Take any JSON value."""
+    record("anything", message)
+
+
+def test_a_number_that_is_not_finite_is_refused_instead_of_becoming_null(url: str) -> None:
+    app = app_at(url, anything)
+    app.queue("any").send({"a": [1.5, None]})
+    for bad, paths in ((float("nan"), [""]), ({"a": [1, float("inf")], "b": float("nan")}, ["/a/1", "/b"])):
+        with pytest.raises(InvalidInput) as caught:
+            app.queue("any").send(bad)
+        assert [one.path for one in caught.value.faults] == paths
+    drain(app)
+    assert called("anything") == [{"a": [1.5, None]}]
+    app.close()
 
 
 def test_a_message_that_contains_itself_is_refused(app: App) -> None:
@@ -462,6 +482,9 @@ def test_a_queue_that_nobody_handles_stops_the_start_and_is_no_place_to_send_to(
     assert [one.path for one in caught.value.faults] == ["/queues/letters"]
     with pytest.raises(InvalidDeclaration):
         app.queue("letters").send("x")
+    for name in (None, 7, []):
+        with pytest.raises(InvalidDeclaration):
+            app.queue(name)  # type: ignore[arg-type]
     app.close()
 
 

@@ -13,7 +13,7 @@ from servey.action.action import action
 from servey.trigger.fixed_rate_trigger import FixedRateTrigger
 from servey.trigger.web_trigger import WEB_POST
 
-from persisty import App, BackendUnavailable, InvalidDeclaration, everyone, nobody
+from persisty import App, BackendUnavailable, InvalidDeclaration, InvalidInput, everyone, nobody
 from persisty.application.working import Workers, timers_of
 from persisty.hosting.server import Server
 from persisty.store.outbox import OutboxEvent, Payload
@@ -279,6 +279,12 @@ def test_drain_moves_the_time(app: App) -> None:
     assert len(called("count")) == 26
 
 
+@pytest.mark.parametrize("until", [datetime(2030, 1, 1), "2030-01-01"])
+def test_drain_needs_a_time_with_a_zone(app: App, until: Any) -> None:
+    with pytest.raises(InvalidInput):
+        drain(app, until=until)
+
+
 def test_drain_without_a_time_fires_no_timer(app: App) -> None:
     drain(app)
     assert called("count") == []
@@ -326,7 +332,7 @@ def test_timers_go_on_after_errors(url: str, monkeypatch: pytest.MonkeyPatch) ->
     app.close()
 
 
-@action(access_control=nobody, triggers=(FixedRateTrigger(0), Cron("0 0 31 2 *", timezone="Mars/Base")))
+@action(access_control=nobody, triggers=(FixedRateTrigger(0), Cron("0 0 31 2 *", "Mars/Base", retry=3)))  # type: ignore[arg-type]
 def never(letter: str) -> None:
     """Be never called."""
 
@@ -345,6 +351,7 @@ def test_timers_that_cannot_run_stop_the_start() -> None:
         "/actions/never/parameters/letter",
         "/actions/never/triggers/0/interval",
         "/actions/never/triggers/1/expression",
+        "/actions/never/triggers/1/retry",
         "/actions/never/triggers/1/timezone",
     ]
 
