@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from websockets.sync.client import connect
 
@@ -128,8 +129,11 @@ def test_an_app_runs_as_on_aws_and_follows_its_files(project: Path, python: Path
         begun = time.monotonic()
         (project / "shop.py").write_text(
             APP.replace(
-                "    name: Attr[str]\n", "    name: Attr[str]\n    note: Attr[str | None] = Attr(default=None)\n"
+                "    name: Attr[str]\n",
+                "    name: Attr[str]\n    note: Attr[str | None] = Attr(default=None)\n    stars: Attr[int] = Attr(default=3)\n",
             )
+            .replace("access=public", "access=public, indexes=[Index('stars')]")
+            .replace("Attr, public", "Attr, Index, public")
         )
         local.wait("Reloaded in")
         reloaded = time.monotonic() - begun
@@ -140,6 +144,8 @@ def test_an_app_runs_as_on_aws_and_follows_its_files(project: Path, python: Path
             one["note"] or ""
             for one in graphql(local, "{ productSearch { items { note } } }")["data"]["productSearch"]["items"]
         ) == ["", "", "new"]
+        # the new index has the items that were stored before its attribute
+        assert stars(project) == ["3", "3", "3"]
         # a mistake leaves the old code running
         (project / "shop.py").write_text("raise RuntimeError('no such luck')")
         local.wait("Not reloaded: RuntimeError: no such luck")
@@ -171,6 +177,17 @@ def test_an_app_runs_as_on_aws_and_follows_its_files(project: Path, python: Path
         f"ready {first:.1f} s, again {again:.1f} s, unchanged {unchanged:.1f} s, fresh {fresh:.1f} s, "
         f"reload {reloaded:.1f} s, stacks {updated:.1f} s"
     )
+
+
+def stars(project: Path) -> list[str]:
+    """Return the values in the index of the emulated table."""
+    lines = (project / ".persisty" / "local" / "environment").read_text().splitlines()
+    variables = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    dynamodb = boto3.client(
+        "dynamodb", endpoint_url=variables["AWS_ENDPOINT_URL"], region_name="us-east-1",
+        aws_access_key_id="local", aws_secret_access_key="local",
+    )  # fmt: skip
+    return [one["stars"]["N"] for one in dynamodb.scan(TableName="shop-dev-product", IndexName="by-stars")["Items"]]
 
 
 def _subscribe(local: Running) -> None:

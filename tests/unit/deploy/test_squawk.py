@@ -32,6 +32,7 @@ ALWAYS_NAMED = {
     "ban-drop-constraint": "the check that precedes NOT NULL, and the former key in the statement that adds the new one",
     "changing-column-type": "the declaration says so. The guide says that the table is locked while it is rewritten",
     "renaming-table": "the guide says that older code stops first",
+    "renaming-object": "of an index, together with its table: no statement names an index",
 }
 """Rule → why a kind of change has the statement all the same."""
 
@@ -120,7 +121,7 @@ def findings(statements: list[str], *excluded: str) -> list[str]:
         (Keyed, (), {"ban-drop-constraint"}),
         (Retyped, (), {"ban-drop-default", "changing-column-type"}),
         (Fewer, ("drop:car.note", "drop:car.price"), {"ban-drop-column", "ban-drop-not-null"}),
-        (Vehicle, (), {"renaming-table"}),
+        (Vehicle, (), {"renaming-table", "renaming-object"}),
     ],
 )
 def test_squawk_reports_only_changes_of_the_declaration(
