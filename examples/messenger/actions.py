@@ -1,8 +1,10 @@
-"""Custom actions: operations that are not verbs of a store. REST and GraphQL offer them too."""
+"""Custom actions: operations that are not verbs of a store, which REST and GraphQL offer too, and functions that changes of items call."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from time import time
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -10,10 +12,14 @@ from msgspec import Meta
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import Caller, Unauthenticated, everyone
+from persisty import AfterCreate, Caller, Create, Event, Unauthenticated, Update, add, everyone
 
-from .app import Message, User, app
+from .app import AuthorTotal, CountedEvent, Message, User, app
 from .passwords import digest, verify
+
+log = logging.getLogger("messenger")
+MONTH = 30 * 24 * 3600
+"""Seconds for which events are recognised as counted: events that failed may be handled again much later."""
 
 Username = Annotated[str, Meta(min_length=1, max_length=255)]
 Password = Annotated[str, Meta(min_length=10, max_length=200)]
@@ -57,6 +63,24 @@ def log_in(username: str, password: str) -> Session:
 def statistics() -> Statistics:
     """Count users and messages."""
     return Statistics(users=app.store(User).count(), messages=app.store(Message).count())
+
+
+@action(triggers=AfterCreate(Message))
+def notify(event: Event[Message]) -> None:
+    """Write a line about a new message to the log."""
+    log.info("%s has written message %s", event.item.author_id, event.key)
+
+
+@action(triggers=AfterCreate(Message))
+def count_message(event: Event[Message]) -> None:
+    """Count a message of its author. The event may be delivered again: its mark and the count are one change, which is done once."""
+    author, mark = event.item.author_id, Create(CountedEvent(id=event.id, expires=int(time()) + MONTH))
+    marked, counted = app.edit_batch([mark, Update(author, {"messages": add(1)}, store=AuthorTotal)], atomic=True)
+    if counted.code == "not_found":  # the author's first message
+        marked, counted = app.edit_batch([mark, Create(AuthorTotal(author_id=author, messages=1))], atomic=True)
+    error = counted.error if marked.code == "aborted" else marked.error
+    if error is not None and marked.code != "conflict":
+        raise error
 
 
 def _session(user: User) -> Session:

@@ -21,6 +21,7 @@ from persisty import (
     Unique,
     authenticated,
     link,
+    nobody,
     owned,
     scope,
     stored,
@@ -69,4 +70,21 @@ class Message:
     author: BelongsTo[User] = link(on_delete="cascade")
 
 
-app = App("messenger", items=[User, Message], actions=["examples.messenger.actions"])
+@stored(key="author_id", access=nobody)
+class AuthorTotal:
+    """The number of messages that an author has written. A trigger counts them."""
+
+    author_id: Attr[UUID]
+    messages: Attr[int] = Attr(default=0)
+
+
+@stored(access=nobody, expires="expires")
+class CountedEvent:
+    """An event that was counted. It may be delivered again, and must not count twice."""
+
+    id: Attr[UUID]
+    expires: Attr[int]
+
+
+items = [User, Message, AuthorTotal, CountedEvent]
+app = App("messenger", items=items, actions=["examples.messenger.actions"])

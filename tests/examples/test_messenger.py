@@ -6,19 +6,22 @@ import json
 import logging
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from msgspec import structs
 
-from examples.messenger import passwords
-from examples.messenger.app import User
-from persisty import App, Caller
+from examples.messenger import actions, passwords
+from examples.messenger.app import AuthorTotal, Message, User
+from persisty import App, Caller, Event
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.sdl import sdl
 from persisty.api.http.authentication import Identified
 from persisty.api.http.messages import Request
 from persisty.api.rest.endpoint import Rest
 from persisty.api.store_operations import store_operations
+from persisty.application.working import drain
+from persisty.model.generators import now
 from persisty.security.authenticator import Authenticator
 
 PASSWORD = "correct horse battery staple"
@@ -157,3 +160,22 @@ def test_a_sign_up_whose_token_cannot_be_signed_leaves_no_user(call: Call, messe
     status, problem = call("POST", "/actions/sign-up", {"username": "dan", "password": PASSWORD})
     assert (status, problem["code"]) == (500, "invalid_declaration")
     assert messenger.store(User).count() == before
+
+
+def test_new_messages_are_notified_and_counted_once_for_their_author(
+    messenger: App, call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "messenger"):
+        drain(messenger)
+    totals = messenger.store(AuthorTotal)
+    counts = messenger.store(Message).count_by(Message.author_id)
+    assert {one.author_id: one.messages for one in totals.search_all()} == counts
+    assert caplog.text.count("has written message") == sum(counts.values())
+    author = next(iter(counts))
+    event: Event[Message] = Event(uuid4(), "message", "created", "a", None, None, now(), None)
+    message = Message(id=uuid4(), text="again", author_id=author)
+    for attempt in (1, 2):
+        actions.count_message(structs.replace(event, after=message, attempt=attempt))
+    counted = totals.read(author)
+    assert counted is not None
+    assert counted.messages == counts[author] + 1

@@ -88,6 +88,7 @@ def test_trusted_issuers_and_actions_bring_theirs(monkeypatch: pytest.MonkeyPatc
         "appsync": ("base", "tokens", "actions"),
         "authorizer": ("base", "tokens"),
         "stream": ("base",),
+        "after_message": ("base", "actions"),
     }
 
 

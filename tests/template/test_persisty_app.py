@@ -48,8 +48,11 @@ def test_within_a_stack_parts_refer_to_each_other_and_need_no_parameter() -> Non
     assert found["Parameters"].keys() == {"BootstrapVersion"}
     streams = [one["EventSourceArn"] for one in properties(found, "AWS::Lambda::EventSourceMapping")]
     assert all(one["Fn::GetAtt"][1] == "StreamArn" for one in streams)
-    assert made.tables.keys() == {"user", "message", "persisty_request", "persisty_system"}
-    assert made.functions.keys() == {"rest", "graphql_http", "appsync", "authorizer", "stream"} == made.roles.keys()
+    assert made.tables.keys() == {
+        "user", "message", "author_total", "counted_event", "persisty_request", "persisty_system",
+    }  # fmt: skip
+    functions = {"rest", "graphql_http", "appsync", "authorizer", "stream", "after_message"}
+    assert made.functions.keys() == functions == made.roles.keys()
     assert made.stacks == []
     assert None not in (made.graphql, made.secret, made.dead_letters)
 
@@ -71,7 +74,7 @@ def test_apps_are_side_by_side_in_one_cdk_app_and_in_one_stack() -> None:
     separate = [PersistyApp(cdk_app, name, app=app, target="local", graphql="http") for name, app in apps.items()]
     within = [PersistyApp(mine, name, app=app, target="local", stage="test") for name, app in apps.items()]
     assert [stack.stack_name for one in separate for stack in one.stacks] == [
-        "Messenger-dev-Data", "Messenger-dev-Api", "Shop-dev-Data", "Shop-dev-Api"
+        "Messenger-dev-Data", "Messenger-dev-Api", "Messenger-dev-Events", "Shop-dev-Data", "Shop-dev-Api",
     ]  # fmt: skip
     names = [one["TableName"] for one in properties(template_of(mine), "AWS::DynamoDB::Table")]
     assert {name.partition("-test")[0] for name in names} == {"messenger", "shop"}
@@ -106,7 +109,14 @@ def test_options_of_an_unknown_function_are_refused() -> None:
 def test_functions_that_start_from_snapshots_are_invoked_by_an_alias() -> None:
     _, found = within_a_stack(snap_start=True, target="arm64-3.13")
     starts = {one["Handler"].split(".")[1]: "SnapStart" in one for one in properties(found, "AWS::Lambda::Function")}
-    assert starts == {"rest": True, "graphql": True, "appsync": True, "authorizer": True, "stream": False}
+    assert starts == {
+        "rest": True,
+        "graphql": True,
+        "appsync": True,
+        "authorizer": True,
+        "stream": False,
+        "after": False,
+    }
     for one in properties(found, "AWS::ApiGatewayV2::Integration"):
         assert found["Resources"][one["IntegrationUri"]["Ref"]]["Type"] == "AWS::Lambda::Alias"
 
@@ -202,7 +212,8 @@ def test_stacks_are_in_the_account_and_region_that_are_given() -> None:
         for region in ("eu-west-1", "us-east-1")
     ]  # fmt: skip
     for made, region, protected in zip(apps, ("eu-west-1", "us-east-1"), (True, None), strict=True):
-        assert [stack.stack_name for stack in made.stacks] == ["Messenger-dev-Data", "Messenger-dev-Api"]
+        names = [f"Messenger-dev-{part}" for part in ("Data", "Api", "Events")]
+        assert [stack.stack_name for stack in made.stacks] == names
         assert {(stack.account, stack.region) for stack in made.stacks} == {("123456789012", region)}
         assert {bool(stack.termination_protection) for stack in made.stacks} == {bool(protected)}
     cdk_app.synth()

@@ -81,7 +81,7 @@ def test_every_item_has_a_table_that_is_retained_encrypted_and_recoverable(data:
         assert made["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
         expiring = {"AttributeName": table.ttl, "Enabled": True}
         assert made["Properties"].get("TimeToLiveSpecification") == (expiring if table.ttl else None)
-    assert [table.store for table in plan.tables if table.ttl] == ["persisty_request"]
+    assert [table.store for table in plan.tables if table.ttl] == ["counted_event", "persisty_request"]
 
 
 def test_tables_and_indexes_have_the_keys_of_the_plan(data: Template, plan: Plan) -> None:
