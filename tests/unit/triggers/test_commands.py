@@ -128,7 +128,8 @@ def test_events_are_listed_shown_replayed_and_dropped(
     assert (again.code, again.err) == (1, "1 not found among those that are parked, held or scheduled\n")
     assert persisty("events", "show", second[0], *options).code == 1
     assert persisty("events", "replay", *options).code == 2
-    assert persisty("events", "show", "seven", *options).code == 2
+    for number in ("seven", "9" * 19):
+        assert persisty("events", "show", number, *options).code == 2
     written.close()
 
 
