@@ -32,10 +32,13 @@ from persisty import (
     everyone,
     link,
     meta_of,
+    settings,
     stored,
 )
 from persisty.api.actions import action_operations
 from persisty.application.working import drain
+from persisty.deploy.app_checks import Checked, findings
+from persisty.deploy.deployed_settings import Deployed
 from persisty.deploy.plan import plan_of
 from persisty.hosting.server import Server
 from persisty.store.store import context_of
@@ -310,6 +313,11 @@ def test_triggers_that_can_never_fire_are_found() -> None:
     app = app_of(handler)
     found = [one.path for one in unmet_triggers(app.declared_triggers, app.metas)]
     assert found == [f"/actions/handler/triggers/{number}" for number in range(5)]
+    configured = settings.load()
+    checked = findings(Checked(app, "shop:app", configured, Deployed(configured, {})))
+    assert [(one.severity, one.fault.path) for one in checked if one.check == "triggers"] == [
+        ("warning", path) for path in found
+    ]
 
 
 def test_an_app_with_actions_imports_them_at_the_first_write_and_no_earlier(tmp_path: Path) -> None:
