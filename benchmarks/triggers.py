@@ -134,10 +134,12 @@ def _rate(call: Callable[[], object]) -> float:
 
 
 WORKER = """
-import sys, time
+import os, sys, time
 from benchmarks.triggers import app_at
 from persisty.application.working import working
-with app_at(sys.argv[1], lambda event: print(time.time() - event.after.sent, flush=True)) as app, working(app):
+def log(event):
+    os.write(1, f"{time.time() - event.after.sent}\\n".encode())  # one call, because several threads write
+with app_at(sys.argv[1], log) as app, working(app):
     sys.stdin.read()
 """
 
