@@ -91,10 +91,6 @@ class _RefusedError(Exception):
         self.results = results
 
 
-def nothing() -> None:
-    """Do nothing."""
-
-
 def leave_event_loop(path: Path) -> None:
     """Raise `WouldWait` in an event loop, because an action may take long. Without transactions, nothing would undo the writes before it."""
     if path.capabilities.transactions and in_attempt():

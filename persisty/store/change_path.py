@@ -50,7 +50,7 @@ from .backend import (
     WriteResult,
 )
 from .before_triggers import BeforeTriggers
-from .before_writes import leave_event_loop, nothing, write_checked, write_each
+from .before_writes import leave_event_loop, write_checked, write_each
 from .bulk_walk import walk
 from .change_capture import (
     KINDS,
@@ -148,19 +148,22 @@ class ChangePath(Generic[T]):
         *,
         atomic: bool,
         by: Caller | None = None,
-        first: Callable[[], None] = nothing,
+        first: Callable[[], None] | None = None,
     ) -> list[WriteResult]:
         """Perform the writes as `Backend.write` does, on behalf of a caller. `first` is called when before triggers have accepted them."""
         if not self._feed.is_watched(self._name):
-            first()
+            if first is not None:
+                first()
             return self._write(writes, atomic)
         if not any(self.has_before_trigger(KINDS[type(one)]) for one in writes):
-            first()
+            if first is not None:
+                first()
             return self.write_accepted(writes, atomic, by)
         if atomic or len(writes) == 1:
 
             def perform(_: object, accepted: Sequence[Write], seen: Mapping[Any, Seen]) -> list[WriteResult]:
-                first()
+                if first is not None:
+                    first()
                 return self.write_accepted(accepted, atomic, by, seen[self])
 
             return write_checked([(self, one) for one in writes], self.before_triggers, by, perform)
