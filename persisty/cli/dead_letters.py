@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from ..deploy.dead_letters import DeadLetter, DeadLetters
+from ..deploy.deployed_tables import aws_errors
 from ..drivers import driver
 from ..errors import InvalidDeclaration, PersistyError
 from .tables import print_table
@@ -25,8 +26,9 @@ def run(
     """List, show, replay or drop dead letters. `chosen`: their ids, the beginnings of those, or `all`. Ends with exit code 1 if one was not found or not handled."""
     if what != "list" and not chosen:
         raise InvalidDeclaration(f"Give the id of an event, or the beginning of it: persisty events {what} 1f3a")
-    letters = DeadLetters(app, stage, driver("boto3").Session(profile_name=profile))
-    found = letters.read()
+    with aws_errors():
+        letters = DeadLetters(app, stage, driver("boto3").Session(profile_name=profile))
+        found = letters.read()
     left = list(found)
     try:
         some = [one for one in found if (store or one.store) == one.store and (not action or action in one.actions)]

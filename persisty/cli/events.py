@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import time
 from typing import Annotated
@@ -15,17 +16,21 @@ import msgspec
 import typer
 from rich.table import Table
 
-from ..application import App, load_app
-from ..errors import InvalidDeclaration
+from ..application import App
+from ..errors import Fault, InvalidDeclaration
 from ..store.outbox import Outbox, OutboxEvent, Payload, State
 from . import dead_letters
 from .cdk_options import ProfileOption
-from .project import app_of
+from .diff import load
 from .tables import print_table
 
 SHOWN = 40
 """The most characters of a reason in a list."""
 ALL = "all"
+OF_ALL = frozenset({"--store", "--action"})
+"""The options of `replay all` and `drop all`."""
+LISTED, MOST = 100, 1_000_000
+"""The most events of a list, and of `all`."""
 MOST_DIGITS = 18
 """The most digits of a number that every engine has."""
 ALWAYS_COUNTED = (State.READY, State.HELD, State.PARKED)
@@ -56,33 +61,30 @@ def command(
     state: Annotated[Which | None, typer.Option(help="List events in this state")] = None,
     store: Annotated[str | None, typer.Option(help="Events of this store")] = None,
     action: Annotated[str | None, typer.Option(help="Events for this action")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most events")] = 100,
+    limit: Annotated[int | None, typer.Option(min=1, max=10_000, help="List at most so many events (100)")] = None,
     stage: Annotated[
         str | None, typer.Option(help="A stage that is deployed to AWS: its events that were given up")
     ] = None,
     profile: ProfileOption = None,
 ) -> None:
     """List, show, replay or drop the events of triggers."""
-    loaded = load_app(app_of(app))
+    chosen = list(dict.fromkeys(numbers or ()))
+    _check(what, chosen, {"--state": state, "--store": store, "--action": action, "--limit": limit})
+    loaded, _ = load(app, url, reading=True)
     if stage is not None:
-        dead_letters.run(what.value, loaded.name, stage, profile, numbers or (), store, action)
+        dead_letters.run(what.value, loaded.name, stage, profile, chosen, store, action)
         return
-    if url:
-        loaded.use(url)
     outbox = _outbox(loaded, engine)
     outbox.prepare()
     if what is What.list:
-        _list(outbox, None if state is None else State[state.name.upper()], store, action, limit)
+        _list(outbox, None if state is None else State[state.name.upper()], store, action, limit or LISTED)
         return
-    chosen = numbers or []
-    if not chosen:
-        raise InvalidDeclaration(f"Give the number of an event: persisty events {what} 7")
     if what is What.show:
         for one in _numbers(chosen):
             _show(outbox, one)
         return
     if chosen == [ALL]:
-        positions = [one.position for one in outbox.search(State.PARKED, store, action, limit)]
+        positions = [one.position for one in outbox.search(State.PARKED, store, action, MOST)]
     else:
         positions = _numbers(chosen)
     count = outbox.replay(positions, time()) if what is What.replay else outbox.drop(positions)
@@ -92,6 +94,30 @@ def command(
         reason = "parked" if what is What.replay else "parked, held or scheduled"
         typer.echo(f"{len(positions) - count} not found among those that are {reason}", err=True)
         sys.exit(1)
+
+
+def _check(what: What, chosen: Sequence[str], given: Mapping[str, object]) -> None:
+    """Raise `InvalidDeclaration` for an argument or an option that has no effect. A wider effect than the one that was meant could drop events."""
+    if what is What.list:
+        taken: frozenset[str] = frozenset(given)
+        if chosen:
+            raise InvalidDeclaration(f"`list` takes no numbers: persisty events show {chosen[0]}")
+    elif not chosen:
+        raise InvalidDeclaration(f"Give the number of an event: persisty events {what} 7")
+    else:
+        taken = OF_ALL if chosen == [ALL] and what is not What.show else frozenset()
+    faults = [
+        Fault(
+            f"/{name}",
+            f"Has no effect on `persisty events {what} {' '.join(chosen)[:40]}`".rstrip(),
+            "no such option",
+            str(one),
+        )
+        for name, one in given.items()
+        if one is not None and name not in taken
+    ]
+    if faults:
+        raise InvalidDeclaration("Options do not apply", faults=faults)
 
 
 def _outbox(app: App, engine: str | None) -> Outbox:

@@ -42,5 +42,5 @@ def pause_after(attempt: int, policy: Handler) -> float:
 
 
 def tail(reason: str) -> str:
-    """Return the end of a reason as it is stored."""
-    return reason[-MAX_ERROR:].replace("\0", "\\0")
+    """Return the end of a reason as it is stored. NUL and halves of surrogate pairs, which engines refuse, become escapes."""
+    return reason[-MAX_ERROR:].replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -14,6 +14,7 @@ import pytest
 
 from persisty import App, InvalidDeclaration
 from persisty.hosting.server import Server
+from persisty.store.outbox import State
 from persisty.testing import drain
 from tests.unit.cli.conftest import Persisty, persisty  # noqa: F401
 
@@ -131,6 +132,50 @@ def test_events_are_listed_shown_replayed_and_dropped(
     for number in ("seven", "9" * 19):
         assert persisty("events", "show", number, *options).code == 2
     written.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        (["drop", "all", "--state", "ready"], ["/--state"]),
+        (["drop", "1", "--action", "other", "--store", "memo"], ["/--store", "/--action"]),
+        (["replay", "1", "--limit", "1"], ["/--limit"]),
+        (["show", "all", "--action", "record"], ["/--action"]),
+        (["list", "1"], []),
+    ],
+)
+def test_an_option_that_has_no_effect_is_refused(
+    given: list[str],
+    options: list[str],
+    written: App,
+    shared_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    persisty: Persisty,  # noqa: F811
+) -> None:
+    monkeypatch.setattr("persisty.triggers.retries.LONGEST", 0.0)
+    written.store(Memo).create(Memo(id="a", text="bad"))
+    while drain(written) or any(one.due is not None for one in _search(written)):
+        pass
+    refused = persisty("events", *given, "--app", SPEC, "--url", shared_url)
+    assert refused.code == 2
+    assert [option for option in ("/--state", "/--store", "/--action", "/--limit") if option in refused.err] == options
+    assert [one.state for one in _search(written)] == [State.PARKED]
+    written.close()
+
+
+def test_a_list_creates_no_database(persisty: Persisty, tmp_path: Path) -> None:  # noqa: F811
+    listed = persisty("events", "list", "--app", SPEC, "--url", f"sqlite:///{tmp_path}/missing.db")
+    assert listed.out.splitlines()[-1] == "0 ready, 0 held, 0 parked"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dead_letters_need_a_region(persisty: Persisty, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    refused = persisty("events", "list", "--app", SPEC, "--stage", "prod")
+    assert refused.code == 2
+    assert "region" in refused.err
 
 
 def _search(app: App) -> Any:

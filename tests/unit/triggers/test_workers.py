@@ -118,6 +118,26 @@ def test_an_event_whose_attempts_have_failed_is_parked_and_others_go_on(shop: Sh
     assert [one.after.text for one in registry.events] == ["good", "bad"]
 
 
+def test_a_reason_that_no_engine_stores_as_it_is_is_stored_with_escapes(shop: Shop) -> None:
+    """A message may contain the bytes of a file name, which Python reads as halves of surrogate pairs."""
+    app, registry = shop
+
+    def handle(event: Any) -> None:
+        if event.key == "bad":
+            raise ValueError("cannot read caf\udce9.txt\0")
+        registry.log(event)
+
+    registry.only("broken", handle, attempts=2)
+    for key in ("bad", "good"):
+        app.store(Note).create(Note(id=key))
+    with working(app):
+        assert eventually(lambda: parked(app) and registry.events)
+    [event] = parked(app)
+    assert (event.key, event.attempt) == ("bad", 2)
+    assert event.error.rstrip().endswith(r"ValueError: cannot read caf\udce9.txt\0")
+    assert [one.key for one in registry.events] == ["good"]
+
+
 def test_a_worker_that_runs_handles_a_replayed_event(shop: Shop) -> None:
     app, registry = shop
     broken = [True]
