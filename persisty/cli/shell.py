@@ -1,6 +1,6 @@
 """`persisty shell`: a Python prompt with the app, its items and their stores.
 
-It verifies the tables first, as a server does: over a table that does not fit, a page would have `errors` and no items.
+It verifies the tables first and prints the differences: over a table that does not fit, a page has `errors` and no items.
 It completes names with the tab key where Python was built with readline.
 """
 
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from ..application import App, load_app
+from ..errors import SchemaMismatch
 from .project import AppArgument, app_of
 
 try:
@@ -30,7 +31,6 @@ def command(
     app: AppArgument = None,
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
     run: Annotated[str | None, typer.Option("--command", "-c", help="Run this code instead of a prompt")] = None,
-    verify: Annotated[bool, typer.Option(help="Stop if the stored items do not fit the declarations")] = True,
 ) -> None:
     """Open a Python prompt with the app, its items and their stores."""
     spec = app_of(app)
@@ -39,8 +39,7 @@ def command(
         loaded.use(url)
     names = names_of(loaded)
     try:
-        if verify:
-            loaded.verify()
+        _warn(loaded)
         if run is not None:
             _run(run, names)
         else:
@@ -49,6 +48,14 @@ def command(
             code.interact(banner=_banner(loaded, names), local=names, exitmsg="")
     finally:
         loaded.close()
+
+
+def _warn(app: App) -> None:
+    """Print how the tables differ from the declarations. The prompt can create or repair them."""
+    try:
+        app.verify()
+    except SchemaMismatch as error:
+        typer.echo(f"Warning: {error.report()}", err=True)
 
 
 def _run(text: str, names: dict[str, Any]) -> None:
