@@ -1,4 +1,5 @@
-"""The part of events: functions that read the streams of the tables. One publishes changes to the GraphQL API, and one for each store calls its after triggers.
+"""The part of events: functions that read the streams of the tables. One publishes changes to the GraphQL API, and one for each store calls its after triggers. Schedules
+invoke the functions of timed actions.
 
 As a separate stack it refers to the other stacks by names and by parameters, which each deployment looks up, and exports nothing. It can be deleted
 and created again without the others.
@@ -36,6 +37,7 @@ from .constructs.functions import Functions, FunctionSettings
 from .constructs.monitoring import Watched, add_alarms, add_dashboard, watched_functions
 from .constructs.passed_values import Values
 from .constructs.placement import Placement
+from .constructs.schedules import Schedules
 
 URL, DEAD_LETTERS_URL = "PERSISTY_GRAPHQL_URL", "PERSISTY_DEAD_LETTERS_URL"
 STREAM_ACTIONS = (
@@ -64,10 +66,10 @@ class EventsPart:
         self.dead_letters = self.event_dead_letters = None
         if events.publishing is not None:
             self.dead_letters = self._publish(events.publishing)
-        if events.after:
-            self.event_dead_letters = self._call_triggers(plan, events.after)
+        if events.after or events.timers:
+            self.event_dead_letters = self._call_triggers(plan, events)
         if settings.options.alarms:
-            self._monitoring(plan, settings.app_constructs.topic)
+            self._monitoring(plan, events, settings.app_constructs.topic)
 
     def _publish(self, publishing: Publishing) -> sqs.Queue:
         function = self._function(publishing.function)
@@ -91,26 +93,37 @@ class EventsPart:
             )
         return queue
 
-    def _call_triggers(self, plan: Plan, after: Sequence[AfterTriggers]) -> sqs.Queue:
+    def _call_triggers(self, plan: Plan, events: Events) -> sqs.Queue:
         name = dead_letters_name(plan.app, plan.stage)
-        queue = self._queue("EventDeadLetters", "event-dead-letters", "Dead-letter queue of after triggers", name)
-        for one in after:
-            function = self._function(one.function)
-            function.add_environment(DEAD_LETTERS_URL, queue.queue_url)
-            self._allow_reading(one.function, function, [one.source])
-            self._read(
-                self._scope,
-                f"{pascal(one.source.store)}-After",
-                one.source,
-                one.function,
-                function,
-                queue,
-                max_record_age=cdk.Duration.seconds(AFTER_MAX_AGE),
-                # from LATEST, Lambda would miss changes until it reads the stream, and during each update of the mapping
-                starting_position=lambdas.StartingPosition.TRIM_HORIZON,
-                filters=[{"pattern": pattern} for pattern in one.patterns] or None,
-            )
+        queue = self._queue(
+            "EventDeadLetters", "event-dead-letters", "Dead-letter queue of after triggers and timers", name
+        )
+        for one in events.after:
+            self._read_for(one, queue)
+        if events.timers:
+            invoking = Schedules(self._scope, queue)
+            for timer in events.timers:
+                function = self._function(timer.function)
+                function.add_environment(DEAD_LETTERS_URL, queue.queue_url)
+                invoking.add(timer, function)
         return queue
+
+    def _read_for(self, one: AfterTriggers, queue: sqs.Queue) -> None:
+        function = self._function(one.function)
+        function.add_environment(DEAD_LETTERS_URL, queue.queue_url)
+        self._allow_reading(one.function, function, [one.source])
+        self._read(
+            self._scope,
+            f"{pascal(one.source.store)}-After",
+            one.source,
+            one.function,
+            function,
+            queue,
+            max_record_age=cdk.Duration.seconds(AFTER_MAX_AGE),
+            # from LATEST, Lambda would miss changes until it reads the stream, and during each update of the mapping
+            starting_position=lambdas.StartingPosition.TRIM_HORIZON,
+            filters=[{"pattern": pattern} for pattern in one.patterns] or None,
+        )
 
     def _function(self, planned: Function) -> lambdas.Function:
         function = self.functions[planned.name] = self._made.make(planned)
@@ -130,11 +143,11 @@ class EventsPart:
         self._queues.append(Watched(QUEUE, kind, queue.queue_name))
         return queue
 
-    def _monitoring(self, plan: Plan, topic: sns.ITopic | None) -> None:
+    def _monitoring(self, plan: Plan, events: Events, topic: sns.ITopic | None) -> None:
         if topic is None:
             arn = self._values.take(self._scope, alarms_parameter(plan))
             topic = sns.Topic.from_topic_arn(self._scope, "Alarms", arn)
-        streams = [Watched(STREAM, name, function.function_name) for name, function in self.functions.items()]
+        streams = [Watched(STREAM, one.name, self.functions[one.name].function_name) for one in events.readers]
         resources = [*watched_functions(self.functions), *streams, *self._queues]
         add_alarms(self._scope, resources, topic)
         if self.event_dead_letters is not None:

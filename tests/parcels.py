@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from servey.action.action import action
+from servey.trigger.fixed_rate_trigger import FixedRateTrigger
 from servey.trigger.web_trigger import WEB_POST
 
 from persisty import (
@@ -91,10 +92,17 @@ def tidy() -> None:
     """Do nothing, for a request or after a change."""
 
 
+@action(triggers=FixedRateTrigger(60))
+def tick(event: Event[None]) -> None:
+    """Append the time to the file."""
+    with Path(os.environ["EVENTS"]).open("a") as file:
+        file.write(f"{event.kind} tick 0 {event.at.isoformat()}\n")
+
+
 app = App(
     "parcels",
     items=[Parcel, Receipt, Label],
-    actions=[check, record, confirm, frame, tidy],
+    actions=[check, record, confirm, frame, tidy, tick],
     url="memory://",
     idempotency=None,
 )

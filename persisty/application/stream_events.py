@@ -159,14 +159,18 @@ def dead_letter(
 
 def deployed_events(app: App, configured: settings.Settings) -> StreamEvents:
     """Return the after triggers of a deployed app. Raises `InvalidDeclaration` if the settings name no dead-letter queue."""
+    return StreamEvents(app, dead_letter_queue(configured))
+
+
+def dead_letter_queue(configured: settings.Settings) -> SqsQueue:
+    """Return the queue of events that no handler has handled. Raises `InvalidDeclaration` if the settings name none."""
     environment = settings.aws()
     if not configured.dead_letters_url or environment.region is None:
-        raise InvalidDeclaration("The function of after triggers needs PERSISTY_DEAD_LETTERS_URL and AWS_REGION")
-    queue = SqsQueue(
+        raise InvalidDeclaration("The functions of triggers need PERSISTY_DEAD_LETTERS_URL and AWS_REGION")
+    return SqsQueue(
         configured.dead_letters_url,
         environment.region,
         provider(environment),
         environment.ca_bundle,
         settings.aws_endpoint("sqs"),
     )
-    return StreamEvents(app, queue)

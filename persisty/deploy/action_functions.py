@@ -15,7 +15,7 @@ from ..model.msgspec_faults import pointer
 from ..naming import snake
 from ..triggers.declared import Runner
 from .grants import Verbs, every_verb
-from .options import ActionOptions
+from .options import MAX_TIMEOUT, ActionOptions
 
 KIND = "action"
 """Key in the tables of functions for the function of an action."""
@@ -30,7 +30,7 @@ def function_name(action: str) -> str:
 
 def check_actions(app: App, offered: Mapping[str, ActionOperation], own: Actions) -> None:
     """Raise `InvalidDeclaration` for options of an action or store that the app does not have."""
-    names = dict.fromkeys((*offered, *_called_for_changes(app))) if own else {}
+    names = dict.fromkeys((*offered, *_called_by_triggers(app))) if own else {}
     faults = [
         Fault(pointer("actions", name), "Not an action of the app", "one of " + ", ".join(names), name)
         for name in own
@@ -44,11 +44,16 @@ def check_actions(app: App, offered: Mapping[str, ActionOperation], own: Actions
         for store in options.stores or ()
         if store not in app.metas
     ]
+    faults += [
+        Fault(pointer("actions", name, "timeout"), f"Expected int <= {MAX_TIMEOUT}: callers of the APIs wait for it")
+        for name, options in own.items()
+        if name in offered and (options.timeout or 0) > MAX_TIMEOUT
+    ]
     if faults:
         raise InvalidDeclaration("The options of actions do not fit the app", faults=faults)
 
 
-RUN_ON_AWS = (Runner.WEB, Runner.BEFORE, Runner.AFTER)
+RUN_ON_AWS = (Runner.WEB, Runner.BEFORE, Runner.AFTER, Runner.TIMER)
 """The runners of triggers in a deployment."""
 
 
@@ -64,8 +69,9 @@ def check_triggers(app: App) -> None:
         raise InvalidDeclaration("The triggers of the app cannot run on AWS", faults=faults)
 
 
-def _called_for_changes(app: App) -> list[str]:
-    return [one.name for runner in (Runner.AFTER, Runner.BEFORE) for one in app.declared_triggers.of(runner)]
+def _called_by_triggers(app: App) -> list[str]:
+    runners = (Runner.AFTER, Runner.TIMER, Runner.BEFORE)
+    return [one.name for runner in runners for one in app.declared_triggers.of(runner)]
 
 
 def called_before_writes(app: App) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ MAX_ENVIRONMENT = 4096
 def check_limits(plan: Plan) -> None:
     """Raise `InvalidDeclaration`, which lists everything that AWS would refuse."""
     faults = [fault for table in plan.tables for fault in _table(table)]
-    functions = (*plan.functions, *(one.function for one in plan.after))
+    functions = (*plan.functions, *plan.called)
     faults += [fault for function in functions for fault in _function(function)]
     if len(plan.routes) > MAX_ROUTES:
         faults.append(

@@ -7,17 +7,19 @@ its table. A unique index is a guard row, written in one transaction with the it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from msgspec import Struct
 
 from ..application import App
 from ..model.meta import StoreMeta
+from ..triggers.schedules import Schedule
 from .alarms import ALARMS, FUNCTION, GRAPHQL, HTTP, QUEUE, STREAM
 from .events import events_of
 from .expected_load import Load, StoreLoad
 from .options import Options
-from .prices import Price
+from .prices import AS_OF, Price
 from .resources import Plan
 
 KB, GB = 1024, 1024**3
@@ -30,6 +32,7 @@ INDEX_OVERHEAD = 100
 """Bytes that DynamoDB adds to each item, and to each of its entries in an index."""
 ACCESS_LOG_BYTES = 300
 """Bytes of an HTTP API's access log for one request, with the 26 that CloudWatch adds to each line."""
+MONTH = timedelta(days=30)
 HOURS = 730
 """Hours of a month."""
 
@@ -55,7 +58,9 @@ def cost_of(app: App, plan: Plan, options: Options, load: Load, prices: Mapping[
         for name, of_store in load.stores.items()
         for resource, price, units in _table(app.metas[name], of_store, options)
     ]
-    found += [line(resource, price, units) for resource, price, units in _apis(plan, options, load)]
+    fires = _fires(app)
+    found += [line(resource, price, units) for resource, price, units in _apis(plan, options, load, fires)]
+    found.append(line("timers", "schedule", fires))
     return [one for one in found if one.units]
 
 
@@ -78,7 +83,7 @@ def _table(meta: StoreMeta[object], load: StoreLoad, options: Options) -> Iterat
         yield name, "dynamodb_recovery", load.items * (load.bytes + INDEX_OVERHEAD) / GB
 
 
-def _apis(plan: Plan, options: Options, load: Load) -> Iterator[tuple[str, str, float]]:
+def _apis(plan: Plan, options: Options, load: Load, fires: int) -> Iterator[tuple[str, str, float]]:
     requests = load.requests
     http = requests.rest + requests.graphql
     parts = max(1, ceil(requests.bytes / HTTP_BYTES))
@@ -89,7 +94,7 @@ def _apis(plan: Plan, options: Options, load: Load) -> Iterator[tuple[str, str, 
     if plan.sdl and any(field.caching is not None for field in plan.fields):
         yield "AppSync", "appsync_cache_hour", HOURS
     published = sum(of.creates + of.updates + of.deletes for of in load.stores.values()) if plan.publishers else 0
-    delivered = published + _triggered(plan, load)
+    delivered = published + _triggered(plan, load) + fires
     invocations = http + requests.appsync * requests.fields
     seconds = invocations * requests.milliseconds / 1000
     yield "functions", "lambda_request", invocations + delivered
@@ -109,6 +114,20 @@ def _apis(plan: Plan, options: Options, load: Load) -> Iterator[tuple[str, str, 
         yield "token secret", "secret", 1
 
 
+def _fires(app: App) -> int:
+    """Return how often the timers of an app fire in a month of 30 days."""
+    first = datetime(AS_OF.year, AS_OF.month, AS_OF.day, tzinfo=UTC)
+    return sum(_between(one.schedule, first, first + MONTH) for one in app.detached.timed) if app.has_actions else 0
+
+
+def _between(schedule: Schedule, at: datetime, until: datetime) -> int:
+    found = 0
+    while (following := schedule.following(at)) is not None and following <= until:
+        at = following
+        found += 1
+    return found
+
+
 def _triggered(plan: Plan, load: Load) -> int:
     """Return how many changes have a kind that an after trigger of their store wants. Each is counted as an invocation; batches and filters save some."""
     found = 0
@@ -122,10 +141,10 @@ def _triggered(plan: Plan, load: Load) -> int:
 def _watched(plan: Plan) -> dict[str, int]:
     """Return how many resources of each kind have alarms."""
     events = events_of(plan)
-    streams = 0 if events is None else len(events.functions)
+    functions, streams = (0, 0) if events is None else (len(events.functions), len(events.readers))
     queues = 0 if events is None else events.queues
     return {
-        FUNCTION: len(plan.functions) + streams,
+        FUNCTION: len(plan.functions) + functions,
         STREAM: streams,
         QUEUE: queues,
         HTTP: 1,

@@ -1,7 +1,7 @@
 """The dead letters of a deployed stage: events of after triggers that were given up, read from their queue, handled again, or deleted.
 
-A message of the function has the record of its event. A message of Lambda, for a batch that ended the function, names a range of records, which the stream
-has for a day.
+A message of a function has the record of its event, or the time of a timer. A message of Lambda, for a batch that ended the function, names a range of records, which the
+stream has for a day. Lambda and EventBridge Scheduler also send the fires of timers that ended the function, or that could not invoke it.
 """
 
 from __future__ import annotations
@@ -82,8 +82,7 @@ class DeadLetters:
         """
         seconds = HANDLING + HIDDEN
         self._sqs.change_message_visibility(QueueUrl=self._url, ReceiptHandle=letter.receipt, VisibilityTimeout=seconds)
-        records = list(self._records(letter))
-        event = {"Records": records, **({"actions": list(letter.actions)} if letter.actions else {})}
+        event = _event(letter) or self._of_records(letter)
         patient = driver("botocore.config").Config(read_timeout=HANDLING, retries={"max_attempts": 0})
         answer = self._session.client("lambda", config=patient).invoke(
             FunctionName=letter.function, Payload=msgspec.json.encode(event)
@@ -92,6 +91,13 @@ class DeadLetters:
         if answer.get("FunctionError") or result.get("batchItemFailures"):
             raise BackendUnavailable(f"{letter.function} has not handled {letter.id}: see its log")
         self.drop(letter)
+
+    def _of_records(self, letter: DeadLetter) -> Mapping[str, Any]:
+        """Return the event of a function that reads a stream."""
+        return {
+            "Records": list(self._records(letter)),
+            **({"actions": list(letter.actions)} if letter.actions else {}),
+        }
 
     def _records(self, letter: DeadLetter) -> Iterator[Mapping[str, Any]]:
         """Yield the records of a message: from the message, or else from the stream."""
@@ -157,15 +163,32 @@ def _as_json(value: Any) -> Any:
     return value.timestamp() if hasattr(value, "timestamp") else msgspec.to_builtins(value)
 
 
+def _event(letter: DeadLetter) -> Mapping[str, Any] | None:
+    """Return the event with which the function is invoked again, None if it is a batch of records."""
+    body = letter.body
+    found: Mapping[str, Any] | None = (
+        body.get("event") or body.get("requestPayload") or (body if "time" in body else None)
+    )
+    return found
+
+
 def _letter(text: str, receipt: str) -> DeadLetter:
     body = msgspec.json.decode(text)
+    request = body.get("requestContext", {})
+    function = request.get("functionArn") or body.get("function") or ""
+    attempts = request.get("approximateInvokeCount", 0)
     if RANGE in body:
-        of, request = body[RANGE], body["requestContext"]
+        of = body[RANGE]
         return DeadLetter(
-            request["requestId"], of["streamArn"].split("/")[1], "", f"{of['batchSize']} records", (),
-            request.get("approximateInvokeCount", 0), request["condition"], request["functionArn"], body, receipt,
+            request["requestId"], of["streamArn"].split("/")[1], "", f"{of['batchSize']} records", (), attempts,
+            request["condition"], function, body, receipt,
         )  # fmt: skip
+    if (timer := body.get("requestPayload") or body).keys() >= {"action", "time"}:
+        id_ = request.get("requestId") or f"{timer['action']}@{timer['time']}"
+        reason = request.get("condition", "The function could not be invoked")
+        key = f"{timer['action']}@{timer['time']}"
+        return DeadLetter(id_, "", "timer", key, (timer["action"],), attempts, reason, function, body, receipt)
     return DeadLetter(
         body["id"], body["store"], body["kind"] or "", body["key"] or "", tuple(body["actions"]), body["attempts"],
-        body["reason"], body["function"] or "", body, receipt,
+        body["reason"], function, body, receipt,
     )  # fmt: skip

@@ -25,7 +25,7 @@ EVERY_STAGE = "*"
 HTTP = ("rest", "graphql_http", "action")
 APIS = (*HTTP, "appsync")
 IDENTITY = (*APIS, "authorizer")
-FUNCTIONS = (*IDENTITY, "stream", "after")
+FUNCTIONS = (*IDENTITY, "stream", "after", "timer")
 RECEIVERS: dict[str, tuple[str, ...]] = {
     "log_level": FUNCTIONS,
     "cache": APIS,

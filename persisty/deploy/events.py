@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..naming import parameter_name
 from .layers import layers_of
-from .resources import HANDLERS, Function, Plan
+from .resources import HANDLERS, Function, Plan, TimerFunction
 
 HANDLER = f"{HANDLERS}.stream.handler"
 BATCH = 100
@@ -57,9 +57,15 @@ class Events(Struct, frozen=True):
 
     publishing: Publishing | None
     after: tuple[AfterTriggers, ...]
+    timers: tuple[TimerFunction, ...] = ()
 
     @property
     def functions(self) -> tuple[Function, ...]:
+        """The functions that no API invokes."""
+        return (*self.readers, *(one.function for one in self.timers))
+
+    @property
+    def readers(self) -> tuple[Function, ...]:
         """The functions that read streams."""
         publishing = () if self.publishing is None else (self.publishing.function,)
         return (*publishing, *(one.function for one in self.after))
@@ -67,12 +73,16 @@ class Events(Struct, frozen=True):
     @property
     def queues(self) -> int:
         """The number of dead-letter queues: one for changes that could not be published, one for events that no handler has handled."""
-        return (self.publishing is not None) + bool(self.after)
+        return (self.publishing is not None) + bool(self.after or self.timers)
 
     @property
     def mappings(self) -> int:
-        """The number of event source mappings."""
-        return len(self.after) + (0 if self.publishing is None else len(self.publishing.sources))
+        """The number of event source mappings and schedules."""
+        return (
+            sum(len(one.schedules) for one in self.timers)
+            + len(self.after)
+            + (0 if self.publishing is None else len(self.publishing.sources))
+        )
 
 
 def stream_parameter(plan: Plan, store: str) -> str:
@@ -89,16 +99,16 @@ def alarms_parameter(plan: Plan) -> str:
 
 
 def events_of(plan: Plan) -> Events | None:
-    """Return the events of a plan, None if no function reads a stream."""
+    """Return the events of a plan, None if it has no function that no API invokes."""
     sources = {
         table.store: Source(table.store, table.name, stream_parameter(plan, table.store))
         for table in plan.tables
         if table.stream
     }
-    if not sources:
+    if not sources and not plan.timers:
         return None
     after = tuple(AfterTriggers(one.function, sources[one.store], one.patterns) for one in plan.after)
-    return Events(_publishing(plan, sources), after)
+    return Events(_publishing(plan, sources), after, plan.timers)
 
 
 def _publishing(plan: Plan, sources: Mapping[str, Source]) -> Publishing | None:

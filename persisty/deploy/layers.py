@@ -27,6 +27,7 @@ USES: dict[str, tuple[str, ...]] = {
     "action": (BASE, TOKENS, ACTIONS),
     "stream": (BASE,),
     "after": (BASE, ACTIONS),
+    "timer": (BASE, ACTIONS),
 }
 """Function → the layers that it may need."""
 

@@ -19,8 +19,11 @@ from ..naming import MAX_STAGE, STAGE
 
 Memory = Annotated[int, Meta(ge=128, le=10_240)]
 """MB of a function. They also decide its share of CPU: less makes cold starts longer."""
-Timeout = Annotated[int, Meta(ge=1, le=29)]
-"""Seconds, less than the timeout of 30 of both APIs."""
+MAX_TIMEOUT = 29
+"""Seconds of a function of an API, less than the timeout of 30 of both APIs."""
+Timeout = Annotated[int, Meta(ge=1, le=MAX_TIMEOUT)]
+LongTimeout = Annotated[int, Meta(ge=1, le=900)]
+"""Seconds of a function that no API invokes: up to Lambda's maximum."""
 Concurrency = Annotated[int, Meta(ge=0)]
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """Days for which CloudWatch can store a log."""
@@ -38,7 +41,7 @@ class FunctionOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The size of one function. A member that is not set has the value of the deployment. `reserved_concurrency`: the number of instances that are reserved for it, and its maximum."""
 
     memory: Memory | None = None
-    timeout: Timeout | None = None
+    timeout: LongTimeout | None = None
     reserved_concurrency: Concurrency | None = None
 
 
@@ -86,6 +89,8 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tags: dict[str, str] = {}
 
 
+DETACHED = ("after_", "timer_", "stream")
+"""Beginnings of the names of functions that no API invokes."""
 NAMES = tuple(Options.__struct_fields__)
 ON_OFF = {"on": True, "off": False}
 """Words of the command line → values."""
@@ -166,6 +171,13 @@ def _contradictions(options: Options) -> list[Fault]:
         found.append(Fault("/web_acl", "Only AppSync can have a web ACL", "graphql both or appsync"))
     if options.snap_start and options.target.endswith("-3.11"):
         found.append(Fault("/snap_start", "SnapStart takes Python 3.12 or later", found=options.target))
+    found += [
+        Fault(
+            f"{pointer('functions', name)}/timeout", f"Expected int <= {MAX_TIMEOUT}: callers of the APIs wait for it"
+        )
+        for name, row in options.functions.items()
+        if (row.timeout or 0) > MAX_TIMEOUT and not name.startswith(DETACHED)
+    ]
     for action, own in options.actions.items():
         path = pointer("actions", action)
         found += [

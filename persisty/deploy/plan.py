@@ -44,6 +44,7 @@ from .functions import FUNCTIONS, Common, function_of
 from .grants import SYSTEM
 from .layers import imports_servey
 from .resources import Field, Index, KeyAttribute, Plan, Route, Table
+from .timer_functions import timer_functions
 from .token_secret import token_secret_of
 
 BATCH = 200
@@ -132,6 +133,7 @@ def plan_of(
         modules=tuple(dict.fromkeys((spec.partition(":")[0], *(action.__module__ for action in app.actions)))),
         documents=configured.graphql_documents if WHOLE_REQUESTS in names else None,
         after=after,
+        timers=tuple(timer_functions(common)),
         followed=tuple(dict.fromkeys(one.meta.name for one in followed)),
     )
     check_limits(plan)

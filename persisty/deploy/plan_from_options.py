@@ -24,7 +24,7 @@ def planned(options: Options) -> tuple[Plan, tuple[str, ...]]:
         variables=deployed.variables,
         own=options.actions,
     )
-    names = [function.name for function in (*plan.functions, *(one.function for one in plan.after))] + ["stream"]
+    names = [function.name for function in (*plan.functions, *plan.called)] + ["stream"]
     faults = [
         Fault(f"/functions/{name}", "Not a function of the deployment", "one of " + ", ".join(names))
         for name in options.functions

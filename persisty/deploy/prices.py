@@ -35,6 +35,7 @@ PRICES: dict[str, Price] = {
     "lambda_request": Price(0.20, "requests", MILLION),
     "lambda_arm64": Price(0.0000133334, "GB-seconds"),
     "lambda_x86_64": Price(0.0000166667, "GB-seconds"),
+    "schedule": Price(1.00, "invocations by schedules", MILLION),
     "http_request": Price(1.00, "requests of up to 512 KB", MILLION),
     "appsync_operation": Price(4.00, "operations", MILLION),
     "appsync_update": Price(2.00, "messages of 5 KB to subscribers", MILLION),

@@ -8,6 +8,7 @@ from ..api.graphql.appsync.resolver_caching import Caching
 from ..naming import stack_prefix
 from .appsync_auth import AuthMode
 from .options import FunctionOptions, Statement
+from .scheduler_expressions import Schedule
 
 HANDLERS = "persisty_lambdas"
 """The package with the handlers in the code of a function, whatever its name on the deploying machine."""
@@ -74,6 +75,14 @@ class StreamFunction(Struct, frozen=True):
     patterns: tuple[str, ...] = ()
 
 
+class TimerFunction(Struct, frozen=True):
+    """The function of a timed action, and the schedules that invoke it."""
+
+    function: Function
+    action: str
+    schedules: tuple[Schedule, ...]
+
+
 class Route(Struct, frozen=True):
     """A route of the HTTP API. The method `ANY` stands for every method."""
 
@@ -98,7 +107,7 @@ class Plan(Struct, frozen=True):
     AppSync answers introspection; `eager_actions`: loading the app imports servey, so every function needs it; `secret`: the name of the token
     secret that the deployment generates; `variables`: the app's own variables, of every function that loads the app; `stream_settings`: the
     settings of the streams' function; `modules`: the modules that functions load, the app's first; `documents`: the file of GraphQL documents that they
-    read; `after`: the functions of after triggers; `followed`: the stores whose changes are published to subscribers."""
+    read; `after`: the functions of after triggers; `timers`: those of timed actions; `followed`: the stores whose changes are published to subscribers."""
 
     app: str
     stage: str
@@ -116,7 +125,13 @@ class Plan(Struct, frozen=True):
     modules: tuple[str, ...] = ()
     documents: str | None = None
     after: tuple[StreamFunction, ...] = ()
+    timers: tuple[TimerFunction, ...] = ()
     followed: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> tuple[Function, ...]:
+        """The functions that no API invokes, besides the one that publishes."""
+        return (*(one.function for one in self.after), *(one.function for one in self.timers))
 
     @property
     def publishers(self) -> tuple[str, ...]:

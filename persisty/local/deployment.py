@@ -24,7 +24,7 @@ from .emulator import Emulator
 from .standby import Standby
 from .stream_mappings import MAPPING, write_mappings
 
-EXCLUDED = frozenset({"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", MAPPING})
+EXCLUDED = frozenset({"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", MAPPING, "AWS::Scheduler::Schedule"})
 """Types of resources that are not deployed here."""
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 LAST_LINES = 12

@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from time import time
 from typing import Any, Protocol
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
@@ -45,6 +45,12 @@ AHEAD = timedelta(days=1)
 """A record that is further ahead was written by a wrong clock."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 _json = msgspec.json.Encoder().encode
+
+
+def fire(app: str, action: str, at: datetime) -> tuple[str, UUID]:
+    """Return the key and the id of the event of a fire. They are the same each time."""
+    key = f"{action}@{at:%Y-%m-%dT%H:%M:%SZ}"
+    return key, uuid5(NAMESPACE_URL, f"{app}/{key}")
 
 
 class Appending(Protocol):
@@ -171,8 +177,8 @@ class Timers:
         self._next[action] = self._timed[action].schedule.following(decided) or NEVER
 
     def _event(self, action: str, at: datetime) -> NewEvent:
-        key = f"{action}@{at:%Y-%m-%dT%H:%M:%SZ}"
-        return NewEvent("", TIMER, key, action, _json(Payload(uuid5(NAMESPACE_URL, f"{self._app}/{key}"), at)).decode())
+        key, id_ = fire(self._app, action, at)
+        return NewEvent("", TIMER, key, action, _json(Payload(id_, at)).decode())
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -22,7 +22,7 @@ REASONS: dict[str, str] = {
 _OWN_KEY = "AWS encrypts it with a key that AWS manages. A key of your own costs money each month, and a function that loses it fails."
 CHECKOV: dict[str, str] = {
     "CKV_AWS_115": "Reserved concurrency is taken from the other functions of the account. `functions` declares it.",
-    "CKV_AWS_116": "Lambda uses a dead-letter queue for asynchronous invocations. These functions are invoked by APIs, and the one of the streams has a queue.",
+    "CKV_AWS_116": "Lambda uses a dead-letter queue for asynchronous invocations. APIs and streams invoke these functions. Those of timers have a destination for failures, which this check does not detect.",
     "CKV_AWS_117": "A network needs endpoints or a NAT gateway, which cost money. `vpc` declares it.",
     "CKV_AWS_119": _OWN_KEY,
     "CKV_AWS_149": _OWN_KEY,
@@ -30,6 +30,7 @@ CHECKOV: dict[str, str] = {
     "CKV_AWS_173": "Variables have no secrets: they name the secret that a function reads.",
     "CKV_AWS_26": "CloudWatch cannot publish to a topic with the key that AWS manages. Alarms have no data of the app.",
     "CKV_AWS_27": "The queue is encrypted with a key of SQS, which this check does not detect.",
+    "CKV_AWS_297": _OWN_KEY,
     "CKV2_AWS_33": "A web ACL costs money. `web_acl` declares it.",
 }
 """Check of checkov → why it is not followed."""

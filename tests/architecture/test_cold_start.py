@@ -56,6 +56,7 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the stream's function": ("import lambdas.stream", POWERTOOLS),
     "the function of an action": ("import lambdas.action", POWERTOOLS),
     "the function of after triggers": ("import lambdas.after", POWERTOOLS | OF_ACTIONS),
+    "the function of a timer": ("import lambdas.timer", POWERTOOLS | OF_ACTIONS),
 }
 
 

@@ -282,7 +282,7 @@ DEPLOYMENT = {
     "requirements": "file with the [requirements](aws.md#requirements) of your app, if it has another name or folder than those",
     "memory": "MB of the functions, 128 to 10,240",
     "timeout": "seconds of the functions, 1 to 29",
-    "functions": "function → [its own size](reference.md#one-function). Functions are `rest`, `graphql_http`, `appsync`, `authorizer`, `stream`, `after_STORE`",
+    "functions": "function → [its own size](reference.md#one-function). Functions are `rest`, `graphql_http`, `appsync`, `authorizer`, `stream`, `after_STORE`, `timer_ACTION`",
     "actions": "[custom actions with a function of their own](deploying.md#custom-actions)",
     "snap_start": "functions start from snapshots (SnapStart)",
     "log_retention": "days of the functions' logs and the access logs",
@@ -311,7 +311,7 @@ CONSTRUCTS = {
 }
 ONE_FUNCTION = {
     "memory": "MB. By default the deployment's",
-    "timeout": "seconds. By default the deployment's",
+    "timeout": "seconds, up to 29; up to 900 for functions that no API invokes (`after_STORE`, `timer_ACTION`), which is their default. By default the deployment's",
     "reserved_concurrency": "instances that are reserved for the function, which is also its maximum",
     "environment": "variables in addition to the app's",
     "secrets": "variable → secret or parameter that the function may read: a construct or an ARN. The variable contains the ARN",

@@ -34,6 +34,7 @@ ACTIONS: dict[str, Any] = {
     "confirm": {"stores": {"receipt": ["create"]}},
     "frame": {"stores": {}},
     "tidy": {"stores": {}},
+    "tick": {"stores": {}},
 }
 """What each action uses. ministack refuses everything else."""
 INFRASTRUCTURE = """
@@ -103,8 +104,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     sys.modules.pop("parcels", None)
 
 
-def eventually(condition: Callable[[], Any]) -> Any:
-    until = time.monotonic() + PATIENCE
+def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    until = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < until:
         time.sleep(0.2)
     return found
@@ -165,3 +166,7 @@ def test_an_event_that_fails_for_good_is_a_dead_letter_which_is_replayed(deploye
     assert again.id == letter.id
     letters.drop(again)
     assert letters.read() == []
+
+
+def test_a_schedule_calls_its_action(deployed: Deployed) -> None:
+    assert eventually(lambda: "timer" in deployed.handled("tick"), 90)

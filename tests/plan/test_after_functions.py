@@ -138,11 +138,11 @@ def test_options_of_an_unknown_action_are_rejected_with_the_names_of_all() -> No
     with pytest.raises(InvalidDeclaration) as caught:
         plan(recrod={})
     [fault] = caught.value.faults
-    assert (fault.path, fault.expected) == ("/actions/recrod", "one of tidy, record, confirm, frame, check")
+    assert (fault.path, fault.expected) == ("/actions/recrod", "one of tidy, record, confirm, frame, tick, check")
 
 
 def test_the_functions_can_be_sized_by_their_names() -> None:
     found, _ = planned(options_of({"app": SPEC, "functions": {"after_parcel": {"memory": 256}}}))
-    assert [one.name for one in events(found).functions] == ["stream", "after_parcel", "after_receipt"]
+    assert [one.name for one in events(found).functions] == ["stream", "after_parcel", "after_receipt", "timer_tick"]
     with pytest.raises(InvalidDeclaration, match="functions"):
         planned(options_of({"app": SPEC, "functions": {"after_label": {"memory": 256}}}))

@@ -13,6 +13,7 @@ from persisty.deploy.options import options_of
 from persisty.deploy.plan import plan_of
 from persisty.deploy.prices import prices_of
 from persisty.errors import InvalidDeclaration
+from tests.parcels import app as parcels
 
 GB = 1024**3
 
@@ -135,3 +136,12 @@ def test_prices_of_another_region_replace_the_tables() -> None:
     load = {"stores": {"order": {"creates": 1_000_000}}}
     dear = lines({**load, "prices": {"dynamodb_write": 1.25}})
     assert dear[0].usd == 2 * lines(load)[0].usd
+
+
+def test_after_triggers_and_timers_cost_invocations_of_their_functions() -> None:
+    known = options_of({"app": "tests.parcels:app", "graphql": "none", "alarms": False, "access_logs": False})
+    load = load_of({"stores": {"receipt": {"creates": 1_000_000, "updates": 5_000_000}}}, parcels.metas)
+    found = cost_of(parcels, plan_of(parcels, known.app, "none"), known, load, prices_of({}))
+    units = {one.resource: one.units for one in found if one.unit in ("requests", "invocations by schedules")}
+    fires = 30 * 24 * 60
+    assert units == {"functions": 1_000_000 + fires, "timers": fires}

@@ -52,7 +52,7 @@ def environments(stage: str, shell: dict[str, str]) -> dict[str, dict[str, str]]
 
 
 def test_every_function_of_a_plan_is_a_receiver_and_every_receiver_a_function() -> None:
-    assert {*PLANNED, "stream", "after"} == set(FUNCTIONS)
+    assert {*PLANNED, "stream", "after", "timer"} == set(FUNCTIONS)
     assert {name for names in RECEIVERS.values() for name in names} == set(FUNCTIONS)
     assert RECEIVERS.keys() <= set(settings.Settings.__struct_fields__)
 

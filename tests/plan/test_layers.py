@@ -41,7 +41,7 @@ def layers(app: App, spec: str = SPEC) -> dict[str, tuple[str, ...]]:
 
 
 def test_every_function_has_a_row_and_every_layer_a_file() -> None:
-    assert USES.keys() == {*FUNCTIONS, "stream", "after"}
+    assert USES.keys() == {*FUNCTIONS, "stream", "after", "timer"}
     assert {name for used in USES.values() for name in used} == LAYERS.keys()
     assert {f"{name}.txt" for name in LAYERS} == {path.name for path in (ROOT / "lambdas/requirements").iterdir()}
     assert len(LAYERS) < 5  # Lambda takes five, and one is persisty's own code

@@ -41,8 +41,8 @@ def functions(template: Template) -> dict[str, dict[str, Any]]:
 def test_without_subscriptions_the_stack_of_events_has_the_functions_of_triggers_alone() -> None:
     made, found = deployed()
     assert made.stacks[-1].stack_name == "Parcels-dev-Events"
-    assert len(functions(found)) == len(properties(found, "AWS::Lambda::Function")) == 2
-    assert made.functions.keys() == {"rest", "graphql_http", "after_parcel", "after_receipt"}
+    assert len(functions(found)) == 2
+    assert made.functions.keys() == {"rest", "graphql_http", "after_parcel", "after_receipt", "timer_tick"}
     assert made.dead_letters is None
     assert made.event_dead_letters is not None
 
@@ -119,12 +119,54 @@ def test_every_function_stream_and_queue_has_its_alarms() -> None:
     _, found = deployed(graphql="both")
     streaming = alarms(found)
     every = {f"<{name}>" for name in of_type(found, "AWS::Lambda::Function")}
-    for row in (*ALARMS[FUNCTION], *ALARMS[STREAM]):
+    for row in ALARMS[FUNCTION]:
         assert streaming["AWS/Lambda", row.metric] == every
+    for row in ALARMS[STREAM]:
+        assert streaming["AWS/Lambda", row.metric] == {name for name in every if not name.startswith("<Timer")}
     queues = {f"<{name}.QueueName>" for name in of_type(found, "AWS::SQS::Queue")}
     assert len(queues) == 2
     for row in ALARMS[QUEUE]:
         assert streaming["AWS/SQS", row.metric] == queues
+
+
+def test_a_schedule_invokes_the_function_of_its_action_with_the_time() -> None:
+    _, found = deployed()
+    [queue] = of_type(found, "AWS::SQS::Queue")
+    [schedule] = properties(found, "AWS::Scheduler::Schedule")
+    target = schedule["Target"]
+    name = target["Arn"]["Fn::GetAtt"][0]
+    assert name.startswith("TimerTick")
+    assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("rate(1 minute)", "UTC")
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert json.loads(text(target["Input"])) == {
+        "action": "tick",
+        "time": "<aws.scheduler.scheduled-time>",
+        "function": f"<{name}>",
+    }
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86_400}
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [queue, "Arn"]}}
+    [config] = properties(found, "AWS::Lambda::EventInvokeConfig")
+    assert config["FunctionName"] == {"Ref": name}
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": [queue, "Arn"]}}}
+
+
+def test_scheduler_may_invoke_these_functions_and_send_to_the_queue() -> None:
+    _, found = deployed()
+    [queue] = of_type(found, "AWS::SQS::Queue")
+    [(role, made)] = [one for one in of_type(found, "AWS::IAM::Role").items() if one[0].startswith("SchedulerRole")]
+    [assumed] = made["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert assumed["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert assumed["Condition"]["StringEquals"].keys() == {"aws:SourceAccount"}
+    allowed = {
+        action: {text(one) for one in as_list(statement["Resource"])}
+        for policy in properties(found, "AWS::IAM::Policy")
+        if policy["Roles"] == [{"Ref": role}]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in as_list(statement["Action"])
+    }
+    [name] = [name for name in of_type(found, "AWS::Lambda::Function") if name.startswith("TimerTick")]
+    assert allowed == {"sqs:SendMessage": {f"<{queue}.Arn>"}, "lambda:InvokeFunction": {f"<{name}.Arn>"}}
 
 
 def test_within_a_stack_nothing_is_a_parameter() -> None:

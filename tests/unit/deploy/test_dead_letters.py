@@ -183,6 +183,30 @@ def test_a_letter_without_images_is_replayed_from_the_stream_while_it_has_them(
         letters.replay(found[1])
 
 
+FIRE = {"action": "purge", "time": "2027-03-01T02:30:00Z", "function": FUNCTION}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"id": "1f", "store": "", "kind": "timer", "key": "purge@2027-03-01T02:30:00Z", "actions": ["purge"], "attempts": 9, "reason": "ValueError", "function": FUNCTION, "event": FIRE},
+        {"requestContext": {"requestId": "1f", "functionArn": FUNCTION, "condition": "RetriesExhausted", "approximateInvokeCount": 3}, "requestPayload": FIRE},
+        FIRE,
+    ],
+    ids=["of the function", "of Lambda", "of Scheduler"],
+)  # fmt: skip
+def test_a_fire_of_a_timer_is_replayed_with_its_time(
+    session: Session, letters: DeadLetters, message: dict[str, Any]
+) -> None:
+    send(session, message)
+    session.functions.answer = {}
+    [letter] = letters.read()
+    assert (letter.kind, letter.key, letter.actions) == ("timer", "purge@2027-03-01T02:30:00Z", ("purge",))
+    letters.replay(letter)
+    assert session.functions.invoked == [(FUNCTION, FIRE)]
+    assert letters.read() == []
+
+
 def test_a_stage_without_a_queue_is_named(session: Session) -> None:
     with pytest.raises(InvalidDeclaration, match="parcels is not deployed in nowhere"):
         DeadLetters("parcels", "nowhere", session)
