@@ -75,7 +75,7 @@ class _Move:
     def create(self, report: Report) -> None:
         tables, name = self._tables, self._declared.table
         origin = tables.described(self._former) or {}
-        tables.create(self._declared, settings_of(origin, streamed=not self._stream.is_own))
+        tables.create(self._declared, settings_of(origin))
         recover_as(tables, origin["TableName"], (tables.described(name) or {})["TableName"])
 
     def copy(self, report: Report) -> None:
@@ -96,7 +96,16 @@ class _Move:
         if not self._stream.is_complete or not self._apply(self._apply_last):
             self._table_copy().switch(report)
         self._stream.end()
+        self._begin_stream()
         self._stream.forget()
+
+    def _begin_stream(self) -> None:
+        """Turn the stream of the new table on if a deployed function reads that of the former one. Before the copy, the function would get every item as a
+        new one."""
+        former, new = (self._tables.described(name) or {} for name in (self._former, self._declared.table))
+        stream = former.get("StreamSpecification", {})
+        if stream.get("StreamEnabled") and not new.get("StreamSpecification", {}).get("StreamEnabled"):
+            self._tables.alter(self._declared.table, {"StreamSpecification": stream})
 
     def _apply_last(self) -> None:
         """Apply the stream to its end. Raises `Conflict` if older code still writes."""

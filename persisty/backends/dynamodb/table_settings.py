@@ -22,12 +22,9 @@ WAIT, ATTEMPTS = 3.0, 40
 """Seconds between attempts, and the number of attempts."""
 
 
-def settings_of(description: Mapping[str, Any], *, streamed: bool) -> dict[str, Any]:
-    """Return the settings of a table, as members of the payload of CreateTable. `streamed`: those of its stream too."""
+def settings_of(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a table, as members of the payload of CreateTable, without its stream."""
     found: dict[str, Any] = {}
-    stream = description.get("StreamSpecification", {})
-    if streamed and stream.get("StreamEnabled"):
-        found["StreamSpecification"] = stream
     if description.get("SSEDescription", {}).get("Status") == "ENABLED":
         found["SSESpecification"] = {"Enabled": True, "SSEType": "KMS"}
     if description.get("DeletionProtectionEnabled"):
