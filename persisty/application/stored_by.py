@@ -21,6 +21,8 @@ from .engines import Engines
 if TYPE_CHECKING:
     from .shared_changes import SharedChanges
 
+IN_TESTS = 'Tests use app_fixture(…, url="sqlite://")'
+
 
 class StoredBy:
     name: str
@@ -132,7 +134,7 @@ class StoredBy:
 
         Raises `InvalidDeclaration` for an engine that stores no events.
         """
-        expected = "an item in memory, SQLite or PostgreSQL; on AWS, deployed functions call its triggers"
+        expected = f"an item in memory, SQLite or PostgreSQL; on AWS, deployed functions call its triggers. {IN_TESTS}"
         faults = [
             Fault(f"/{name}", "Its engine cannot run after triggers on this host", expected) if name else no_outbox()
             for name in self.triggers.stores
@@ -158,5 +160,5 @@ def no_outbox() -> Fault:
     return Fault(
         "/url",
         "The app's engine cannot run timers, scheduled calls and queues on this host",
-        "memory, SQLite or PostgreSQL",
+        f"memory, SQLite or PostgreSQL. {IN_TESTS}",
     )

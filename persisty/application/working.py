@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic, time
+from weakref import WeakKeyDictionary
 
 from ..errors import Fault, InvalidDeclaration, InvalidInput
+from ..store.connection import Connection
 from ..store.outbox import Outbox, OutboxEvent, State
 from ..store.timer_records import TIMERS
 from ..triggers.timers import Timers
@@ -80,16 +82,19 @@ def drain(app: App, threads: int = THREADS, *, until: datetime | None = None) ->
     """Handle all ready events of an app, and those that the handlers cause, and return their number. Failed events wait for their next attempt.
 
     `until`: move the time of workers and timers on to this datetime: timers fire, scheduled calls are made, and failed events are tried again, each at its time.
-    Without it, no timer fires.
+    The time begins where the last call with `until` has left it, while the app uses the same engine. Without `until`, no timer fires.
     """
     if until is None:
         return _drain(app, threads, time)
     if not isinstance(until, datetime) or until.tzinfo is None:
         expected = "datetime.now(UTC) + …"
         raise InvalidInput(faults=[Fault("/until", "Not a datetime with a time zone", expected, str(until)[:80])])
-    handled, clock = 0, _MovedClock()
+    handled, clock, last = 0, _MovedClock(max(time(), _reached.get(app.own_engine, 0.0))), until.timestamp()
+    if last < clock.now:
+        return _drain(app, threads, clock)
+    _reached[app.own_engine] = last
     timers = timers_of(app, clock)
-    while clock.now <= until.timestamp():
+    while clock.now <= last:
         if timers is not None:
             timers.step()
         handled += _drain(app, threads, clock)
@@ -100,11 +105,15 @@ def drain(app: App, threads: int = THREADS, *, until: datetime | None = None) ->
     return handled
 
 
+_reached: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+"""The time up to which `drain` has moved on, for each engine in use."""
+
+
 class _MovedClock:
     """A clock that stands at `now`."""
 
-    def __init__(self) -> None:
-        self.now = time()
+    def __init__(self, now: float) -> None:
+        self.now = now
 
     def __call__(self) -> float:
         return self.now

@@ -37,7 +37,7 @@ BEFORE: dict[str, str] = {"docs/errors.md": STORE, "docs/stored-before.md": DRES
 """Page → what its code takes as declared."""
 SEVERAL: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "docs/changing-declarations.md": (("garage", (0,)), ("garage_changed", (1,))),
-    "docs/testing.md": (("conftest", (0,)), ("test_shop", (1,)), ("conformance", (2,))),
+    "docs/testing.md": (("conftest", (0, 2)), ("test_shop", (1,)), ("test_triggers", (3,)), ("conformance", (4,))),
     "docs/tutorial.md": (("tasks", (0,)), ("use_store", (1, 2)), ("use_client", (3,)), ("fixture", (4,))),
 }
 """Page whose code stands in several modules → the name of each, and its blocks. The code of any other page is one module."""

@@ -179,10 +179,16 @@ def _is_refused(meta: Any, text: str) -> bool:
     return False
 
 
-def test_the_testing_pages_example_passes(tmp_path: Path) -> None:
-    conftest, test, _ = blocks("docs/testing.md", "python")
-    (tmp_path / "conftest.py").write_text(conftest)
+def test_the_testing_pages_examples_pass(tmp_path: Path) -> None:
+    conftest, test, further, of_triggers, _ = blocks("docs/testing.md", "python")
+    (tmp_path / "conftest.py").write_text(conftest + further)
     (tmp_path / "test_shop.py").write_text(test)
+    (tmp_path / "test_triggers.py").write_text(of_triggers)
+    assert "2 passed" in run_tests_in(tmp_path)
+
+
+def run_tests_in(folder: Path) -> str:
+    """Run the tests of a folder, and return what pytest prints."""
     command = [
         sys.executable,
         "-m",
@@ -191,11 +197,11 @@ def test_the_testing_pages_example_passes(tmp_path: Path) -> None:
         "-p",
         "no:cacheprovider",
         "--rootdir",
-        str(tmp_path),
-        str(tmp_path),
+        str(folder),
+        str(folder),
     ]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "1 passed" in run.stdout, run.stdout + run.stderr
+    return run.stdout + run.stderr
 
 
 def test_the_performance_page_shows_the_results_of_the_last_run() -> None:

@@ -18,6 +18,7 @@ from persisty.testing import drain
 from persisty.triggers.timed import CatchUp, Cron
 
 from .snippets import CODE
+from .test_docs import run_tests_in
 
 PAGE = (Path(__file__).parents[2] / "docs/timers-and-queues.md").read_text()
 
@@ -53,6 +54,13 @@ def test_the_page_runs(page: ModuleType, capsys: pytest.CaptureFixture[str]) -> 
     assert len([line for line in out.splitlines() if line.startswith("20")]) in (7 * 144, 7 * 144 + 1)
     assert page.app.outboxes[None].counts()[State.PARKED] == 0
     app.close()
+
+
+def test_the_test_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSISTY_URL", f"sqlite:///{tmp_path}/notes.db")
+    (tmp_path / "test_page.py").write_text("\n".join(code for _, code in CODE.findall(PAGE)))
+    printed = run_tests_in(tmp_path)
+    assert "1 passed" in printed, printed
 
 
 def rows(head: str) -> list[str]:

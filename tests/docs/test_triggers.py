@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import doctest
+from pathlib import Path
 from typing import Any
 
-from .test_docs import blocks, declared
+from .test_docs import blocks, declared, run_tests_in
 
 PAGE = "docs/triggers.md"
 
@@ -18,3 +19,9 @@ def test_the_triggers_do_what_the_page_shows() -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     assert runner.run(test, out=report.append).failed == 0, "".join(report)
     assert scope["sent"][0].endswith("for Ann")
+
+
+def test_the_test_of_the_page_passes(tmp_path: Path) -> None:
+    (tmp_path / "test_page.py").write_text("\n".join(blocks(PAGE, "python")))
+    printed = run_tests_in(tmp_path)
+    assert "1 passed" in printed, printed

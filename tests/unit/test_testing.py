@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from examples.messenger.app import Message, User
 from examples.messenger.app import app as messenger
 from examples.messenger.seeds import seed
-from persisty import App, Conflict
+from persisty import App, Conflict, InvalidDeclaration
 from persisty.backends.dynamodb.backend import DynamoDbBackend
 from persisty.store.store import context_of
 from persisty.testing import app_fixture
@@ -71,3 +73,78 @@ def test_one_line_in_a_conftest_is_enough(pytester: pytest.Pytester) -> None:
         ),
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+TIMED = """
+from persisty import AfterCreate, App, Cron, Queue, nobody, stored
+from servey.action.action import action
+
+@stored
+class Order:
+    id: str
+
+called = []
+
+@action(access_control=nobody, triggers=AfterCreate(Order))
+def count():
+    called.append("count")
+
+@action(access_control=nobody, triggers=Cron("0 3 * * *"))
+def purge():
+    called.append("purge")
+
+@action(access_control=nobody, triggers=Queue("mails"))
+def mail(to: str):
+    called.append(to)
+
+shop = App("shop", items=[Order], actions=[count, purge, mail])
+"""
+
+
+def test_triggers_timers_and_queues_are_tested_on_another_engine(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "from persisty.testing import app_fixture\n"
+        "app = app_fixture('shop:shop')\n"
+        "on_sqlite = app_fixture('shop:shop', url='sqlite://')\n"
+        "in_memory = app_fixture('shop:shop', url='memory://')\n",
+    )
+    pytester.makepyfile(
+        shop=TIMED,
+        test_shop="""
+            from datetime import UTC, datetime, timedelta
+            import pytest
+            from shop import Order, called
+            from persisty import InvalidDeclaration
+            from persisty.hosting.server import Server
+            from persisty.testing import drain
+            from starlette.testclient import TestClient
+
+            @pytest.mark.parametrize("engine", ["on_sqlite", "in_memory"])
+            @pytest.mark.parametrize("turn", ["first", "second"])
+            def test_events(engine, turn, request):
+                app = request.getfixturevalue(engine)
+                called.clear()
+                app.store(Order).create(Order(id="1"))
+                app.queue("mails").send("ann")
+                assert drain(app) == 2 and sorted(called) == ["ann", "count"]
+                drain(app, until=datetime.now(UTC) + timedelta(days=1))
+                assert called[2:] == ["purge"]
+                with TestClient(Server(app)) as client:
+                    assert client.get("/health").status_code == 200
+
+            def test_stores_on_dynamodb_and_the_way_out(app):
+                app.store(Order).create(Order(id="1"))
+                for refuses in (lambda: drain(app), lambda: Server(app), lambda: app.queue("mails").send("ann")):
+                    with pytest.raises(InvalidDeclaration) as refused:
+                        refuses()
+                    assert 'app_fixture(…, url="sqlite://")' in refused.value.faults[0].expected
+        """,
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=5)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///shop.db", "postgresql://localhost/shop", "", 5])
+def test_engines_that_keep_items_are_refused(url: Any) -> None:
+    with pytest.raises(InvalidDeclaration) as refused:
+        app_fixture(messenger, url=url)
+    assert refused.value.faults[0].path == "/url"

@@ -44,6 +44,34 @@ def test_a_new_project_passes_its_own_tests_and_has_no_mistakes(
     assert "my-shop" in run(folder, "persisty", "shell", "-c", "print(app.name)")
 
 
+TIMED = """
+
+@action(access_control=nobody, triggers=AfterCreate({item}))
+def notice() -> None:
+    \"\"\"Notice a new item.\"\"\"
+
+
+@action(access_control=nobody, triggers=Cron("0 3 * * *"))
+def purge() -> None:
+    \"\"\"Purge items at night.\"\"\"
+
+
+@action(access_control=nobody, triggers=Queue("mails"))
+def mail(to: str) -> None:
+    \"\"\"Send a mail.\"\"\"
+"""
+
+
+def test_a_project_passes_its_tests_after_a_trigger_a_timer_and_a_queue_were_added(tmp_path: Path) -> None:
+    for name, text in files_of(Template.FULL, "shop").items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    actions = tmp_path / "shop/actions.py"
+    imported = "from persisty import AfterCreate, Cron, Queue, nobody\n"
+    actions.write_text(actions.read_text() + "\n\n" + imported + TIMED.format(item="Purchase"))
+    assert "passed" in run(tmp_path, "pytest", "-p", "no:cacheprovider")
+
+
 def test_a_project_requires_the_version_that_has_written_it() -> None:
     """The registry has releases before it, which lack its extras."""
     project = tomllib.loads(files_of(Template.MINIMAL, "shop")["pyproject.toml"])["project"]

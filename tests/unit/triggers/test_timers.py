@@ -279,7 +279,19 @@ def test_drain_moves_the_time(app: App) -> None:
     assert len(called("count")) == 26
 
 
-@pytest.mark.parametrize("until", [datetime(2030, 1, 1), "2030-01-01"])
+def test_drain_remembers_how_far_it_has_moved_the_time(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    until = datetime.now(UTC) + 50 * HOUR
+    for _ in range(3):
+        drain(app, until=until)
+        assert len(called("count")) == 50
+    drain(app, until=until - 10 * HOUR)
+    assert len(called("count")) == 50
+    drain(app, until=until + 2 * HOUR)
+    assert len(called("count")) == len(set(called("count"))) == 52
+    assert "A clock was ahead" not in caplog.text
+
+
+@pytest.mark.parametrize("until", [datetime(2030, 1, 1), "2030-01-01", timedelta(days=1), 5])
 def test_drain_needs_a_time_with_a_zone(app: App, until: Any) -> None:
     with pytest.raises(InvalidInput):
         drain(app, until=until)

@@ -13,17 +13,17 @@ from appname.seeds import key_of, seed
 
 
 @pytest.fixture
-def client(app: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+def client(app_on_sqlite: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", "a secret of these tests, long enough")
-    seed(app)
-    with TestClient(Server(app)) as client:
+    seed(app_on_sqlite)
+    with TestClient(Server(app_on_sqlite)) as client:
         yield client
 
 
 @pytest.fixture
-def ann(client: TestClient, app: App) -> dict[str, str]:
+def ann(client: TestClient, app_on_sqlite: App) -> dict[str, str]:
     """Return the headers of a caller."""
-    return {"authorization": f"Bearer {app.authenticator.token(Caller('ann'))}"}
+    return {"authorization": f"Bearer {app_on_sqlite.authenticator.token(Caller('ann'))}"}
 
 
 def test_everyone_searches_products(client: TestClient) -> None:
