@@ -36,17 +36,28 @@ class Fault(Struct, frozen=True, omit_defaults=True):
         return f"{self.path or '/'}: {self.message}" + (f" ({', '.join(shown)})" if shown else "")
 
 
+def encodable(value: Any) -> Any:
+    """Return a text, or a value with texts, with U+FFFD in place of each lone surrogate, which JSON in UTF-8 cannot have."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Fault):
+        return Fault(*(encodable(getattr(value, name)) for name in value.__struct_fields__))
+    if isinstance(value, dict):
+        return {encodable(name): encodable(one) for name, one in value.items()}
+    return [encodable(one) for one in value] if isinstance(value, list) else value
+
+
 class PersistyError(Exception):
-    """Base of every error that persisty raises. `details` are JSON values, specific to the code."""
+    """Base of every error that persisty raises. `details` are JSON values, specific to the code. Every text is `encodable`."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
 
     def __init__(self, message: str = "", *, faults: Sequence[Fault] = (), **details: Any) -> None:
-        self.message = message or self.title
-        self.faults = tuple(faults)
-        self.details = details
+        self.message: str = encodable(str(message)) if message else self.title
+        self.faults = tuple(map(encodable, faults))
+        self.details = {name: encodable(one) for name, one in details.items()}
         super().__init__(self.message)
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from uvicorn.logging import DefaultFormatter
 
 from ..api.http.request_trace import CURRENT
+from ..errors import encodable
 
 
 class JsonFormatter(logging.Formatter):
@@ -30,7 +31,7 @@ class JsonFormatter(logging.Formatter):
             members["request_id"] = trace.request_id
         if record.exc_info:
             members["error"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(members).decode()
+        return msgspec.json.encode(encodable(members)).decode()
 
 
 class TextFormatter(DefaultFormatter):

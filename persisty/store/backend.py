@@ -46,13 +46,15 @@ class Put(Struct, frozen=True):
 class Patch(Struct, frozen=True):
     """Update these attributes of an existing item if `when` matches it.
 
-    A value may be an `Add` or an `Append`, which the engine applies to the stored value; None stores null.
+    A value may be an `Add` or an `Append`, which the engine applies to the stored value; None stores null. `unlinks`: a delete makes a link null, so
+    before triggers must not let the item match `when` afterwards. Engines ignore it.
     """
 
     key: KeyValues
     changes: Mapping[str, Any]
     when: Filter = ALL
     requires: tuple[Requirement, ...] = ()
+    unlinks: bool = False
 
 
 class Delete(Struct, frozen=True):
@@ -119,7 +121,7 @@ class BulkWrite(Struct, frozen=True):
     """Change every match of `where` after the position `after`. Without `changes`, the matches are deleted.
 
     Each item is written on the condition that it still matches. `limit`: the approximate number of items to write in this call; None lets the engine
-    choose. The order is the engine's own stable one. `allow_scan` as in `Query`.
+    choose. The order is the engine's own stable one. `allow_scan` as in `Query`, `unlinks` as in `Patch`.
     """
 
     changes: Mapping[str, Any] | None = None
@@ -127,6 +129,7 @@ class BulkWrite(Struct, frozen=True):
     after: Mapping[str, Any] | None = None
     limit: int | None = None
     allow_scan: bool = False
+    unlinks: bool = False
 
 
 class Page(Struct, Generic[T], frozen=True):

@@ -13,6 +13,7 @@ would tell a caller about an item that the caller may not see.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -25,7 +26,7 @@ from uuid import UUID, uuid4
 from msgspec import UNSET, Struct, structs
 
 from ..backoff import ATTEMPTS, backoff
-from ..errors import BackendUnavailable, InternalError, PersistyError, Throttled, TriggerLoop
+from ..errors import BackendUnavailable, Conflict, InternalError, PersistyError, Throttled, TriggerLoop
 from ..model.expressions import And, Compare, Filter
 from ..model.generators import UpdateOperator
 from ..model.item_copies import copier
@@ -42,7 +43,7 @@ from .before_triggers import BeforeTrigger, BeforeTriggers
 from .change_capture import KINDS, Images, Seen
 from .change_feed import Change
 from .transactions import Transactions, Undone
-from .wait_limits import WouldWait, in_attempt
+from .wait_limits import WouldWait, in_attempt, this_thread
 
 log = logging.getLogger("persisty")
 MAX_DEPTH = 8
@@ -216,7 +217,9 @@ class _Check:
                     raise
                 except PersistyError as error:
                     return WriteResult(Outcome.ERROR, error=error)
-                except Exception as error:
+                except BaseException as error:
+                    if _interrupts(error):
+                        raise
                     log.error("the before trigger %s of %s failed", one.action, self.meta.name, exc_info=error)
                     return WriteResult(Outcome.ERROR, error=InternalError())
                 if changes:
@@ -252,8 +255,11 @@ class _Check:
         return _valid(self.meta, trigger.action, returned, after)
 
     def _changed(self, write: Write, item: Any, after: Any, given: Mapping[str, Any]) -> Write:
-        """Return the write with the changes of the actions. Without transactions, it requires that the item has not changed since."""
+        """Return the write with the changes of the actions. Without transactions, it requires that the item has not changed since. Raises `Conflict` if
+        a link that a delete makes null would still lead to a deleted item."""
         requires = () if isinstance(write, Delete) else write.requires
+        if isinstance(write, Patch) and write.unlinks and self.work.triggers.is_met(self.meta, write.when, after):
+            raise Conflict("A before trigger keeps a link to it")
         if given:
             kept = tuple(one for one in requires if one.attribute not in given)
             requires = (*kept, *self._requirements(write, given))
@@ -272,6 +278,16 @@ class _Check:
         own = _key(self.meta, write)
         found = self.work.triggers.requirements(self.meta, given)
         return [one for one in found if one.meta is not self.meta or one.key != own]  # it exists if the write is done
+
+
+def _interrupts(error: BaseException) -> bool:
+    """Return whether an exception is not the action's own: Ctrl-C, which reaches the main thread except in a server, or a repetition of the call.
+
+    An action that calls `sys.exit`, or whose own task is cancelled, has failed like any other one.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return threading.current_thread() is threading.main_thread() and this_thread.attempt is None
+    return isinstance(error, WouldWait)
 
 
 def _after(meta: StoreMeta[Any], write: Write, item: Any) -> Any:

@@ -26,8 +26,11 @@ def write_all(
     cursor: str | None,
     allow_scan: bool,
     by: Caller | None = None,
+    *,
+    unlinks: bool = False,
 ) -> BulkResult:
     """Change the matches after the cursor, about `limit` of them, or delete them without `changes`. `ready` is the prepared filter for the engine.
+    `unlinks` as in `Patch`.
 
     The details of an error have the number of items `changed` before it, and the `cursor` to continue from.
     """
@@ -37,7 +40,7 @@ def write_all(
     while ready != NOTHING:
         remaining = None if limit is None else limit - changed
         try:
-            bulk = path.write_all(BulkWrite(changes, ready, after, remaining, allow_scan), by)
+            bulk = path.write_all(BulkWrite(changes, ready, after, remaining, allow_scan, unlinks), by)
         except PersistyError as error:
             error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
             raise

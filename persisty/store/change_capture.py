@@ -81,7 +81,9 @@ def created(meta: StoreMeta[Any], item: Any, caller: Caller | None, event: UUID 
 
 def write_of(bulk: BulkWrite, key: KeyValues) -> Write:
     """Return the write of one match of a bulk write."""
-    return Delete(key, bulk.where) if bulk.changes is None else Patch(key, bulk.changes, bulk.where)
+    return (
+        Delete(key, bulk.where) if bulk.changes is None else Patch(key, bulk.changes, bulk.where, unlinks=bulk.unlinks)
+    )
 
 
 def events_of(

@@ -70,7 +70,7 @@ from .limits import MAX_BATCH
 from .observed_writes import CreatingWithEvents, LockingReads, WritingWithBefore
 from .outbox import NewEvent
 from .transactions import Transactions
-from .write_results import conflict
+from .write_results import conflict, unrelated
 
 T = TypeVar("T")
 
@@ -318,6 +318,8 @@ class ChangePath(Generic[T]):
                     [result] = self.write((write_of(bulk, self.meta.key_values(item)),), atomic=False, by=by)
                     if result.outcome is Outcome.EXISTS:
                         raise conflict(self.meta, result)
+                    if result.outcome is Outcome.UNRELATED:  # a before trigger sets the link
+                        raise unrelated(result)
                     if result.error is not None:
                         raise result.error
                     changed += result.outcome is Outcome.DONE

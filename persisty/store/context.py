@@ -23,7 +23,7 @@ from ..query.cursor import decode_cursor, encode_cursor
 from ..query.filter_algebra import follows_links, stores_behind
 from ..security.caller import Caller
 from ..security.policy import Policy
-from .backend import Backend, Delete, Page, Put, Query, Write, WriteResult
+from .backend import Backend, Delete, Outcome, Page, Put, Query, Write, WriteResult
 from .caller_guard import CallerGuard
 from .change_path import ChangePath
 from .guard import Guard
@@ -267,11 +267,12 @@ class StoreContext(Generic[T]):
             yield planned[start:]
 
     def settled(self, planned: Planned, result: WriteResult, missing: Any = UNSET) -> Any:
-        """Return the redacted item of a write that is done, or `missing` for a missing item. Raises the error of any other write."""
+        """Return the redacted item of a write that is done, or `missing` for a missing item. Raises the error of any other write: that of a before
+        trigger may be a `NotFound`, too."""
         settled = edit_result(self.meta, planned, result, self.guard)
         if settled.error is None:
             return settled.item
-        if missing is not UNSET and isinstance(settled.error, NotFound):
+        if missing is not UNSET and isinstance(settled.error, NotFound) and result.outcome is not Outcome.ERROR:
             return missing
         raise settled.error
 

@@ -241,7 +241,8 @@ class Removal:
 
     def _write(self, meta: StoreMeta[Any], changes: Mapping[str, Any] | None, where: Filter) -> None:
         """Write all matches, up to the limit of one call."""
-        bulk = write_all(self._actions.path_of(meta), changes, where, where, self._remaining, None, True, self.by)
+        path, unlinks = self._actions.path_of(meta), changes is not None
+        bulk = write_all(path, changes, where, where, self._remaining, None, True, self.by, unlinks=unlinks)
         self._done += bulk.changed
         if self._remaining is not None:
             self._remaining -= bulk.changed

@@ -26,7 +26,7 @@ from .edits import Edit, EditResult
 from .guard import Guard
 from .in_doubt_writes import settled
 from .unreadable_matches import as_shown
-from .write_results import conflict, in_doubt
+from .write_results import conflict, in_doubt, unrelated
 
 
 class Planned(Struct, frozen=True):
@@ -47,8 +47,7 @@ def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, guard:
         case Outcome.FAILED:
             return _refused(meta, planned, result.item, path, guard)
         case Outcome.UNRELATED:
-            fault = Fault(path + pointer(result.index), "No item has this key", "the key of an existing item")
-            return InvalidInput(faults=[fault])
+            return unrelated(result, path)
         case Outcome.EXISTS:
             return conflict(meta, result)
         case Outcome.MISSING:

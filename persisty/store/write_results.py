@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import structs
 
-from ..errors import BackendUnavailable, Conflict, InvalidInput
+from ..errors import BackendUnavailable, Conflict, Fault, InvalidInput
 from ..model.meta import StoreMeta
 from ..model.msgspec_faults import pointer
 from .backend import Outcome, WriteResult
@@ -25,6 +25,12 @@ def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
     taken = next((index.attributes for index in meta.uniques if index.name == result.index), meta.key.attributes)
     message = f"{taken[0]} is already taken" if len(taken) == 1 else f"{', '.join(taken)} are already taken together"
     return Conflict(message, attributes=list(taken))
+
+
+def unrelated(result: WriteResult, path: str = "") -> InvalidInput:
+    """Return the error of a write whose link leads to no item. `path`: of its values."""
+    fault = Fault(path + pointer(result.index), "No item has this key", "the key of an existing item")
+    return InvalidInput(faults=[fault])
 
 
 def undone(results: Sequence[WriteResult]) -> list[WriteResult]:

@@ -22,11 +22,17 @@ def current_event() -> Event[Any] | None:
 
 
 def handle(function: Callable[..., Any], takes_event: bool, event: Event[Any], timeout: float | None = None) -> Any:
-    """Call a handler with an event, on behalf of the caller of its change, and return its result. `timeout`: the most seconds of an async function."""
+    """Call a handler with an event, on behalf of the caller of its change, and return its result. `timeout`: the most seconds of an async function.
+
+    Raises `TypeError` if the result is a generator, because nothing in it has run.
+    """
     token = _current.set(event)
     try:
         with nullcontext() if event.caller is None else acting_as(event.caller):
-            return result_of(function(event) if takes_event else function(), timeout)
+            call = function(event) if takes_event else function()
+            if inspect.isgenerator(call) or inspect.isasyncgen(call):
+                raise TypeError("A handler cannot return a generator")
+            return result_of(call, timeout)
     finally:
         _current.reset(token)
 

@@ -11,6 +11,8 @@ from ..errors import Fault
 from .declared import Declared, Runner, runner_of, triggers_of
 from .event import Event
 
+MAX_TIMEOUT = 31_536_000
+"""The most seconds of a call: a year."""
 EXPECTED = "no parameter, or one such as `event: Event[Message]`"
 
 
@@ -19,8 +21,19 @@ def takes_event(function: Callable[..., Any]) -> bool:
     return bool(inspect.signature(function).parameters)
 
 
+def call_faults(declared: Declared) -> Iterator[Fault]:
+    """Yield the faults of a function that would stop each call: a timeout that is not a time, and a generator, whose body never runs."""
+    timeout = declared.action.timeout
+    if type(timeout) not in (int, float) or not 0 < timeout <= MAX_TIMEOUT:
+        expected = f"more than 0, at most {MAX_TIMEOUT}"
+        yield Fault(f"/actions/{declared.name}/timeout", "Not a number of seconds", expected, repr(timeout)[:80])
+    if inspect.isgeneratorfunction(declared.function) or inspect.isasyncgenfunction(declared.function):
+        yield Fault(f"/actions/{declared.name}", "A handler cannot be a generator", "a function without yield")
+
+
 def handler_faults(declared: Declared, item: Any) -> Iterator[Fault]:
     """Yield the faults of a function that handles events of an item. `item`: its class, None for events without one."""
+    yield from call_faults(declared)
     path = f"/actions/{declared.name}"
     parameters = list(inspect.signature(declared.function).parameters.values())
     if not parameters:

@@ -24,6 +24,7 @@ from ..model.undeclared_members import shapes_within, undeclared_members
 from ..security.caller import Caller
 from .declared import Declared
 from .event import Event
+from .handlers import call_faults
 
 MAX_MESSAGE = 256 * 1024
 """The most bytes of a message, as JSON. It is the limit of Amazon SQS, too."""
@@ -165,7 +166,8 @@ def _checked(text: bytes, faults: list[Fault]) -> Raw:
 
 
 def signature_of(declared: Declared, faults: list[Fault]) -> Signature:
-    """Return what the function of an action takes. Append the parameters that no event and no message can give to `faults`."""
+    """Return what the function of an action takes. Append its faults, such as parameters that no event and no message can give."""
+    faults += call_faults(declared)
     path = f"/actions/{declared.name}/parameters"
     try:
         hints = get_type_hints(declared.function, include_extras=True)

@@ -129,6 +129,16 @@ def test_an_error_has_every_member_of_the_problem_document(shop: ModuleType) -> 
     assert str(error) == "invalid_input: It is not; /price: Missing"
 
 
+def test_a_missing_item_is_no_error_but_a_not_found_with_a_detail_is_one(shop: ModuleType) -> None:
+    client, _ = playing(shop, *(problem(404, "not_found") for _ in range(2)))
+    assert client.article.update("key", {}) is None
+    assert client.article.delete("key") is False
+    client, _ = playing(shop, *(problem(404, "not_found", detail="No such customer") for _ in range(2)))
+    for call in (lambda: client.article.update("key", {}), lambda: client.article.delete("key")):
+        with pytest.raises(shop.ApiError, match="No such customer"):
+            call()
+
+
 @pytest.mark.parametrize("status", [404, 418])
 def test_a_response_that_is_not_the_apps_is_an_error(shop: ModuleType, status: int) -> None:
     client, _ = playing(shop, httpx.Response(status, text="<h1>nginx</h1>"))

@@ -10,8 +10,8 @@ function equal(found: unknown, expected: unknown): void {
   }
 }
 
-function problem(status: number, code: string, headers: Record<string, string> = {}): Response {
-  const body = JSON.stringify({ code, status, title: "No" });
+function problem(status: number, code: string, headers: Record<string, string> = {}, detail?: string): Response {
+  const body = JSON.stringify({ code, status, title: "No", detail });
   return new Response(body, { status, headers: { "content-type": "application/problem+json", ...headers } });
 }
 
@@ -102,6 +102,10 @@ const page = () => Response.json({ items: [], cursor: null });
 {
   const [client] = playing(problem(404, "not_found"));
   equal(await client.article.read("key"), null);
+}
+{
+  const [client] = playing(problem(404, "not_found", {}, "No such customer"));
+  equal((await refusal("not_found", client.article.delete("key"))).detail, "No such customer");
 }
 // the last line of an export that came to grief, cut anywhere
 {

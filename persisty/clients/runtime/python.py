@@ -269,6 +269,11 @@ def _store_results(found: _Results[_t.Any], types: _Sequence[_t.Any]) -> _b.list
         raise ClientError(f"The response does not fit the types of this client: {error}") from error
 
 
+def _is_missing(error: ApiError) -> _b.bool:
+    """Return whether an item does not exist. A `not_found` with a detail is an error of the app."""
+    return error.code == "not_found" and error.detail is None
+
+
 def _body(given: _Mapping[str, _t.Any]) -> _b.dict[str, _t.Any]:
     return {name: value for name, value in given.items() if value is not UNSET}
 

@@ -23,6 +23,7 @@ from .python import (
     Tagged,
     _Asked,
     _decoded,
+    _is_missing,
     _line,
     _pause,
     _refusal,
@@ -85,7 +86,7 @@ class _AsyncTransport:
         try:
             return await self.answer(asked, of)
         except ApiError as error:
-            if error.code != "not_found":
+            if not _is_missing(error):
                 raise
             return None
 
@@ -94,7 +95,7 @@ class _AsyncTransport:
         try:
             response = await self.send(asked)
         except ApiError as error:
-            if error.code != "not_found":
+            if not _is_missing(error):
                 raise
             return None
         return Tagged(_decoded(response.content, of), response.headers["etag"])
@@ -103,7 +104,7 @@ class _AsyncTransport:
         try:
             await self.send(asked)
         except ApiError as error:
-            if error.code != "not_found":
+            if not _is_missing(error):
                 raise
             return False
         return True

@@ -392,7 +392,7 @@ class Transport {
     try {
       return await answer;
     } catch (error) {
-      if (error instanceof ApiError && error.code === "not_found") return other;
+      if (error instanceof ApiError && error.code === "not_found" && error.detail === error.title) return other;
       throw error;
     }
   }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,8 @@ from persisty import (
     BelongsTo,
     Conflict,
     Event,
+    Fault,
+    NotFound,
     Unique,
     current_event,
     link,
@@ -105,6 +107,26 @@ CHANGES: dict[str, Any] = {
 """Title → what the action returns."""
 
 
+class Halt(BaseException):
+    """An exception that is not an `Exception`."""
+
+
+RAISED: dict[str, Callable[[], BaseException]] = {
+    "refused": lambda: Conflict("not this one"),
+    "broken": lambda: KeyError("secret"),
+    "no customer": lambda: NotFound("No such customer"),
+    "half a pair": lambda: Conflict("not \ud800 this one", faults=[Fault("/\udc00", "half \ud800")], half=["\udfff"]),
+    "broken half": lambda: ValueError("secret \ud800"),
+    "exit": lambda: SystemExit(3),
+    "interrupt": lambda: KeyboardInterrupt("secret"),
+    "cancelled": lambda: asyncio.CancelledError("secret"),
+    "halt": lambda: Halt("secret"),
+}
+"""Title, or for a delete the tag, → what the action raises."""
+STOPS = ("exit", "cancelled", "halt")
+"""Titles with exceptions that are not `Exception`s."""
+
+
 def _write(title: str) -> None:
     if title == "audited":
         apps[0].store(Audit).create(Audit(id="audited"))
@@ -121,10 +143,8 @@ def check(event: Event[Book]) -> Book | Mapping[str, Any] | None:
     note(event)
     assert current_event() is event
     book = event.item
-    if book.title == "refused":
-        raise Conflict("not this one")
-    if book.title == "broken":
-        raise KeyError("secret")
+    if book.title in RAISED:
+        raise RAISED[book.title]()
     if book.title == "as an item":
         return Book(id=book.id, title="made", pages=8, place=Place("Rome", 2))
     if book.title == "in place":
@@ -145,7 +165,8 @@ def limit_pages(event: Event[Book]) -> dict[str, int]:
 async def keep(event: Event[Book]) -> None:
     note(event)
     await asyncio.sleep(0)
-    raise Conflict("kept")
+    [what] = event.item.tags or [""]
+    raise RAISED.get(what, lambda: Conflict("kept"))()
 
 
 @action(triggers=(Before(Draft, on=["update", "delete"]), Before(Shelf, on=["delete"])))
@@ -155,6 +176,10 @@ def look(event: Event[Any]) -> None:
         raise Conflict("kept")
     if event.kind == "updated" and event.item.owner == "refused":
         raise Conflict("not this one")
+    if event.kind == "updated" and event.item.owner == "faithful":
+        event.item.shelf_id = event.before.shelf_id
+    if event.kind == "updated" and event.item.owner == "to another" and event.item.shelf_id is None:
+        event.item.shelf_id = "other"
 
 
 @action(triggers=AfterCreate(Book))

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from persisty import (
     Event,
     Forbidden,
     InvalidInput,
+    NotFound,
     PersistyError,
     PreconditionFailed,
     Update,
@@ -38,7 +40,7 @@ from persisty.transfer.load import load
 from persisty.transfer.rows import Row
 from tests.conformance.engines import ENGINES
 
-from .shop import Audit, Book, Draft, Place, Shelf, app_at, recorded, seen, shop_at
+from .shop import STOPS, Audit, Book, Draft, Place, Shelf, app_at, recorded, seen, shop_at
 
 _stages = (f"before-{number}" for number in itertools.count())
 
@@ -120,6 +122,90 @@ def test_an_unexpected_error_is_internal_and_logged(shop: App, caplog: pytest.Lo
         assert "secret" not in str(caught.value)
     assert "secret" in caplog.text
     assert books.read("a") is None
+
+
+@pytest.mark.parametrize("title", STOPS)
+def test_an_exception_that_ends_processes_is_like_any_other(
+    shop: App, title: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    books = shop.store(Book)
+    books.edit_batch([Create(Book(id="a")), Create(Book(id="kept", title="kept", tags=[title]))])
+    for change in (
+        lambda: books.create(Book(id="b", title=title)),
+        lambda: books.update("a", {"title": title}),
+        lambda: books.delete("kept"),
+        lambda: books.update_all({"title": title}, Book.id == "a"),
+    ):
+        with pytest.raises(InternalError):
+            change()
+    assert "before trigger check of book failed" in caplog.text
+    edits: list[Any] = [Create(Book(id="c")), Create(Book(id="d", title=title)), Delete("kept"), Create(Book(id="e"))]
+    assert [one.code for one in books.edit_batch(edits)] == ["ok", "internal_error", "internal_error", "ok"]
+    edits = [Create(Book(id="f")), Update("a", {"title": title})]
+    assert [one.code for one in books.edit_batch(edits, atomic=True)] == ["aborted", "internal_error"]
+    [settled] = load(books, [Row(1, {"id": "g", "title": title}), Row(2, {"id": "h"})], lambda given: given)
+    assert (settled.imported, [one.code for one in settled.rejected]) == (1, ["internal_error"])
+    assert sorted(one.id for one in books.search_all() if one.title != title) == ["a", "c", "e", "h", "kept"]
+
+
+def test_an_interruption_of_the_main_thread_ends_the_call_and_one_of_an_action_elsewhere_does_not() -> None:
+    shop = shop_at("sqlite://")
+    books = shop.store(Book)
+    with pytest.raises(KeyboardInterrupt):
+        books.edit_batch([Create(Book(id="a")), Create(Book(id="b", title="interrupt")), Create(Book(id="c"))])
+    assert [one.id for one in books.search_all()] == ["a"]
+    with ThreadPoolExecutor() as pool, pytest.raises(InternalError):
+        pool.submit(books.create, Book(id="d", title="interrupt")).result()
+    shop.close()
+
+
+@pytest.mark.parametrize("how", ["one", "bulk", "batch"])
+def test_a_not_found_of_an_action_reaches_the_caller(shop: App, how: str) -> None:
+    books = shop.store(Book)
+    books.edit_batch([Create(Book(id="a")), Create(Book(id="kept", title="kept", tags=["no customer"]))])
+    changes: dict[str, tuple[Callable[[], Any], ...]] = {
+        "one": (lambda: books.update("a", {"title": "no customer"}), lambda: books.delete("kept")),
+        "bulk": (
+            lambda: books.update_all({"title": "no customer"}, Book.id == "a"),
+            lambda: books.delete_all(Book.title == "kept"),
+        ),
+        "batch": (),
+    }
+    for change in changes[how]:
+        with pytest.raises(NotFound, match="No such customer"):
+            change()
+    if how == "batch":
+        for atomic in (False, True):
+            results = books.edit_batch([Update("a", {"title": "no customer"}), Delete("kept")], atomic=atomic)
+            assert [str(one.error) for one in results] == ["No such customer"] * 2
+    assert books.update("missing", {"title": "no customer"}) is None
+    assert books.delete("missing") is False
+    assert {one.id: one.title for one in books.search_all()} == {"a": "", "kept": "kept"}
+
+
+def test_a_delete_fails_if_an_action_keeps_the_link_that_it_makes_null(shop: App) -> None:
+    shelves, drafts = shop.store(Shelf), shop.store(Draft)
+    shelves.edit_batch([Create(Shelf(id="s")), Create(Shelf(id="other"))])
+    drafts.create(Draft(id="a", owner="faithful", shelf_id="s"))
+    for delete in (lambda: shelves.delete("s"), lambda: shelves.delete_all(Shelf.id == "s")):
+        with pytest.raises(Conflict, match="before trigger keeps a link"):
+            delete()
+    for atomic in (False, True) if is_transactional(shop) else (False,):
+        results = shelves.edit_batch([Delete("s"), Create(Shelf(id=f"more{atomic}"))], atomic=atomic)
+        assert results[0].code == "conflict"
+    assert shelves.read("s") is not None
+    assert drafts.read("a").shelf_id == "s"  # type: ignore[union-attr]
+    drafts.update("a", {"owner": "to another"})
+    assert shelves.delete("s")
+    assert drafts.read("a").shelf_id == "other"  # type: ignore[union-attr]
+
+
+def test_a_bulk_write_fails_if_an_action_sets_a_link_to_a_missing_item(shop: App) -> None:
+    books = shop.store(Book)
+    books.create(Book(id="a"))
+    with pytest.raises(InvalidInput) as caught:
+        books.update_all({"title": "to no shelf"}, Book.id == "a")
+    assert [one.path for one in caught.value.faults] == ["/shelf_id"]
 
 
 def test_an_action_may_return_changes_or_an_item_or_change_the_item_in_place(shop: App) -> None:
@@ -364,11 +450,11 @@ def test_the_event_of_an_after_trigger_has_the_id_that_the_before_trigger_saw(tm
 
 
 def test_an_action_that_takes_too_long_refuses_the_write(caplog: pytest.LogCaptureFixture) -> None:
-    @action(triggers=Before(Audit, on=["create"]), timeout=0)  # type: ignore[arg-type]
+    @action(triggers=Before(Audit, on=["create"]), timeout=0.01)  # type: ignore[arg-type]
     async def slow(event: Event[Audit]) -> None:
         await asyncio.sleep(5)
 
-    @action(triggers=Before(Shelf, on=["create"]), timeout=0)
+    @action(triggers=Before(Shelf, on=["create"]), timeout=0.001)  # type: ignore[arg-type]
     def slow_too(event: Event[Shelf]) -> None:
         time.sleep(0.01)
 

@@ -15,7 +15,7 @@ from persisty import BeforeCreate, Event
 from persisty.hosting.server import Server
 from tests import tokens
 
-from .shop import ACTIONS, Audit, Book, app_at, apps, seen
+from .shop import ACTIONS, STOPS, Audit, Book, app_at, apps, seen
 
 in_loop: list[bool] = []
 
@@ -71,6 +71,45 @@ def test_graphql_answers_with_the_error_of_the_action(client: TestClient) -> Non
     made = graphql(client, 'mutation { bookCreate(item: {id: "a", title: "as changes"}) { pages } }')
     assert made == {"data": {"bookCreate": {"pages": 7}}}
     assert apps[0].store(Book).count() == 1
+
+
+def test_a_not_found_of_the_action_is_an_error_of_every_surface(client: TestClient) -> None:
+    client.post("/api/book", json={"id": "a"})
+    client.post("/api/book", json={"id": "kept", "title": "kept", "tags": ["no customer"]})
+    for refused in (client.patch("/api/book/a", json={"title": "no customer"}), client.delete("/api/book/kept")):
+        assert refused.status_code == 404
+        assert (refused.json()["code"], refused.json()["detail"]) == ("not_found", "No such customer")
+    for document in (
+        'mutation { bookUpdate(key: "a", changes: {title: "no customer"}) { id } }',
+        'mutation { bookDelete(key: "kept") }',
+    ):
+        [error] = graphql(client, document)["errors"]
+        assert (error["message"], error["extensions"]["code"]) == ("No such customer", "not_found")
+    assert "detail" not in client.patch("/api/book/b", json={"title": "no customer"}).json()
+
+
+@pytest.mark.parametrize("title", [*STOPS, "interrupt", "broken half"])
+def test_no_exception_of_an_action_ends_the_request_without_a_problem_document(client: TestClient, title: str) -> None:
+    broken = client.post("/api/book", json={"id": "a", "title": title})
+    assert (broken.status_code, broken.json()["code"]) == (500, "internal_error")
+    assert "secret" not in broken.text
+    answer = graphql(client, f'mutation {{ bookCreate(item: {{id: "a", title: "{title}"}}) {{ id }} }}')
+    assert answer["errors"][0]["extensions"]["code"] == "internal_error"
+    edits = {"edits": [{"create": {"id": one, "title": what}} for one, what in [("a", title), ("b", "")]]}
+    answer = client.post("/api/book-batch", json=edits).json()
+    assert [one["code"] for one in answer["results"]] == ["internal_error", "ok"]
+
+
+def test_half_a_surrogate_pair_in_an_error_is_replaced(client: TestClient) -> None:
+    title = "half a pair"
+    refused = client.post("/api/book", json={"id": "a", "title": title})
+    document = refused.json()
+    assert (refused.status_code, document["detail"], document["half"]) == (409, "not \ufffd this one", ["\ufffd"])
+    assert document["faults"] == [{"path": "/\ufffd", "message": "half \ufffd"}]
+    answer = graphql(client, f'mutation {{ bookCreate(item: {{id: "a", title: "{title}"}}) {{ id }} }}')
+    assert answer["errors"][0]["message"] == "not \ufffd this one"
+    answer = client.post("/api/book-batch", json={"edits": [{"create": {"id": "a", "title": title}}]}).json()
+    assert answer["results"][0]["detail"] == "not \ufffd this one"
 
 
 def test_an_action_of_sqlite_runs_outside_of_the_event_loop(client: TestClient) -> None:

@@ -25,9 +25,12 @@ from persisty import (
     BeforeCreate,
     BelongsTo,
     Caller,
+    Cron,
     Event,
     InvalidDeclaration,
+    Queue,
     Retry,
+    Scheduled,
     current_event,
     everyone,
     link,
@@ -40,6 +43,7 @@ from persisty.application.working import drain
 from persisty.deploy.app_checks import Checked, findings
 from persisty.deploy.deployed_settings import Deployed
 from persisty.deploy.plan import plan_of
+from persisty.errors import InternalError
 from persisty.hosting.server import Server
 from persisty.store.store import context_of
 from persisty.triggers.unmet_triggers import unmet_triggers
@@ -178,7 +182,7 @@ def test_a_handler_has_the_timeout_of_its_action_and_the_retries_of_its_trigger(
 
 
 def test_an_async_handler_is_cancelled_after_its_timeout() -> None:
-    @action(triggers=AfterCreate(Order), timeout=0)
+    @action(triggers=AfterCreate(Order), timeout=0.01)  # type: ignore[arg-type]
     async def slow(event: Event[Order]) -> None:
         await asyncio.sleep(30)
 
@@ -223,6 +227,18 @@ def two_policies(event: Event[Order]) -> None: ...
 def same_name(event: Event[Order]) -> None: ...
 
 
+def generator(event: Event[Order]) -> Any:
+    yield event
+
+
+async def async_generator(event: Event[Order]) -> Any:
+    yield event
+
+
+for _function in (generator, async_generator):
+    action(triggers=(BeforeCreate(Order), AfterCreate(Order)))(_function)
+
+
 FAULTS: dict[str, tuple[Any, list[str]]] = {
     "a link": (through_a_link, ["/actions/through_a_link/triggers/0/where"]),
     "names": (
@@ -235,6 +251,8 @@ FAULTS: dict[str, tuple[Any, list[str]]] = {
     "two parameters": (two, ["/actions/two/parameters"]),
     "the web": (by_web, ["/actions/by_web/parameters"]),
     "retries": (two_policies, ["/actions/two_policies/triggers"]),
+    "a generator": (generator, ["/actions/generator"]),
+    "an async generator": (async_generator, ["/actions/async_generator"]),
 }
 
 
@@ -245,6 +263,29 @@ def test_an_invalid_trigger_stops_the_start_and_the_first_write(name: str) -> No
         with pytest.raises(InvalidDeclaration) as caught:
             start(app_of(function))
         assert [one.path for one in caught.value.faults] == paths
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "1", None, True])
+@pytest.mark.parametrize(
+    "trigger", [BeforeCreate(Order), AfterCreate(Order), Cron("0 8 * * *"), Queue("q"), Scheduled()]
+)
+def test_a_timeout_is_a_number_of_seconds(trigger: Any, timeout: Any) -> None:
+    def call(event: Event[Any]) -> None: ...
+
+    made = action(triggers=trigger, timeout=timeout)(call)
+    for start in (Server, lambda app: app.store(Order).create(Order(id="a")), App.prepare):
+        with pytest.raises(InvalidDeclaration) as caught:
+            start(app_of(made))
+        assert [one.path for one in caught.value.faults] == ["/actions/call/timeout"]
+
+
+def test_a_function_that_returns_a_generator_fails() -> None:
+    def many(event: Event[Order]) -> Any:
+        return (one for one in [event])
+
+    app = app_of(action(triggers=BeforeCreate(Order))(many))
+    with pytest.raises(InternalError):
+        app.store(Order).create(Order(id="a"))
 
 
 def test_every_fault_is_reported_at_once() -> None:
