@@ -74,7 +74,7 @@ def _found(spec: str, stage: str | None, configured: settings.Settings, *, liste
         wrong = [Finding("deployment", "mistake", fault) for fault in faults_of(error)]
     else:
         wrong = []
-    return [*wrong, *_revisions(), *findings(Checked(loaded, spec, configured, deployed))]
+    return [*wrong, *_revisions(), *findings(Checked(loaded, spec, configured, deployed, deploys=CDK.exists()))]
 
 
 def _revisions() -> list[Finding]:

@@ -57,15 +57,19 @@ RUN_ON_AWS = (Runner.WEB, Runner.BEFORE, Runner.AFTER, Runner.TIMER)
 """The runners of triggers in a deployment."""
 
 
-def check_triggers(app: App) -> None:
-    """Raise `InvalidDeclaration` for triggers that no function of a deployment runs."""
-    faults = [
+def undeployable_triggers(app: App) -> list[Fault]:
+    """Return a fault for each trigger that no function of a deployment runs."""
+    return [
         Fault(one.path, "A deployment does not run this trigger yet", found=type(one.trigger).__name__)
         for runner in Runner
         if runner not in RUN_ON_AWS
         for one in app.declared_triggers.of(runner)
     ]
-    if faults:
+
+
+def check_triggers(app: App) -> None:
+    """Raise `InvalidDeclaration` for triggers that no function of a deployment runs."""
+    if faults := undeployable_triggers(app):
         raise InvalidDeclaration("The triggers of the app cannot run on AWS", faults=faults)
 
 

@@ -28,6 +28,7 @@ from ..security.signing_secret import LOCAL_STAGES
 from ..security.unmet_rules import is_unmet
 from ..triggers.registry import trigger_faults
 from ..triggers.unmet_triggers import unmet_triggers
+from .action_functions import undeployable_triggers
 from .deployed_settings import Deployed
 from .plan import plan_of
 
@@ -44,12 +45,14 @@ class Finding(Struct, frozen=True):
 
 
 class Checked(Struct, frozen=True):
-    """The input of the checks: an app, its place `module:attribute`, the settings of this process, and those of its deployment."""
+    """The input of the checks: an app, its place `module:attribute`, the settings of this process, and those of its deployment. `deploys`: whether the project is
+    one that is deployed."""
 
     app: App
     spec: str
     here: settings.Settings
     deployed: Deployed
+    deploys: bool
 
 
 def findings(checked: Checked) -> Iterator[Finding]:
@@ -100,10 +103,22 @@ def _identity(checked: Checked) -> Iterator[Fault]:
 
 
 def _deployment(checked: Checked) -> Iterator[Fault]:
-    """Find settings and names that a deployment rejects, and limits of AWS that it exceeds."""
+    """Find settings and names that a deployment rejects, and limits of AWS that it exceeds. An app that is not deployed may have triggers that no deployment runs."""
     deployed = checked.deployed
+    if not checked.deploys and undeployable_triggers(checked.app):
+        return iter(())
     plan_of(checked.app, checked.spec, configured=deployed.settings, variables=deployed.variables)
     return iter(())
+
+
+def _workers(checked: Checked) -> Iterator[Fault]:
+    """Find timers, scheduled calls and queues with which no worker starts."""
+    return iter((*checked.app.detached.faults, *checked.app.queue_faults()))
+
+
+def _undeployable(checked: Checked) -> Iterator[Fault]:
+    """Find triggers that stop a deployment."""
+    return iter(undeployable_triggers(checked.app))
 
 
 def _local_stage(checked: Checked) -> Iterator[Fault]:
@@ -170,6 +185,7 @@ def _is_leading(meta: StoreMeta[Any], attribute: str) -> bool:
 
 CHECKS: dict[str, tuple[Severity, Callable[[Checked], Iterator[Fault]]]] = {
     "actions": ("mistake", _actions),
+    "workers": ("mistake", _workers),
     "rest": ("mistake", _rest),
     "graphql": ("mistake", _graphql),
     "identity": ("mistake", _identity),
@@ -178,6 +194,7 @@ CHECKS: dict[str, tuple[Severity, Callable[[Checked], Iterator[Fault]]]] = {
     "access": ("warning", _reachable),
     "rules": ("warning", _rules),
     "triggers": ("warning", _triggers),
+    "undeployable": ("warning", _undeployable),
     "indexes": ("warning", _indexes),
 }
 """Name → severity and check. A check yields faults, or raises what the host would raise."""

@@ -64,6 +64,11 @@ def _by_action(rows: Sequence[Declared]) -> dict[str, list[Declared]]:
 def _timed(timers: Sequence[Declared], signature: Signature, faults: list[Fault]) -> Timed | None:
     """Return the timed action of some timers: it fires once at an instant that several of them have."""
     first = timers[0]
+    if signature.event is not None and signature.of not in (Any, type(None)):
+        path = f"/actions/{first.name}/parameters/{signature.event}"
+        faults.append(
+            Fault(path, "The event of a timer has no item", "Event[None]", f"Event[{_name_of(signature.of)}]")
+        )
     faults += [
         Fault(f"/actions/{first.name}/parameters/{one.name}", "A timer gives no arguments", "an event, or a default")
         for one in signature.parameters
@@ -76,6 +81,10 @@ def _timed(timers: Sequence[Declared], signature: Signature, faults: list[Fault]
         faults.append(Fault(f"{first.path}/catch_up", "Different policies", expected, ", ".join(sorted(policies))))
     known = [one for one in schedules if one is not None]
     return Timed(first.name, either(known), _catch_up(first)) if len(known) == len(timers) else None
+
+
+def _name_of(annotation: Any) -> str:
+    return str(getattr(annotation, "__name__", annotation))[:80]
 
 
 def _catch_up(declared: Declared) -> CatchUp:

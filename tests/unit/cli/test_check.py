@@ -157,3 +157,39 @@ def test_two_types_of_an_attribute_in_text_are_a_mistake(folder: Path, persisty:
     text = "from __future__ import annotations\n" + HEAD + "@stored\nclass Task:\n    id: Attr[str, Index]\n"
     (folder / "misspelled.py").write_text(text)
     assert "use Annotated" in persisty("check", "misspelled").out
+
+
+QUEUES = """
+from servey.action.action import action
+from persisty import Queue, Scheduled
+
+@stored(access=nobody)
+class Note:
+    id: Attr[str]
+
+@action(access_control=nobody, triggers=Queue("mails"))
+def mail(to: str) -> None: ...
+
+@action(access_control=nobody, triggers=Scheduled())
+def remind() -> None: ...
+
+app = App("notes", items=[Note], actions=[mail, remind])
+"""
+
+
+def test_triggers_that_no_deployment_runs_are_mistakes_only_if_the_project_is_deployed(
+    folder: Path, persisty: Persisty
+) -> None:
+    (folder / "queued.py").write_text(HEAD + QUEUES)
+    done = persisty("check", "queued:app")
+    assert (done.code, done.out.count("warning /actions/"), "no mistakes, 2 warnings" in done.out) == (0, 2, True)
+    (folder / "cdk.json").write_text("{}")
+    done = persisty("check", "queued:app")
+    assert (done.code, done.out.count("mistake /actions/"), "2 mistakes, no warnings" in done.out) == (2, 2, True)
+
+
+def test_a_queue_that_no_action_handles_is_a_mistake(folder: Path, persisty: Persisty) -> None:
+    (folder / "unhandled.py").write_text(HEAD + QUEUES + '\napp.queue("texts")\n')
+    done = persisty("check", "unhandled:app")
+    assert done.code == 2
+    assert "mistake /queues/texts: No action handles this queue" in done.out

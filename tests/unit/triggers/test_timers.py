@@ -354,8 +354,13 @@ def both() -> None:
     """Be called by requests and timers."""
 
 
+@action(access_control=nobody, triggers=FixedRateTrigger(3600))
+def typed(event: Event[timedelta]) -> None:
+    """Expect an item that a timer does not have."""
+
+
 def test_timers_that_cannot_run_stop_the_start() -> None:
-    app = App("mailing", items=[], url="memory://", actions=[never, both], idempotency=None)
+    app = App("mailing", items=[], url="memory://", actions=[never, both, typed], idempotency=None)
     with pytest.raises(InvalidDeclaration) as caught:
         Server(app)
     assert sorted(one.path for one in caught.value.faults) == [
@@ -365,6 +370,7 @@ def test_timers_that_cannot_run_stop_the_start() -> None:
         "/actions/never/triggers/1/expression",
         "/actions/never/triggers/1/retry",
         "/actions/never/triggers/1/timezone",
+        "/actions/typed/parameters/event",
     ]
 
 

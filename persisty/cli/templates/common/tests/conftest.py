@@ -1,4 +1,7 @@
-"""Each test gets the app without items: `app` on DynamoDB, as moto simulates it, or `app_on_sqlite`, which also handles the events of triggers, timers and queues."""
+"""Fixtures of the app without items: `app` on DynamoDB, as moto simulates it, and `app_on_sqlite`.
+
+On SQLite, tests can also handle the events of triggers, timers and queues.
+"""
 
 from persisty.testing import app_fixture
 
