@@ -95,7 +95,7 @@ def change_and_migrate(project: Project, urls: dict[str, str]) -> None:
     """Fill the databases, change five things, and run one reviewed file in each."""
     for url in (urls["postgresql"], urls["dynamodb"]):
         fill = "from my_shop.seeds import seed; app.prepare(); print(seed(app))"
-        assert project.persisty("shell", "--url", url, "-c", fill).strip() == "2"
+        assert project.persisty("shell", "--url", url, "-c", fill).startswith("2\n")  # the rest warns of missing tables
     project.edit(CHANGES, APP)
     project.edit(USES, SEEDS, TESTS)
     assert "3 passed" in project.run("pytest", "-p", "no:cacheprovider")
