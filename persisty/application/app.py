@@ -233,7 +233,7 @@ class App(DefersCalls):
     @property
     def actions(self) -> tuple[Callable[..., Any], ...]:
         """The functions marked by servey's `@action`. Imports the modules that the declaration names."""
-        return tuple(function for action in self._actions for function in functions_of(action))
+        return tuple(function for action in self._actions for function in functions_of(action, self.name))
 
     @property
     def declared_triggers(self) -> DeclaredTriggers:
@@ -243,7 +243,7 @@ class App(DefersCalls):
 
     def _compiled_triggers(self) -> Compiled:
         """Return the triggers of changes for the current items. `InvalidDeclaration` lists every fault."""
-        final = are_imported(self._actions)
+        final = are_imported(self._actions, self.name)
         triggers = deferred("persisty.triggers.registry").compiled(
             self.declared_triggers, self.metas, lambda name: context_of(self.store(name))
         )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from ..errors import Fault, InvalidDeclaration
@@ -130,16 +131,26 @@ def _one_of(engines: Collection[str]) -> str:
     return "one of " + ", ".join(engines) if engines else "an app with `engines`"
 
 
-def are_imported(actions: Iterable[Action]) -> bool:
+def are_imported(actions: Iterable[Action], app: str) -> bool:
     """Import the modules of actions, and return whether they are complete: none of them is being imported by this thread."""
-    modules = [import_module(one) for one in actions if isinstance(one, str)]
+    modules = [_module_of(one, app) for one in actions if isinstance(one, str)]
     return not any(getattr(one.__spec__, "_initializing", False) for one in modules)
 
 
-def functions_of(action: Action) -> list[Callable[..., Any]]:
-    """Return the functions of an action, or of the module that it names."""
+def _module_of(name: str, app: str) -> ModuleType:
+    """Import a module of actions. Raises `InvalidDeclaration` if it does not exist."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module exists, and imports another that does not
+        raise InvalidDeclaration(f"There is no module {name}, which the app {app} names in `actions`") from error
+
+
+def functions_of(action: Action, app: str) -> list[Callable[..., Any]]:
+    """Return the functions of an action of the app, or of the module that it names."""
     if isinstance(action, str):
-        module = import_module(action)
+        module = _module_of(action, app)
         return [value for value in vars(module).values() if hasattr(value, "__servey_action__")]
     if not hasattr(action, "__servey_action__"):
         raise InvalidDeclaration(f"{action!r} is not marked by servey's @action")

@@ -57,7 +57,7 @@ class DefersCalls(StoredBy):
         `InvalidDeclaration` lists every fault of their declarations.
         """
         if self._detached is None:
-            final = are_imported(self._actions)
+            final = are_imported(self._actions, self.name)
             found: Detached = deferred("persisty.triggers.detached").detached_of(self.declared_triggers)
             if found.faults:
                 raise InvalidDeclaration("The triggers of the app are not valid", faults=found.faults)

@@ -53,12 +53,20 @@ def load_function(spec: str, default: str) -> Callable[[App], Any]:
     return function
 
 
+def module_of(spec: str) -> str:
+    """Return the name of the module of `module:attribute`. Raises `InvalidDeclaration` if it cannot be one, such as a path."""
+    name = spec.partition(":")[0]
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise InvalidDeclaration(f"{spec} does not name a module: give module:attribute, such as shop.app:app")
+    return name
+
+
 def _load(spec: str, default: str) -> Any:
     """Return what is at `module:attribute`, None if the module lacks it.
 
     Raises `InvalidDeclaration` if the module does not exist, or a declaration in it has an argument that does not exist.
     """
-    module_name, _, attribute = spec.partition(":")
+    module_name, attribute = module_of(spec), spec.partition(":")[2]
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:

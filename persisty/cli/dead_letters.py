@@ -13,9 +13,10 @@ from ..deploy.dead_letters import DeadLetter, DeadLetters
 from ..deploy.deployed_tables import aws_errors
 from ..drivers import driver
 from ..errors import InvalidDeclaration, PersistyError
+from ..triggers.failure_texts import headline
 from .tables import print_table
 
-SHOWN, ID = 40, 8
+SHOWN, ID = 60, 8
 """The most characters of a reason in a list, and those of an id."""
 ALL = "all"
 
@@ -64,9 +65,8 @@ def run(
 def _list(letters: Sequence[DeadLetter]) -> None:
     table = Table("id", "store", "kind", "key", "action", "attempts", "reason", box=None)
     for one in letters:
-        lines = one.reason.strip().splitlines() or [""]
         cells = (one.id[:ID], one.store, one.kind, one.key, " ".join(one.actions), str(one.attempts))
-        table.add_row(*cells, lines[-1][:SHOWN])
+        table.add_row(*cells, headline(one.reason, SHOWN))
     print_table(table)
     typer.echo(f"{len(letters)} given up")
 

@@ -19,12 +19,13 @@ from rich.table import Table
 from ..application import App
 from ..errors import Fault, InvalidDeclaration
 from ..store.outbox import Outbox, OutboxEvent, Payload, State
+from ..triggers.failure_texts import headline
 from . import dead_letters
 from .cdk_options import ProfileOption
 from .diff import load
 from .tables import print_table
 
-SHOWN = 40
+SHOWN = 60
 """The most characters of a reason in a list."""
 ALL = "all"
 OF_ALL = frozenset({"--store", "--action"})
@@ -141,10 +142,9 @@ def _list(outbox: Outbox, state: State | None, store: str | None, action: str | 
     table = Table("number", "state", "store", "kind", "key", "action", "attempt", "due", "reason", box=None)
     events = outbox.search(state, store, action, limit)
     for one in events:
-        lines = (one.error or "").strip().splitlines() or [""]
         due = "" if one.due is None else _time(one.due)
         cells = (one.position, one.state.name.lower(), one.store, one.kind, one.key, one.action, one.attempt, due)
-        table.add_row(*map(str, cells), lines[-1][:SHOWN])
+        table.add_row(*map(str, cells), headline(one.error or "", SHOWN))
     print_table(table)
     counts = outbox.counts()
     typer.echo(

@@ -21,6 +21,7 @@ import uvicorn
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from .. import settings
+from ..application.loading import module_of
 from ..errors import InvalidDeclaration
 from ..hosting.prometheus import remove_worker
 from ..hosting.server import Server, seconds_of
@@ -147,6 +148,6 @@ def _sources(spec: str) -> list[str]:
     here = Path.cwd()
     if "" not in sys.path:
         sys.path.insert(0, "")
-    found = find_spec(spec.partition(":")[0].partition(".")[0])
+    found = find_spec(module_of(spec).partition(".")[0])
     origins = [] if found is None or found.origin is None else [Path(found.origin).resolve().parent]
     return [str(here), *(str(folder) for folder in origins if not folder.is_relative_to(here))]

@@ -29,7 +29,8 @@ from msgspec import Struct, structs
 
 from ..store.trigger_registry import Handler, Triggers
 from .event import Event
-from .retries import pause_after, tail
+from .failure_texts import stored_reason, summary
+from .retries import pause_after
 
 log = logging.getLogger("persisty")
 THREADS = 8
@@ -124,14 +125,14 @@ class Batches:
             return 0.0
         self._attempts[call] = attempt
         if attempt >= min(handler.attempts, MOST_ATTEMPTS):
-            return self._given_up(GivenUp(one, action, attempt, tail(reason)))
-        log.warning("Event %s of %s has failed: %s", one.event.id, action, reason.rstrip()[-200:])
+            return self._given_up(GivenUp(one, action, attempt, stored_reason(reason)))
+        log.warning("Event %s of %s has failed: %s", one.event.id, action, summary(reason))
         pause = max(LEAST_PAUSE, random() * pause_after(attempt, handler))
         return pause if run.left() - pause >= min(handler.timeout, run.least) else None
 
     def _given_up(self, given_up: GivenUp) -> float | None:
         event, action = given_up.delivery.event, given_up.action
-        log.error("Event %s of %s is given up: %s", event.id, action, given_up.reason.rstrip()[-200:])
+        log.error("Event %s of %s is given up: %s", event.id, action, summary(given_up.reason))
         try:
             self._give_up(given_up)
         except Exception:  # the edge of the program: the event is delivered again

@@ -15,19 +15,18 @@ from random import random
 
 from ..store.outbox import Changed, OutboxEvent, State
 from ..store.trigger_registry import Handler
+from .failure_texts import stored_reason
 from .handler_threads import Failure
 
 LONGEST = 3600.0
 """The most seconds before a retry."""
-MAX_ERROR = 8_000
-"""The most characters of a reason, from its end: a traceback ends with the error."""
 UNFIT = Handler(print, attempts=6, pause=10.0)
 """The retries of an event that a process cannot handle: a few minutes, the time of a rolling deployment."""
 
 
 def after_failure(event: OutboxEvent, failure: Failure, handler: Handler | None, now: float) -> Changed:
     """Return the state of an event whose handler failed: held until its next attempt, or parked."""
-    reason = tail(failure.reason)
+    reason = stored_reason(failure.reason)
     policy = UNFIT if failure.unfit or handler is None else handler
     if event.attempt >= policy.attempts:
         return Changed(event.lane, event.position, State.PARKED, event.attempt, None, reason)
@@ -39,8 +38,3 @@ def pause_after(attempt: int, policy: Handler) -> float:
     """Return the most seconds before the next attempt."""
     doubled: int = 2 ** min(attempt - 1, 30)
     return min(LONGEST, policy.pause * doubled)
-
-
-def tail(reason: str) -> str:
-    """Return the end of a reason as it is stored. NUL and halves of surrogate pairs, which engines refuse, become escapes."""
-    return reason[-MAX_ERROR:].replace("\0", "\\0").encode(errors="backslashreplace").decode()

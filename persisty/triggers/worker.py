@@ -32,6 +32,7 @@ from ..store.outbox import Chain, Changed, Outbox, OutboxEvent, State, lane_of
 from ..store.trigger_registry import Triggers, UnfitEvent
 from .cursors import Cursors
 from .event import event_of
+from .failure_texts import summary
 from .handler_threads import SUCCESS, Failure, HandlerThreads, Outcome, Result
 from .lanes import Lanes
 from .retries import after_failure
@@ -239,10 +240,10 @@ class Worker:
         for one in result.waiting:
             self._hold(one)
         if changed.state is State.PARKED:
-            log.error("Event %s of %s is parked: %s", event.position, event.action, failure.reason.rstrip()[-200:])
+            log.error("Event %s of %s is parked: %s", event.position, event.action, summary(failure.reason))
             self._resume.add(event.chain)
         else:
-            log.warning("Event %s of %s has failed: %s", event.position, event.action, failure.reason.rstrip()[-200:])
+            log.warning("Event %s of %s has failed: %s", event.position, event.action, summary(failure.reason))
             self._due_at = min(self._due_at, monotonic() + max(0.0, (changed.due or 0.0) - self._clock()))
 
     def _finish(self) -> None:

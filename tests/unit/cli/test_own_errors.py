@@ -136,3 +136,27 @@ def test_a_reload_logs_the_lines_at_a_terminal_and_the_traceback_elsewhere(
     assert (record.exc_info is None) == people
     assert record.getMessage().endswith("; waiting for a change")
     assert ("line 6, in Note" in record.getMessage()) == people
+
+
+@pytest.mark.parametrize("command", ["check", "serve", "work", "access", "shell"])
+def test_a_module_of_actions_that_does_not_exist_is_reported_in_one_line(
+    folder: Path, persisty: Persisty, command: str
+) -> None:
+    name = f"rowing_{command}"
+    text = f"{HEAD}@stored\nclass Boat:\n    id: Attr[str]\napp = App('rowing', items=[Boat], actions=['{name}.action'], url='sqlite://')\n"
+    package(folder, name, app=text)
+    done = persisty(command, f"{name}.app:app", *(["--port", "0"] if command == "serve" else []))
+    expected = f"There is no module {name}.action, which the app rowing names in `actions`"
+    if command == "check":
+        assert (done.code, done.out.count(expected)) == (2, 1)
+    else:
+        assert (done.code, done.out, done.err) == (2, "", f"Error: {expected}\n")
+
+
+@pytest.mark.parametrize("command", [("check",), ("serve", "--port", "0"), ("serve", "--reload", "--port", "0")])
+def test_a_path_instead_of_a_module_is_reported_in_one_line(
+    folder: Path, persisty: Persisty, command: tuple[str, ...]
+) -> None:
+    done = persisty(*command, "./rowing")
+    text = "./rowing does not name a module: give module:attribute, such as shop.app:app"
+    assert (done.code, text in done.err + done.out, "Traceback" in done.err) == (2, True, False)
