@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +10,9 @@ import msgspec
 from sqlalchemy import MetaData, Table
 from sqlalchemy.sql import quoted_name
 
-from ...errors import Fault
+from ...errors import Fault, InvalidDeclaration
 from ...model.former_schemas import compile_stored, exact_attribute
+from ...model.keys import key_of_texts
 from ...model.meta import StoreMeta
 from ...model.missing_values import value_before
 from ...model.schema import Schema
@@ -124,13 +125,20 @@ class StoredValues:
 
     def _named(self, found: list[tuple[Any, ...]], shown: int) -> str:
         """Return the keys of items, each with the values that are shown."""
-        keys, former = len(self.stored.key), compile_stored(self.stored)
+        keys = len(self.stored.key)
         texts = [
-            key_of_row(former, self._dialect, row[:keys])
-            + (f" ({', '.join(map(self._shown, row[keys:]))})" if shown else "")
+            self._key_of(row[:keys]) + (f" ({', '.join(map(self._shown, row[keys:]))})" if shown else "")
             for row in found[:LISTED]
         ]
         return ", ".join(texts) + (" and more" if len(found) > LISTED else "")
+
+    def _key_of(self, values: Sequence[Any]) -> str:
+        """Return the key of an item. Between the changes of a file, the stored schema may be one that no declaration can have, such as a key without one of
+        its attributes: its values are shown as they are stored."""
+        try:
+            return key_of_row(compile_stored(self.stored), self._dialect, values)
+        except InvalidDeclaration:
+            return key_of_texts(list(map(str, values)))
 
     def _shown(self, value: Any) -> str:
         """Return a stored value for the text of a fault: a text in quotes, anything else as JSON, cut to a line."""
