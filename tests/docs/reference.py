@@ -9,9 +9,10 @@ import ast
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
+from servey.trigger.fixed_rate_trigger import FixedRateTrigger
 
 import persisty
 from persisty import (
@@ -27,12 +28,16 @@ from persisty import (
     BeforeDelete,
     BeforeUpdate,
     Cache,
+    Cron,
     Index,
+    Queue,
+    Scheduled,
     Unique,
     link,
     stored,
 )
 from persisty.api.graphql.described_types import SCALARS
+from persisty.application.deferred_calls import AppQueue, Priority
 from persisty.backends.dynamodb.wire_kinds import WIRE
 from persisty.backends.sql.postgres.dialect import POSTGRES
 from persisty.backends.sql.sqlite import SQLITE
@@ -41,6 +46,7 @@ from persisty.model.generators import GENERATORS
 from persisty.model.links import ACTIONS
 from persisty.model.types import AGGREGATES, KEYABLE, KINDS, OPERATORS, Kind
 from persisty.model.verbs import VERBS
+from persisty.triggers.timed import CatchUp
 
 from .markdown import table
 
@@ -272,6 +278,53 @@ def triggers() -> str:
     return table(["option", "triggers", "meaning"], rows)
 
 
+DETACHED = (Cron, FixedRateTrigger, Scheduled, Queue)
+DETACHED_FIELDS = {
+    "expression": "five fields: minute, hour, day of month, month and day of week",
+    "timezone": "zone of the IANA database whose clock the schedule follows",
+    "interval": "seconds between two calls, counted from 1970",
+    "catch_up": f"calls for [missed fires](timers-and-queues.md#which-calls-are-made): one of {', '.join(f'`{one}`' for one in get_args(CatchUp))}",
+    "name": "name of the queue: 1 to 64 letters, digits, hyphens and underscores",
+    "retry": "`Retry(attempts=12, pause=1.0)`, as of after triggers",
+}
+
+
+def detached() -> str:
+    signatures = {trigger: inspect.signature(trigger).parameters for trigger in DETACHED}
+    assert set().union(*signatures.values()) == DETACHED_FIELDS.keys()
+    rows = []
+    for name, meaning in DETACHED_FIELDS.items():
+        having = [trigger for trigger in DETACHED if name in signatures[trigger]]
+        of = ", ".join(f"`{one.__name__}`" for one in having)
+        [default] = {_value(signatures[one][name].default, inspect.Parameter.empty) for one in having}
+        rows.append([f"`{name}`", of, default, meaning])
+    return table(["option", "triggers", "default", "meaning"], rows)
+
+
+SCHEDULE = {
+    "action": "function with the trigger `Scheduled()`, or its name",
+    "arguments": "arguments of the function by name",
+    "at": "datetime with a time zone. A time that has passed means now",
+    "delay": "`timedelta` or seconds. Give either `at` or `delay`",
+    "key": "unique among the scheduled calls of the action: `App.cancel(action, key)` finds the call by it",
+}
+SEND = {
+    "message": "value of the type that the action of the queue takes",
+    "delay": "`timedelta` or seconds after which the message is handled",
+    "priority": f"one of {', '.join(f'`{one}`' for one in get_args(Priority))}: `high` overtakes the messages that wait",
+    "dedupe": "nothing is sent while a message of the queue with this key waits",
+    "order_key": "messages with the same key are handled one at a time, in the order of sending. It excludes the other options",
+}
+
+
+def schedule() -> str:
+    return _options(App.schedule, SCHEDULE)
+
+
+def send() -> str:
+    return _options(AppQueue.send, SEND)
+
+
 DEPLOYMENT = {
     "app": "`module:attribute` of the app. Modules are also found in the working directory",
     "stage": "part of every name: lower-case letters, digits and single hyphens between them, at most 64",
@@ -391,6 +444,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "cache": cache,
     "app": app,
     "triggers": triggers,
+    "detached": detached,
+    "schedule": schedule,
+    "send": send,
     "deployment": deployment,
     "constructs": constructs,
     "functions": one_function,
