@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import linecache
 import re
+import traceback
 from collections.abc import Callable
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +19,9 @@ from ..model.stored import stored
 from .app import App
 
 _UNKNOWN = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
+_UNKNOWN_FIELD = re.compile(r"Unexpected keyword argument '(\w+)'")
+"""msgspec's message, which does not name the class."""
+_CALL = re.compile(r"(?:\w+\.)*(\w+)\(")
 _DECLARE: dict[str, Callable[..., Any]] = {
     "stored": stored,
     "link": link,
@@ -32,6 +38,9 @@ def explained(error: TypeError) -> InvalidDeclaration | None:
     """Return the error with the file and the line of the declaration, None for the `TypeError` of any other code."""
     if has_two_types(error):
         return _at(error, ONE_TYPE)
+    if (found := _UNKNOWN_FIELD.match(str(error))) is not None and (struct := _struct_of(error)) is not None:
+        expected = one_of([*struct.__struct_fields__])
+        return _at(error, f"{struct.__name__} has no argument {found[1]}", expected)
     match = _UNKNOWN.match(str(error))
     declare = _DECLARE.get(match[1]) if match else None
     if match is None or declare is None:
@@ -41,6 +50,14 @@ def explained(error: TypeError) -> InvalidDeclaration | None:
     return _at(
         error, f"{match[1]} has no argument {match[2]}", one_of([one for one in names if one not in {"self", "cls"}])
     )
+
+
+def _struct_of(error: TypeError) -> Any:
+    """Return the public Struct whose call is at the place of an error, such as `AfterUpdate`. None if no such call begins there."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    call = _CALL.match((linecache.getline(frame.filename, frame.lineno or 0).encode()[frame.colno or 0 :]).decode())
+    found = getattr(import_module("persisty"), call[1], None) if call else None
+    return found if hasattr(found, "__struct_fields__") else None
 
 
 def _at(error: TypeError, message: str, expected: str | None = None) -> InvalidDeclaration:

@@ -19,9 +19,11 @@ from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidQuery
+from ..model.allowed_values import one_of
 from ..model.expressions import ALL, Filter
 from ..model.meta import StoreMeta
 from ..query.evaluation import matcher
@@ -181,13 +183,22 @@ def _wants(meta: StoreMeta[Any], condition: Condition, path: str, faults: list[F
         for position, name in enumerate(condition.changed):
             attribute = meta.find(name)
             if attribute is None:
-                faults.append(unknown_name(unrestricted(meta), name, f"{path}/changed/{position}"))
+                faults.append(_not_an_attribute(meta, name, f"{path}/changed/{position}"))
             else:
                 getters.append(attribute.get)
         tests.append(lambda before, after: any(get(before) != get(after) for get in getters))
     if not tests:
         return _always
     return tests[0] if len(tests) == 1 else lambda before, after: all(test(before, after) for test in tests)
+
+
+def _not_an_attribute(meta: StoreMeta[Any], name: str, path: str) -> Fault:
+    """Return the fault of a name in `changed`. A change of a linked item is no change of the item."""
+    step, _, rest = name.partition(".")
+    if step in meta.links:
+        return Fault(path, "A link is not an attribute of the item", one_of([*meta.attributes]), name[:80])
+    fault = unknown_name(unrestricted(meta), name, path)
+    return fault if rest and step in meta.attributes else replace(fault, expected=one_of([*meta.attributes]))
 
 
 def _test(meta: StoreMeta[Any], given: tuple[str, Filter], path: str, faults: list[Fault]) -> Callable[[Any], bool]:

@@ -16,6 +16,14 @@ MAX_EXPRESSION = 256
 MAX_INTERVAL = 366 * 24 * 60 * 60
 """The most seconds between two calls at a fixed rate."""
 FIELDS = "five fields: minute, hour, day of month, month and day of week, such as 0 8 * * MON-FRI"
+VALUES = {
+    "Bad minute": "minutes 0 to 59",
+    "Bad hour": "hours 0 to 23",
+    "Bad day-of-month": "days 1 to 31, or L",
+    "Bad month": "months 1 to 12, or JAN to DEC",
+    "Bad day-of-week": "days of week 0 to 7, or SUN to SAT",
+}
+"""cronsim's reason → the values that the field may have."""
 ZONES = "a name of the IANA time zone database, such as Europe/Rome"
 
 
@@ -41,7 +49,8 @@ def _cron(trigger: Cron, path: str, faults: list[Fault]) -> Schedule | None:
         faults.append(Fault(f"{path}/timezone", "Not a time zone of this host", ZONES, repr(trigger.timezone)[:80]))
     found = _parsed(trigger.expression, zone or UTC)
     if isinstance(found, str):
-        faults.append(Fault(f"{path}/expression", found, FIELDS, repr(trigger.expression)[:80]))
+        expected = VALUES.get(found, FIELDS)
+        faults.append(Fault(f"{path}/expression", found, expected, repr(trigger.expression)[:80]))
         return None
     return found
 

@@ -34,6 +34,7 @@ from ..store.outbox import TIMER, NewEvent, Payload
 from ..store.store import Store
 from ..store.timer_records import TimerRecord
 from .detached_triggers import Timed
+from .outages import Outage
 from .schedules import ON_TIME, due
 
 log = logging.getLogger("persisty")
@@ -86,11 +87,13 @@ class Timers:
 
     def run(self) -> None:
         """Fire until `stop` is called."""
+        outage = Outage("A timer")
         while not self._stopping.is_set():
             try:
                 pause = min(LOOK, self.step())
+                outage.worked()
             except BackendUnavailable as error:
-                log.warning("The timers could not reach their records: %s", error)
+                outage.failed(error)
                 pause = LOOK
             except Exception as error:
                 log.error("The timers have failed, and go on", exc_info=error)

@@ -35,6 +35,7 @@ from .event import event_of
 from .failure_texts import summary
 from .handler_threads import SUCCESS, Failure, HandlerThreads, Outcome, Result
 from .lanes import Lanes
+from .outages import Outage
 from .retries import after_failure
 
 log = logging.getLogger("persisty")
@@ -65,6 +66,7 @@ class Worker:
         self._clock = clock
         self._outbox, self._triggers, self._metas = outbox, triggers, metas
         self._threads = HandlerThreads(threads, self._call, self._timeout, self._notify)
+        self._outage = Outage("A worker")
         self._lanes = Lanes(outbox, self._forget, **times)
         self._cursors = Cursors()
         self._known: dict[int, int] = {}
@@ -93,6 +95,7 @@ class Worker:
             try:
                 silence = silence or self._begin()
                 busy, failures = self.step(), 0
+                self._outage.worked()
             except Exception as error:
                 self._recover(error)
                 self._stopping.wait(backoff(min(failures, 5)))
@@ -162,7 +165,7 @@ class Worker:
     def _recover(self, error: Exception) -> None:
         """Go on after an error. One that is not of the engine may have lost results, so the events begin anew in another session."""
         if isinstance(error, BackendUnavailable):
-            log.warning("The worker could not reach its events: %s", error)
+            self._outage.failed(error)
             return
         log.error("The worker has failed, and handles its events again in ten seconds", exc_info=error)
         if not isinstance(error, PersistyError):

@@ -140,6 +140,11 @@ def test_no_app(persisty: Persisty) -> None:
         ("@stored\nclass Task:\n    id: Attr[str] = Attr(defalt='a')\n", 4, "Attr has no argument defalt (expected"),
         ("@stored\nclass Task:\n    id: Attr[str, Index]\n", 4, "use Annotated"),
         ("app = App('tasks', itms=[])\n", 2, "App has no argument itms (expected"),
+        (
+            "import persisty\nTRIGGERS = [persisty.AfterUpdate('task', where=None)]\n",
+            3,
+            "AfterUpdate has no argument where (expected one of item, retry, before, after, changed",
+        ),
     ],
 )
 def test_an_argument_that_does_not_exist_is_a_mistake_with_its_line(

@@ -46,6 +46,7 @@ from persisty.deploy.plan import plan_of
 from persisty.errors import InternalError
 from persisty.hosting.server import Server
 from persisty.store.store import context_of
+from persisty.triggers.registry import trigger_faults
 from persisty.triggers.unmet_triggers import unmet_triggers
 
 ROOT = Path(__file__).parents[3]
@@ -473,3 +474,32 @@ def test_a_trigger_that_was_made_before_servey_was_loaded_is_found() -> None:
 
     object.__setattr__(handler.__servey_action__, "triggers", AfterCreate(Order))
     assert app_of(handler).triggers.stores == {meta_of(Order).name}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ("museum", "A link is not an attribute of the item"),
+        ("museum.name", "A link is not an attribute of the item"),
+        ("nme", "Unknown attribute"),
+    ],
+)
+def test_the_attributes_of_changed_are_no_links(changed: str, message: str) -> None:
+    @stored
+    class Museum:
+        id: Attr[str]
+        name: Attr[str]
+
+    @stored
+    class Picture:
+        id: Attr[str]
+        museum_id: Attr[str]
+        museum: BelongsTo[Museum] = link()
+
+    @action(triggers=AfterUpdate(Picture, changed=[changed]))
+    def moved() -> None: ...
+
+    app = App("museum", items=[Museum, Picture], actions=[moved], url="memory://")
+    [fault] = trigger_faults(app.declared_triggers, app.metas)
+    assert (fault.path, fault.message) == ("/actions/moved/triggers/0/changed/0", message)
+    assert fault.expected == "one of id, museum_id"

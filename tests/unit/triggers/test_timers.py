@@ -13,7 +13,7 @@ from servey.action.action import action
 from servey.trigger.fixed_rate_trigger import FixedRateTrigger
 from servey.trigger.web_trigger import WEB_POST
 
-from persisty import App, BackendUnavailable, InvalidDeclaration, InvalidInput, everyone, nobody
+from persisty import App, BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, everyone, nobody
 from persisty.application.working import Workers, timers_of
 from persisty.hosting.server import Server
 from persisty.store.outbox import OutboxEvent, Payload
@@ -21,6 +21,7 @@ from persisty.store.timer_records import TIMERS
 from persisty.testing import drain
 from persisty.triggers.event import Event
 from persisty.triggers.timed import Cron
+from persisty.triggers.timed_schedules import schedule_of
 from persisty.triggers.timers import Timers
 
 from .mailing import ACTIONS, app_at, called, count, purge
@@ -395,3 +396,20 @@ def test_an_app_without_timers_has_no_table_and_no_thread_for_them(url: str) -> 
     assert timers_of(app) is None
     assert TIMERS not in app.system_stores
     app.close()
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("0 99 * * *", "hours 0 to 23"),
+        ("61 8 * * *", "minutes 0 to 59"),
+        ("0 8 32 * *", "days 1 to 31"),
+        ("0 8 * 13 *", "months 1 to 12"),
+        ("0 8 * * FOO", "days of week 0 to 7"),
+        ("0 8 * *", "five fields"),
+    ],
+)
+def test_a_bad_field_of_a_schedule_is_named_with_its_values(expression: str, expected: str) -> None:
+    faults: list[Fault] = []
+    assert schedule_of(Cron(expression), "", faults) is None
+    assert (faults[0].expected or "").startswith(expected)
