@@ -6,7 +6,6 @@ import linecache
 import re
 import traceback
 from collections.abc import Callable
-from importlib import import_module
 from types import TracebackType
 from typing import Any
 
@@ -21,7 +20,7 @@ from .app import App
 _UNKNOWN = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 _UNKNOWN_FIELD = re.compile(r"Unexpected keyword argument '(\w+)'")
 """msgspec's message, which does not name the class."""
-_CALL = re.compile(r"(?:\w+\.)*(\w+)\(")
+_CALL = re.compile(r"(\w+(?:\.\w+)*)\(")
 _DECLARE: dict[str, Callable[..., Any]] = {
     "stored": stored,
     "link": link,
@@ -53,11 +52,20 @@ def explained(error: TypeError) -> InvalidDeclaration | None:
 
 
 def _struct_of(error: TypeError) -> Any:
-    """Return the public Struct whose call is at the place of an error, such as `AfterUpdate`. None if no such call begins there."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    call = _CALL.match((linecache.getline(frame.filename, frame.lineno or 0).encode()[frame.colno or 0 :]).decode())
-    found = getattr(import_module("persisty"), call[1], None) if call else None
-    return found if hasattr(found, "__struct_fields__") else None
+    """Return the Struct of persisty whose call is at the place of an error, such as `AfterUpdate`. None if no such call begins there."""
+    trace, place = error.__traceback__, traceback.extract_tb(error.__traceback__)[-1]
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    line = linecache.getline(place.filename, place.lineno or 0).encode()
+    call = _CALL.match(line[place.colno or 0 :].decode())
+    if trace is None or call is None:
+        return None
+    first, *steps = call[1].split(".")
+    found = trace.tb_frame.f_locals.get(first, trace.tb_frame.f_globals.get(first))
+    for step in steps:
+        found = getattr(found, step, None)
+    is_own = hasattr(found, "__struct_fields__") and str(getattr(found, "__module__", "")).startswith("persisty.")
+    return found if is_own else None
 
 
 def _at(error: TypeError, message: str, expected: str | None = None) -> InvalidDeclaration:
