@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
@@ -74,6 +74,14 @@ class ByFile(LoadFileScheduling):
         file: str = super()._split_scope(nodeid)
         engine = engine_of(nodeid) if file.endswith("/test_suite.py") else None
         return file if engine is None else f"{file}[{engine}]"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape halves of surrogate pairs in captured output. A test process cannot send them to the process that prints the reports, and would end."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.hookimpl(optionalhook=True)
