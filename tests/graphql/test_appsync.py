@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -156,7 +157,13 @@ assert appsync.handle({"fieldName": "shout", "arguments": {"text": "a"}}) == {"d
 assert "persisty.api.actions" in sys.modules
 """
     root = Path(__file__).parents[2]
-    run = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
+    known = {
+        **os.environ,
+        "PERSISTY_BEFORE_TRIGGERS": "off",
+    }  # as deployed functions of an app without before triggers have it
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, env=known, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
 
 

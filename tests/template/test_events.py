@@ -30,6 +30,17 @@ def planned(plan: Plan) -> Publishing:
     return found.publishing
 
 
+AFTER = ("After", "MessageAfter", "EventDeadLetters", "ActionsLayer", "aftermessage", "eventdeadletters")
+"""The begins of the names of the resources of after triggers, which have their own tests."""
+
+
+@pytest.fixture(scope="module")
+def events(events: Template) -> Template:
+    """The template of the events without the resources of after triggers."""
+    kept = {name: one for name, one in events["Resources"].items() if not name.startswith(AFTER)}
+    return {**events, "Resources": kept}
+
+
 def parameter(template: Template, reference: Any) -> str:
     """Return the name of the SSM parameter of a reference."""
     found = template["Parameters"][reference["Ref"]]

@@ -79,7 +79,14 @@ IMAGE = {"id": {"S": "a"}}
 
 
 def given_up(number: int = 1, **images: Any) -> dict[str, Any]:
-    return dead_letter(record(number, **images), "parcel", "a", ["mail"], 9, "Traceback\nOSError: no mail")
+    return dead_letter(
+        record(number, **images),
+        "parcel",
+        "a",
+        ["mail"],
+        9,
+        'Traceback (most recent call last):\n  File "mail.py", line 1, in mail\nOSError: no mail',
+    )
 
 
 def test_letters_are_read_and_stay_until_they_are_replayed(session: Session, letters: DeadLetters) -> None:
