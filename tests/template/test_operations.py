@@ -31,12 +31,13 @@ def test_every_function_and_api_has_the_alarms_of_its_row(api: Template, events:
         assert len(found["AWS/ApiGateway", row.metric]) == 1
     for row in ALARMS[GRAPHQL]:
         assert len(found["AWS/AppSync", row.metric]) == 1
-    [function], [queue] = of_type(events, "AWS::Lambda::Function"), of_type(events, "AWS::SQS::Queue")
-    streaming = alarms(events)
-    assert {
-        streaming["AWS/Lambda", row.metric] == {f"<{function}>"} for row in (*ALARMS[FUNCTION], *ALARMS[STREAM])
-    } == {True}
-    assert {streaming["AWS/SQS", row.metric] == {f"<{queue}.QueueName>"} for row in ALARMS[QUEUE]} == {True}
+    streaming, readers = alarms(events), {f"<{name}>" for name in of_type(events, "AWS::Lambda::Function")}
+    queues = {f"<{name}.QueueName>" for name in of_type(events, "AWS::SQS::Queue")}
+    assert (len(readers), len(queues)) == (2, 2), "of subscriptions and of after triggers"
+    for row in (*ALARMS[FUNCTION], *ALARMS[STREAM]):
+        assert streaming["AWS/Lambda", row.metric] == readers
+    for row in ALARMS[QUEUE]:
+        assert streaming["AWS/SQS", row.metric] == queues
 
 
 def test_alarms_publish_to_one_topic_that_rejects_plain_http(api: Template, events: Template) -> None:
