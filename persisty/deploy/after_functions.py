@@ -1,8 +1,6 @@
 """The functions of after triggers, as rows of a plan: one for each store, which reads the stream of its table.
 
-It runs the actions of all after triggers of the store, and before triggers when these write. So it has their variables, secrets and statements, and grants for
-the stores that they use. Its time
-is Lambda's maximum, because no API waits for it: a handler has the timeout of its action, and an event that has failed is tried again after a pause.
+It runs the actions of all after triggers of the store, and has the most memory that one of its actions declares. Its time is Lambda's maximum, because no API waits for it: a handler has the timeout of its action, and an event that has failed is tried again after a pause.
 """
 
 from __future__ import annotations
@@ -13,20 +11,15 @@ from ..model.meta import StoreMeta, meta_of
 from ..query.resolution import resolve_filter
 from ..triggers.changes import Condition
 from ..triggers.declared import Declared, Runner
-from .action_functions import called_before_writes, variables_used, verbs_used
-from .deployed_settings import variables_of
+from .action_functions import called_before_writes
 from .event_filters import Wanted, patterns_of
 from .functions import Common
-from .grants import grants_of
-from .layers import layers_of
-from .options import ActionOptions, FunctionOptions
-from .resources import HANDLERS, Function, StreamFunction
+from .options import FunctionOptions
+from .resources import Function, StreamFunction
+from .triggered_functions import MAX_TIMEOUT, triggered_function
 
 KIND = "after"
 """Key in the tables of functions for these functions, and the beginning of their names."""
-HANDLER = f"{HANDLERS}.after.handler"
-TIMEOUT = 900
-"""Seconds: the maximum of Lambda."""
 
 
 def after_functions(common: Common) -> Iterator[StreamFunction]:
@@ -55,32 +48,17 @@ def _store(declared: Declared) -> str:
 
 
 def _function(common: Common, meta: StoreMeta[object], declared: Sequence[Declared]) -> Function:
-    app = common.app
-    executed = tuple(dict.fromkeys((*(one.name for one in declared), *called_before_writes(app))))
-    own = [common.own[name] for name in executed if name in common.own]
-    return Function(
-        name=after_name(meta.name),
-        handler=HANDLER,
-        description=f"After triggers of {meta.name} of {app.name}",
-        environment={
-            **common.variables,
-            **variables_used(executed, common.own),
-            "PERSISTY_APP": common.spec,
-            "PERSISTY_URL": "dynamodb://",
-            "PERSISTY_STAGE": app.stage,
-            **variables_of(KIND, common.configured),
-        },
-        grants=grants_of(app, verbs_used(app, executed, common.own)),
-        layers=layers_of(KIND, tokens=False, actions=True, eager=common.eager),
-        secrets=tuple(dict.fromkeys(arn for one in own for arn in one.secrets.values())),
-        statements=tuple(statement for one in own for statement in one.statements),
-        size=FunctionOptions(memory=_memory(own), timeout=TIMEOUT),
+    actions = [one.name for one in declared]
+    executed = {*actions, *called_before_writes(common.app)}
+    memories = [one.memory for name, one in common.own.items() if name in executed and one.memory is not None]
+    return triggered_function(
+        common,
+        KIND,
+        after_name(meta.name),
+        f"After triggers of {meta.name} of {common.app.name}",
+        actions,
+        FunctionOptions(memory=max(memories, default=None), timeout=MAX_TIMEOUT),
     )
-
-
-def _memory(own: Sequence[ActionOptions]) -> int | None:
-    """Return the memory of the action that declares the most."""
-    return max((one.memory for one in own if one.memory is not None), default=None)
 
 
 def _wanted(meta: StoreMeta[object], condition: Condition) -> Wanted:

@@ -7,20 +7,14 @@ from collections.abc import Iterator
 from ..errors import Fault, InvalidDeclaration
 from ..naming import snake
 from ..triggers.declared import Declared, Runner
-from .action_functions import called_before_writes, variables_used, verbs_used
-from .deployed_settings import variables_of
 from .functions import Common
-from .grants import grants_of
-from .layers import layers_of
 from .options import ActionOptions, FunctionOptions
-from .resources import HANDLERS, Function, TimerFunction
+from .resources import Function, TimerFunction
 from .scheduler_expressions import scheduled
+from .triggered_functions import MAX_TIMEOUT, triggered_function
 
 KIND = "timer"
 """Key in the tables of functions for these functions, and the beginning of their names."""
-HANDLER = f"{HANDLERS}.timer.handler"
-TIMEOUT = 900
-"""Seconds, if the options declare none: the maximum of Lambda."""
 
 
 def timer_functions(common: Common) -> Iterator[TimerFunction]:
@@ -44,26 +38,8 @@ def timer_name(action: str) -> str:
 
 
 def _function(common: Common, name: str) -> Function:
-    app, own = common.app, common.own.get(name, ActionOptions())
-    executed = tuple(dict.fromkeys((name, *called_before_writes(app))))
-    options = [common.own[one] for one in executed if one in common.own]
-    return Function(
-        name=timer_name(name),
-        handler=HANDLER,
-        description=f"Timer {name} of {app.name}",
-        environment={
-            **common.variables,
-            **variables_used(executed, common.own),
-            "PERSISTY_APP": common.spec,
-            "PERSISTY_URL": "dynamodb://",
-            "PERSISTY_STAGE": app.stage,
-            **variables_of(KIND, common.configured),
-        },
-        grants=grants_of(app, verbs_used(app, executed, common.own)),
-        layers=layers_of(KIND, tokens=False, actions=True, eager=common.eager),
-        secrets=tuple(dict.fromkeys(arn for one in options for arn in one.secrets.values())),
-        statements=tuple(statement for one in options for statement in one.statements),
-        size=FunctionOptions(
-            memory=own.memory, timeout=own.timeout or TIMEOUT, reserved_concurrency=own.reserved_concurrency
-        ),
+    own = common.own.get(name, ActionOptions())
+    size = FunctionOptions(
+        memory=own.memory, timeout=own.timeout or MAX_TIMEOUT, reserved_concurrency=own.reserved_concurrency
     )
+    return triggered_function(common, KIND, timer_name(name), f"Timer {name} of {common.app.name}", [name], size)

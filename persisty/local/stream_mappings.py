@@ -1,6 +1,6 @@
 """The event source mappings of an assembly: which function reads the stream of which table, and the patterns that a record has to match.
 
-They are taken out of the templates, because this machine delivers the records itself (`streams.py`), and stored beside them.
+The mappings are removed from the templates and stored in a file of their own, because this machine delivers the records itself (`streams.py`).
 
 Source: AWS::Lambda::EventSourceMapping in the AWS CloudFormation Template Reference, and "Filter rule syntax" in the AWS Lambda Developer Guide.
 """

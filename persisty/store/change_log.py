@@ -5,7 +5,7 @@ change path   writes the item, and appends the change to the log        one tran
 reader        reads on in the log, in each process                      every committed change, in the order of each item
 ```
 
-The log is a table beside the outbox, and a change has a position like an event. A reader finds changes that are committed late by `Cursors`.
+The log is another table of the engine of the outbox. A change has a position like an event. A reader finds changes that are committed late by `Cursors`.
 """
 
 from __future__ import annotations

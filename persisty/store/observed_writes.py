@@ -12,7 +12,7 @@ from .backend import Put, Write, WriteResult
 
 @runtime_checkable
 class LockingReads(Protocol):
-    """A backend whose transactions run beside each other."""
+    """A backend that runs several transactions at a time."""
 
     def read_locked(self, keys: Sequence[KeyValues]) -> list[Any]:
         """Return the items like `Backend.read`. No other transaction changes them until that of this thread ends."""

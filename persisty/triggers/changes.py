@@ -50,15 +50,11 @@ class BeforeChange(ChangeTrigger, frozen=True):
     """Calls an action in a write, before it is done."""
 
 
-class AfterChange(ChangeTrigger, frozen=True, kw_only=True):
-    """Calls an action after a change is committed. `retry`: how often a call that failed is repeated."""
-
-    retry: Retry | None = None
+class AfterChange(ChangeTrigger, frozen=True):
+    """Calls an action after a change is committed. It has the member `retry`: how often a call that failed is repeated."""
 
 
-class AfterCreate(AfterChange, frozen=True, kw_only=True):
-    """Calls an action after each create. `where`: a filter of the new item."""
-
+class OfCreates(ChangeTrigger, frozen=True, kw_only=True):
     where: Filter | None = None
 
     @property
@@ -66,9 +62,7 @@ class AfterCreate(AfterChange, frozen=True, kw_only=True):
         return (_condition("create", self.where),)
 
 
-class AfterUpdate(AfterChange, frozen=True, kw_only=True):
-    """Calls an action after each update. `before`, `after`: filters of the item before and after it. `changed`: attributes, one of which has another value."""
-
+class OfUpdates(ChangeTrigger, frozen=True, kw_only=True):
     before: Filter | None = None
     after: Filter | None = None
     changed: Attributes | None = None
@@ -82,9 +76,7 @@ class AfterUpdate(AfterChange, frozen=True, kw_only=True):
         return (_update(self.before, self.after, self.changed),)
 
 
-class AfterDelete(AfterChange, frozen=True, kw_only=True):
-    """Calls an action after each delete. `where`: a filter of the item before it."""
-
+class OfDeletes(ChangeTrigger, frozen=True, kw_only=True):
     where: Filter | None = None
 
     @property
@@ -92,73 +84,60 @@ class AfterDelete(AfterChange, frozen=True, kw_only=True):
         return (_condition("delete", self.where),)
 
 
-class After(AfterChange, frozen=True, kw_only=True):
+class OfVerbs(ChangeTrigger, frozen=True, kw_only=True):
+    on: Iterable[EditVerb]
+    where: Filter | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _set_verbs(self, self.on)
+
+    @property
+    def conditions(self) -> Sequence[Condition]:
+        return [_condition(verb, self.where) for verb in self.on]
+
+
+class AfterCreate(OfCreates, AfterChange, frozen=True, kw_only=True):
+    """Calls an action after each create. `where`: a filter of the new item."""
+
+    retry: Retry | None = None
+
+
+class AfterUpdate(OfUpdates, AfterChange, frozen=True, kw_only=True):
+    """Calls an action after each update. `before`, `after`: filters of the item before and after it. `changed`: attributes, one of which has another value."""
+
+    retry: Retry | None = None
+
+
+class AfterDelete(OfDeletes, AfterChange, frozen=True, kw_only=True):
+    """Calls an action after each delete. `where`: a filter of the item before it."""
+
+    retry: Retry | None = None
+
+
+class After(OfVerbs, AfterChange, frozen=True, kw_only=True):
     """Calls an action after each of several kinds of changes: `After(Message, on=["create", "delete"])`.
 
     `where`: a filter of the item after a create or an update, and before a delete.
     """
 
-    on: Iterable[EditVerb]
-    where: Filter | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _set_verbs(self, self.on)
-
-    @property
-    def conditions(self) -> Sequence[Condition]:
-        return [_condition(verb, self.where) for verb in self.on]
+    retry: Retry | None = None
 
 
-class BeforeCreate(BeforeChange, frozen=True, kw_only=True):
+class BeforeCreate(OfCreates, BeforeChange, frozen=True):
     """Calls an action before each create. `where`: a filter of the new item."""
 
-    where: Filter | None = None
 
-    @property
-    def conditions(self) -> Sequence[Condition]:
-        return (_condition("create", self.where),)
-
-
-class BeforeUpdate(BeforeChange, frozen=True, kw_only=True):
+class BeforeUpdate(OfUpdates, BeforeChange, frozen=True):
     """Calls an action before each update. `before`, `after`: filters of the item before and after it. `changed`: attributes, one of which gets another value."""
 
-    before: Filter | None = None
-    after: Filter | None = None
-    changed: Attributes | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _set_names(self, self.changed)
-
-    @property
-    def conditions(self) -> Sequence[Condition]:
-        return (_update(self.before, self.after, self.changed),)
-
-
-class BeforeDelete(BeforeChange, frozen=True, kw_only=True):
+class BeforeDelete(OfDeletes, BeforeChange, frozen=True):
     """Calls an action before each delete. `where`: a filter of the item."""
 
-    where: Filter | None = None
 
-    @property
-    def conditions(self) -> Sequence[Condition]:
-        return (_condition("delete", self.where),)
-
-
-class Before(BeforeChange, frozen=True, kw_only=True):
+class Before(OfVerbs, BeforeChange, frozen=True):
     """Calls an action before each of several kinds of changes: `Before(Message, on=["create", "update"])`. `where` as in `After`."""
-
-    on: Iterable[EditVerb]
-    where: Filter | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _set_verbs(self, self.on)
-
-    @property
-    def conditions(self) -> Sequence[Condition]:
-        return [_condition(verb, self.where) for verb in self.on]
 
 
 def _condition(verb: EditVerb, where: Filter | None) -> Condition:
@@ -175,7 +154,7 @@ def _update(before: Filter | None, after: Filter | None, changed: Attributes | N
     )
 
 
-def _set_names(trigger: AfterUpdate | BeforeUpdate, changed: Attributes | None) -> None:
+def _set_names(trigger: OfUpdates, changed: Attributes | None) -> None:
     """Replace the attributes of a trigger by a tuple of their names."""
     if changed is None:
         return
@@ -186,7 +165,7 @@ def _set_names(trigger: AfterUpdate | BeforeUpdate, changed: Attributes | None) 
     force_setattr(trigger, "changed", tuple(names))
 
 
-def _set_verbs(trigger: After | Before, on: Iterable[EditVerb]) -> None:
+def _set_verbs(trigger: OfVerbs, on: Iterable[EditVerb]) -> None:
     """Replace the verbs of a trigger by a tuple of them."""
     given = (on,) if isinstance(on, str) else tuple(on)
     if not given or not KINDS.keys() >= set(given):

@@ -1,4 +1,4 @@
-"""Triggers of time and of messages: `Cron`, `Scheduled` and `Queue`. servey's `FixedRateTrigger` stands beside them.
+"""Triggers of time and of messages: `Cron`, `Scheduled` and `Queue`. The table of runners has servey's `FixedRateTrigger`, too.
 
 ```
 Cron, FixedRateTrigger   the action is called at the times of a schedule

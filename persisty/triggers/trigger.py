@@ -1,4 +1,4 @@
-"""`Trigger`: the base of the triggers that persisty declares, which stand in `@action(triggers=…)` beside those of servey.
+"""`Trigger`: the base of the triggers that persisty declares, which `@action(triggers=…)` takes as it takes those of servey.
 
 servey takes one trigger or a tuple of them, and recognises one by its own base class. `Trigger` becomes a virtual subclass of it as soon as servey is
 loaded, so that persisty itself never loads servey.

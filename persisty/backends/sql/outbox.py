@@ -1,4 +1,4 @@
-"""The outbox of SQL engines: five tables, beside the items.
+"""The outbox of SQL engines: five tables in the database of the items.
 
 ```
 persisty_event     position (identity), lane, store, kind, key, action, payload: the ready events

@@ -10,6 +10,7 @@ import pytest
 
 from persisty import App
 
+from . import mailing
 from .orders import Registry, app_at
 
 ENGINES = ("memory", "sqlite", "postgresql")
@@ -27,6 +28,22 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of an engine that several processes share."""
     return _stored_at(request, request.param, tmp_path)
+
+
+@pytest.fixture
+def app(url: str) -> Iterator[App]:
+    """The app of `mailing`, on each engine."""
+    made = mailing.app_at(url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def transactional(shared_url: str) -> Iterator[App]:
+    """The same on engines with transactions."""
+    made = mailing.app_at(shared_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -13,11 +13,13 @@ from servey.security.access_control.allow_none import ALLOW_NONE
 from servey.trigger.fixed_rate_trigger import FixedRateTrigger
 
 from persisty import App, Attr, stored
+from persisty.store.outbox import State
 from persisty.triggers.calls import current_event
 from persisty.triggers.event import Event
 from persisty.triggers.timed import Cron, Queue, Scheduled
 from persisty.triggers.trigger import Retry
 
+SOON, HOUR = timedelta(milliseconds=1), timedelta(hours=1)
 calls: list[tuple[str, Any]] = []
 lock = threading.Lock()
 
@@ -90,3 +92,16 @@ def called(name: str) -> list[Any]:
     """Return the values of the calls of an action, in order."""
     with lock:
         return [value for one, value in calls if one == name]
+
+
+class UndoneError(Exception):
+    """Rolls back a transaction."""
+
+
+def counts(app: App) -> dict[State, int]:
+    """Return the number of events in each state that has some."""
+    return {state: count for state, count in app.outboxes[None].counts().items() if count}
+
+
+def later(seconds: float = 3600) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)

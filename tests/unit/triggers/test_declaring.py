@@ -81,6 +81,15 @@ def app_of(*actions: Any, url: str = "memory://") -> App:
     return App("shop", items=[Shelf, Order], actions=actions, url=url, idempotency=None)
 
 
+def printed_by(script: str, folder: Path) -> str:
+    """Return what a script prints in a process of its own. It can import the modules in a folder."""
+    known = {"PYTHONPATH": f"{ROOT}:{folder}"}
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=known, capture_output=True, text=True, check=False
+    )
+    return run.stdout + run.stderr
+
+
 def events_of(trigger: Any) -> list[str]:
     """Return the events of the changes below, as `kind status`."""
     found: list[str] = []
@@ -384,15 +393,7 @@ def test_an_app_with_actions_imports_them_at_the_first_write_and_no_earlier(tmp_
         "print('late' in sys.modules, 'servey' in sys.modules, 'persisty.triggers.registry' in sys.modules)\n"
         "try:\n    notes.create(Note(id='a'))\nexcept Exception as error:\n    print(error)\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{ROOT}:{tmp_path}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.stdout == "False False False\nrefused\n", run.stderr
+    assert printed_by(script, tmp_path) == "False False False\nrefused\n"
 
 
 def test_functions_whose_app_has_no_before_trigger_do_not_load_the_actions_for_writes(
@@ -448,15 +449,7 @@ def test_a_module_of_actions_that_writes_while_it_is_imported_declares_its_trigg
         "from busy import Note, app\n"
         "try:\n    app.store(Note).create(Note(id='a'))\nexcept Exception as error:\n    print(error)\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{ROOT}:{tmp_path}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.stdout == "refused\n", run.stderr
+    assert printed_by(script, tmp_path) == "refused\n"
 
 
 def test_an_action_without_web_trigger_has_no_caller_and_needs_no_access_control() -> None:
