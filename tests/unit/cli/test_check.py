@@ -143,7 +143,7 @@ def test_no_app(persisty: Persisty) -> None:
         (
             "import persisty\nTRIGGERS = [persisty.AfterUpdate('task', where=None)]\n",
             3,
-            "AfterUpdate has no argument where (expected one of item, retry, before, after, changed",
+            "AfterUpdate has no argument where (expected one of item, before, after, changed, retry",
         ),
     ],
 )
